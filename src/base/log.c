@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC
+ * One event a line on stderr, as logfmt or JSON. */
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TAIL_RESERVE = 4 }; /* closing quote, brace and newline always fit */
+
+static const char *the_role = "pombo";
+static enum log_level the_min = LOG_LEVEL_INFO;
+static enum log_format the_format = LOG_FORMAT_LOGFMT;
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+
+void log_init(const char *role, enum log_level min_level, enum log_format format)
+{
+	the_role = role;
+	log_set(min_level, format);
+}
+
+void log_set(enum log_level min_level, enum log_format format)
+{
+	the_min = min_level;
+	the_format = format;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level >= the_min;
+}
+
+static bool put(struct log_line *l, const char *p, size_t n)
+{
+	if (n > sizeof l->bytes - TAIL_RESERVE - l->n)
+		return false;
+	memcpy(l->bytes + l->n, p, n);
+	l->n += n;
+	return true;
+}
+
+static void put_escaped(struct log_line *l, struct view v)
+{
+	static const char hex[] = "0123456789abcdef";
+	bool utf8 = view_is_utf8(v);
+
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+		bool fits;
+
+		if (c == '"' || c == '\\')
+			fits = put(l, (char[]){'\\', (char)c}, 2);
+		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
+			fits = put(l, esc, sizeof esc);
+		else
+			fits = put(l, (char *)&c, 1);
+		if (!fits)
+			return;
+	}
+}
+
+static bool needs_quotes(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] <= ' ' || (unsigned char)v.p[i] >= 0x7f || v.p[i] == '"' || v.p[i] == '=' ||
+		    v.p[i] == '\\')
+			return true;
+	return v.n == 0;
+}
+
+static void put_key(struct log_line *l, const char *key)
+{
+	if (the_format == LOG_FORMAT_JSON) {
+		(void)put(l, ",\"", 2);
+		(void)put(l, key, strlen(key));
+		(void)put(l, "\":", 2);
+	} else {
+		(void)put(l, " ", 1);
+		(void)put(l, key, strlen(key));
+		(void)put(l, "=", 1);
+	}
+}
+
+static void put_value(struct log_line *l, struct view v)
+{
+	bool quote = the_format == LOG_FORMAT_JSON || needs_quotes(v);
+
+	if (!quote) {
+		(void)put(l, v.p, v.n);
+		return;
+	}
+	if (!put(l, "\"", 1))
+		return;
+	put_escaped(l, v);
+	if (!put(l, "\"", 1))
+		l->bytes[l->n++] = '"';
+}
+
+void log_begin(struct log_line *l, enum log_level level, const char *event)
+{
+	char when[CLOCK_RFC3339_BYTES];
+
+	l->enabled = log_enabled(level);
+	l->n = 0;
+	if (!l->enabled)
+		return;
+	clock_format_rfc3339(clock_wall_us(), when);
+	if (the_format == LOG_FORMAT_JSON)
+		l->n = (size_t)snprintf(l->bytes, 256, "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\"", when,
+					level_names[level], the_role);
+	else
+		l->n = (size_t)snprintf(l->bytes, 256, "time=%s level=%s role=%s", when, level_names[level], the_role);
+	log_cstr(l, "event", event);
+}
+
+void log_str(struct log_line *l, const char *key, struct view value)
+{
+	/* Keys are ours and short; without room for key and quotes the field is left out. */
+	if (!l->enabled || l->n + strlen(key) + 8 + TAIL_RESERVE > sizeof l->bytes)
+		return;
+	put_key(l, key);
+	put_value(l, value);
+}
+
+void log_cstr(struct log_line *l, const char *key, const char *value)
+{
+	log_str(l, key, view_from_cstr(value));
+}
+
+static void log_number(struct log_line *l, const char *key, const char *digits)
+{
+	if (!l->enabled || l->n + strlen(key) + strlen(digits) + 8 + TAIL_RESERVE > sizeof l->bytes)
+		return;
+	put_key(l, key);
+	(void)put(l, digits, strlen(digits));
+}
+
+void log_u64(struct log_line *l, const char *key, uint64_t value)
+{
+	char digits[24]; /* 2^64 has 20 digits */
+
+	(void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+	log_number(l, key, digits);
+}
+
+void log_i64(struct log_line *l, const char *key, int64_t value)
+{
+	char digits[24]; /* sign and 19 digits */
+
+	(void)snprintf(digits, sizeof digits, "%lld", (long long)value);
+	log_number(l, key, digits);
+}
+
+void log_errno(struct log_line *l, int error)
+{
+	char text[128]; /* longest GNU message is under 60 bytes */
+
+	log_cstr(l, "error", strerror_r(error < 0 ? -error : error, text, sizeof text));
+}
+
+void log_end(struct log_line *l)
+{
+	if (!l->enabled)
+		return;
+	if (the_format == LOG_FORMAT_JSON)
+		l->bytes[l->n++] = '}';
+	l->bytes[l->n++] = '\n';
+	(void)!write(STDERR_FILENO, l->bytes, l->n);
+}
+
+void log_event(enum log_level level, const char *event, const char *message)
+{
+	struct log_line l;
+
+	log_begin(&l, level, event);
+	if (message)
+		log_cstr(&l, "message", message);
+	log_end(&l);
+}
