@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_IO_STREAM_H
+#define POMBO_IO_STREAM_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* One connection of a client: a non-blocking TCP socket, plain or under TLS, on the role's loop. Reads into a bounded
+ * buffer, gathers writes, keeps deadlines. Callbacks never destroy the stream: stream_close() marks it, the loop frees it at the
+ * end of the turn (STYLE 21). An idle stream holds no buffers. */
+struct event_base;
+struct stream;
+struct tls_server;
+
+struct stream_handlers {
+	/* Bytes are there: look at stream_input(), take with stream_consume(). Called again when more arrived. Return without
+	 * consuming to wait for more; a full input buffer that nobody consumes from stops reading. */
+	void (*on_input)(void *ctx);
+	/* Output that was above the high mark is below the low mark again. */
+	void (*on_drain)(void *ctx);
+	/* The TLS handshake that stream_start_tls() began is over. error NULL: established. Otherwise the stream is closed next. */
+	void (*on_tls)(void *ctx, const char *error);
+	/* Peer closed, error, or a deadline: the reason. The stream is closed already; it frees itself after this call.
+	 * Not called for stream_close() by the role itself… but on_closed always is, exactly once, last. */
+	void (*on_closed)(void *ctx, enum stream_end { STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR, STREAM_TIMEOUT } end);
+	/* Idle or total deadline passed: the role may write a last line (421, * BYE) and then stream_close(); if it does nothing it is
+	 * closed with STREAM_TIMEOUT. */
+	void (*on_timeout)(void *ctx);
+};
+
+struct stream_limits {
+	size_t in_max;  /* input buffer bytes */
+	size_t out_max; /* hard bound: passing it closes the stream */
+	size_t out_high;
+	size_t out_low;
+};
+
+struct stream_peer {
+	char ip[64];   /* text form of the client's address (after PROXY), proven: INET6_ADDRSTRLEN is 46 */
+	uint16_t port;
+	bool loopback;
+};
+
+/* Takes over `fd`. TCP_NODELAY is set. */
+struct stream *stream_new(struct event_base *base, int fd, const struct stream_limits *limits,
+			  const struct stream_handlers *handlers, void *ctx);
+void stream_set_handlers(struct stream *s, const struct stream_handlers *handlers, void *ctx);
+const struct stream_peer *stream_peer(const struct stream *s);
+
+struct view stream_input(const struct stream *s);
+void stream_consume(struct stream *s, size_t n);
+void stream_pause(struct stream *s);  /* no reading until resume */
+void stream_resume(struct stream *s); /* on_input comes (later in this turn) if bytes are there already */
+
+/* Copies the bytes; written at the end of the turn, all at once. */
+void stream_write(struct stream *s, struct view bytes);
+/* Output buffer to append to directly; call stream_flush() after. */
+struct buf *stream_out(struct stream *s);
+void stream_flush(struct stream *s);
+bool stream_is_full(const struct stream *s); /* above out_high: stop producing until on_drain */
+
+/* Restarts the idle deadline at each input; 0: none. The total deadline counts from the call. */
+void stream_set_idle_timeout(struct stream *s, uint64_t ms);
+void stream_set_total_timeout(struct stream *s, uint64_t ms);
+
+/* Begins a TLS handshake as server. Unread input must be empty (the caller refuses injected plaintext, RFC 3207 §4.2 / CVE-2011-0411). */
+void stream_start_tls(struct stream *s, struct tls_server *tls);
+bool stream_is_tls(const struct stream *s);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty without TLS. Valid while the stream lives. */
+struct view stream_tls_text(const struct stream *s);
+struct view stream_tls_sni(const struct stream *s);
+/* Channel bindings: tls-exporter (RFC 9266, 32 bytes; TLS 1.3 or EMS) and tls-server-end-point (RFC 5929 §4). false: not available. */
+must_check bool stream_tls_exporter(const struct stream *s, struct buf *out);
+must_check bool stream_tls_server_end_point(const struct stream *s, struct buf *out);
+
+/* Writes what is gathered (bounded by `linger_ms`), sends TLS close_notify, closes. on_closed follows. */
+void stream_close(struct stream *s);
+bool stream_is_closing(const struct stream *s);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_IPC_CHANNEL_H
+#define POMBO_IPC_CHANNEL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* One end of a socketpair between two of our processes. A frame is: u32 payload length, u16 type, u8 number of
+ * fds, u8 zero, u32 request id; then the payload (ipc/codec.h). The first frame either way is a hello with the
+ * list's version; a peer whose list differs, or who sends anything its list does not allow it, is dropped
+ * (STYLE 42): the channel closes, the process lives.
+ *
+ * Frames are gathered and written once per loop turn. Replies go back under the request's id; a late or unknown
+ * id is dropped here, never in a role. */
+struct event_base;
+struct channel;
+
+/* Generated from src/ipc/msgs/NAME.def by tools/gen-msgs.py. */
+struct channel_proto {
+	const char *name;
+	uint64_t version;
+	size_t msg_size;
+	bool (*decode)(uint16_t type, struct view payload, int *fds, size_t n_fds, unsigned from, struct arena *arena, void *ret);
+	void (*log)(struct log_line *l, const void *msg);
+};
+
+enum {
+	CHANNEL_FRAME_MAX = 1024 * 1024,     /* payload bytes; anything longer is BAD */
+	CHANNEL_FDS_MAX = 4,                 /* per frame */
+	CHANNEL_OUT_MAX = 64 * 1024 * 1024,  /* hard bound of bytes waiting to be written; passing it closes the channel */
+	CHANNEL_OUT_HIGH = 1024 * 1024,      /* above: channel_is_full() */
+	CHANNEL_OUT_LOW = 256 * 1024,        /* below again: on_drain */
+};
+
+/* `msg` is the generated struct NAME_msg; it and its views are valid during the call only. fds in it belong to the
+ * callee. `id` is 0 or the request to answer with NAME_send_x(c, id, …). */
+struct channel_handlers {
+	void (*on_msg)(void *ctx, struct channel *c, uint32_t id, const void *msg);
+	/* The peer went or was dropped. Every pending call has heard NULL before. The channel frees itself after this. */
+	void (*on_close)(void *ctx, struct channel *c);
+	void (*on_drain)(void *ctx, struct channel *c); /* may be NULL */
+};
+
+typedef void channel_answer_fn(void *ctx, const void *answer);
+
+/* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
+struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self, unsigned peer,
+			    const struct channel_handlers *handlers, void *ctx);
+/* Closes after what is gathered was tried to be written once; on_close is not called; pending calls hear NULL. */
+void channel_free(struct channel **c);
+bool channel_is_full(const struct channel *c);
+/* Stops and resumes reading requests from this peer: backpressure (ARCHITECTURE invariant 5). */
+void channel_pause(struct channel *c);
+void channel_resume(struct channel *c);
+size_t channel_pending_calls(const struct channel *c);
+unsigned channel_peer(const struct channel *c);
+/* Whatever the owner wants to find again from the channel. */
+void channel_set_tag(struct channel *c, void *tag);
+void *channel_tag(const struct channel *c);
+
+/* For generated code: a buffer to append the payload to (NULL when closed); then exactly one of send or call,
+ * also when encoding failed (`ok` false: the frame is taken back). */
+struct buf *channel_frame_begin(struct channel *c);
+bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int *fds, size_t n_fds, bool ok);
+bool channel_frame_call(struct channel *c, uint16_t type, const int *fds, size_t n_fds, bool ok, uint32_t deadline_ms,
+			channel_answer_fn *fn, void *ctx);
+
+#endif
