@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_MAIL_IMAP_PARSE_H
+#define POMBO_MAIL_IMAP_PARSE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* Reads IMAP commands (RFC 9051 §4, §9; literals also RFC 7888 and 3516) off a byte stream into a tree of arguments.
+ *
+ *     while (…) {
+ *             switch (imap_reader_next(&r, in, &used)) {
+ *             case IMAP_READ_MORE:    … read more bytes; those up to `used` are done with
+ *             case IMAP_READ_LITERAL: decide: imap_reader_keep(), _stream() or _refuse(); after keep or stream of a
+ *                                     literal with r.literal.sync, send "+ OK\r\n"
+ *             case IMAP_READ_DATA:    bytes of a streamed literal: r.data
+ *             case IMAP_READ_COMMAND: r.command is whole, until imap_reader_reset(), which must come before the next
+ *             case IMAP_READ_BAD:     send r.command.tag (or "*") BAD r.error, then imap_reader_reset()
+ *             case IMAP_READ_CLOSE:   the stream cannot be followed any more: BYE, close
+ *             }
+ *     }
+ *
+ * Lines end at CRLF and nothing else; NUL, and a control character outside a literal, are BAD. After BAD the rest of
+ * the command, non-synchronising literals included, is skipped before the next command is read. */
+
+enum imap_arg_kind {
+	IMAP_ATOM, /* also numbers, NIL, flags, sets, patterns, and FETCH items with their "[" */
+	IMAP_QUOTED,
+	IMAP_LITERAL,
+	IMAP_LIST,
+};
+
+struct imap_arg {
+	enum imap_arg_kind kind;
+	bool glued; /* followed the one before without a space: "]<0.9>" behind a header list */
+	bool binary; /* literal8 */
+	bool streamed; /* a literal whose bytes went to the caller: text is empty */
+	struct view text; /* unquoted; of a list: empty */
+	uint64_t literal_bytes;
+	const struct imap_arg *first; /* of a list: its items, or NULL */
+	const struct imap_arg *next;
+};
+
+struct imap_command {
+	struct view tag;
+	struct view name; /* the verb as written; "UID FETCH" is name "UID", first argument FETCH */
+	const struct imap_arg *args; /* or NULL */
+};
+
+struct imap_reader_limits {
+	size_t line_bytes; /* of one line; a literal starts a new one */
+	size_t command_bytes; /* of memory for one command: lines, kept literals and tree */
+	size_t literal_bytes; /* of a literal that is kept */
+	uint64_t skip_bytes; /* of refused non-synchronising literals that are read and dropped before CLOSE */
+	uint32_t args;
+	uint32_t depth; /* of lists */
+};
+
+/* 64 KiB lines, 1 MiB commands, 256 KiB literals, 64 KiB skipped, 16,384 arguments, 32 deep. */
+extern const struct imap_reader_limits imap_reader_limits_default;
+/* For a client that has not logged in: 8 KiB lines, 32 KiB commands, 4 KiB literals, 32 arguments, 4 deep. */
+extern const struct imap_reader_limits imap_reader_limits_before_login;
+
+enum imap_read {
+	IMAP_READ_MORE,
+	IMAP_READ_LITERAL,
+	IMAP_READ_DATA,
+	IMAP_READ_COMMAND,
+	IMAP_READ_BAD,
+	IMAP_READ_CLOSE,
+};
+
+struct imap_literal {
+	uint64_t bytes;
+	bool sync; /* the client waits for "+" */
+	bool binary; /* ~{n} */
+};
+
+struct imap_arg_builder;
+struct imap_reader {
+	const struct imap_reader_limits *limits; /* may be changed between two commands */
+	struct imap_command command; /* tag and name are set as soon as they are read, args as far as read */
+	struct imap_literal literal;
+	struct view data;
+	const char *error; /* a short text for the BAD reply */
+	/* private */
+	int state;
+	struct arena arena;
+	struct buf line;
+	size_t scanned;
+	struct imap_arg_builder *build;
+	struct imap_arg *literal_arg;
+	char *literal_at;
+	uint64_t literal_left, skipped;
+};
+
+void imap_reader_init(struct imap_reader *r, const struct imap_reader_limits *limits);
+void imap_reader_fini(struct imap_reader *r);
+/* Ready for the next command. All memory is freed: an idle session holds none. */
+void imap_reader_reset(struct imap_reader *r);
+
+/* Takes bytes from `in`; `*ret_used` is always set, and those bytes are never needed again (except r->data, which
+ * points into them). Call again with the rest, also when the rest is empty, until MORE. */
+must_check enum imap_read imap_reader_next(struct imap_reader *r, struct view in, size_t *ret_used);
+
+/* The three answers to IMAP_READ_LITERAL. keep: false when it is over a limit (then refuse it). refuse: a synchronising
+ * literal will not come: the command is over (reply NO or BAD, then reset); of a non-synchronising one the rest of the
+ * command is skipped once imap_reader_reset() was called. */
+must_check bool imap_reader_keep(struct imap_reader *r);
+void imap_reader_stream(struct imap_reader *r);
+void imap_reader_refuse(struct imap_reader *r);
+
+/* One line outside any command (AUTHENTICATE's answers, IDLE's DONE): DONE with `*ret_line` without CRLF, valid until
+ * the next call; MORE; BAD when over `max_bytes` or with a bare CR, LF or a NUL (close then). */
+must_check enum parse imap_reader_line(struct imap_reader *r, struct view in, size_t max_bytes, size_t *ret_used,
+				       struct view *ret_line);
+
+/* Argument checks. Each takes NULL and says false to it. */
+bool imap_arg_is(const struct imap_arg *arg, const char *atom); /* an atom, ASCII case ignored */
+bool imap_arg_is_nil(const struct imap_arg *arg);
+bool imap_arg_list(const struct imap_arg *arg, const struct imap_arg **ret_first);
+/* atom of ATOM-CHARs only */
+bool imap_arg_atom(const struct imap_arg *arg, struct view *ret);
+/* astring: ASTRING-CHARs, quoted or literal. NIL is the three letters. */
+bool imap_arg_astring(const struct imap_arg *arg, struct view *ret);
+bool imap_arg_string(const struct imap_arg *arg, struct view *ret); /* quoted or literal */
+bool imap_arg_nstring(const struct imap_arg *arg, struct view *ret); /* NIL: p == NULL */
+bool imap_arg_number(const struct imap_arg *arg, uint64_t max, uint64_t *ret);
+
+#endif
