@@ -21,7 +21,7 @@ enum { LOG_LINE_MAX = 4096 };
 struct log_line {
 	bool enabled;
 	size_t n;
-	char bytes[LOG_LINE_MAX];
+	char bytes[LOG_LINE_MAX]; /* proven: log.c cuts what is longer */
 };
 
 /* `role` must outlive the process. Before this call: role "pombo", INFO, logfmt. */
