@@ -45,6 +45,15 @@ struct channel_handlers {
 
 typedef void channel_answer_fn(void *ctx, const void *answer);
 
+/* Calls of more than one frame, and callers that go. */
+/* The id of the call made last: NAME_send_x(c, id, …) sends further frames of the same request (data, end). */
+uint32_t channel_call_id(const struct channel *c);
+/* Only from within an answer function: that was not the last frame of the answer (a page, flow control). The
+ * function hears the next one too; the deadline starts anew. */
+void channel_call_continues(struct channel *c);
+/* The caller goes: its function hears nothing any more, an answer that comes is dropped (its fds closed). */
+void channel_call_cancel(struct channel *c, uint32_t id);
+
 /* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
 struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self, unsigned peer,
 			    const struct channel_handlers *handlers, void *ctx);
