@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
 """Generates the C of one channel from its declarative list (src/ipc/msgs/NAME.def).
 
     gen-msgs.py NAME.def OUT.h OUT.c
