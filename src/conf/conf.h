@@ -48,6 +48,7 @@ struct conf_value {
 };
 void conf_format(struct buf *out, const struct conf_value *values, size_t n_values);
 /* For each setting: key, type text, default text, help: for the manual page and `pombo run --check --json`. */
-void conf_describe(void (*each)(void *ctx, const char *key, const char *type, const char *def, const char *help), void *ctx);
+void conf_describe(void (*each)(void *ctx, const char *key, const char *type, const char *def, const char *help),
+		   void *ctx);
 
 #endif

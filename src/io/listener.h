@@ -24,8 +24,8 @@ struct listener_handlers {
 	struct view (*refusal)(void *ctx, struct listener *l, enum listener_refusal why);
 };
 
-struct listener *listener_new(struct event_base *base, int fd, const struct stream_limits *stream_limits, struct listener_limits *limits,
-			      const struct listener_handlers *handlers, void *ctx);
+struct listener *listener_new(struct event_base *base, int fd, const struct stream_limits *stream_limits,
+			      struct listener_limits *limits, const struct listener_handlers *handlers, void *ctx);
 void listener_free(struct listener **l); /* stops accepting; streams stay */
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);

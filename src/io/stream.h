@@ -22,21 +22,22 @@ struct stream_handlers {
 	void (*on_tls)(void *ctx, const char *error);
 	/* Peer closed, error, or a deadline: the reason. The stream is closed already; it frees itself after this call.
 	 * Not called for stream_close() by the role itself… but on_closed always is, exactly once, last. */
-	void (*on_closed)(void *ctx, enum stream_end { STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR, STREAM_TIMEOUT } end);
+	void (*on_closed)(void *ctx, enum stream_end{STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR,
+						     STREAM_TIMEOUT} end);
 	/* Idle or total deadline passed: the role may write a last line (421, * BYE) and then stream_close(); if it does nothing it is
 	 * closed with STREAM_TIMEOUT. */
 	void (*on_timeout)(void *ctx);
 };
 
 struct stream_limits {
-	size_t in_max;  /* input buffer bytes */
+	size_t in_max; /* input buffer bytes */
 	size_t out_max; /* hard bound: passing it closes the stream */
 	size_t out_high;
 	size_t out_low;
 };
 
 struct stream_peer {
-	char ip[64];   /* text form of the client's address (after PROXY), proven: INET6_ADDRSTRLEN is 46 */
+	char ip[64]; /* text form of the client's address (after PROXY), proven: INET6_ADDRSTRLEN is 46 */
 	uint16_t port;
 	bool loopback;
 };
@@ -49,7 +50,7 @@ const struct stream_peer *stream_peer(const struct stream *s);
 
 struct view stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
-void stream_pause(struct stream *s);  /* no reading until resume */
+void stream_pause(struct stream *s); /* no reading until resume */
 void stream_resume(struct stream *s); /* on_input comes (later in this turn) if bytes are there already */
 
 /* Copies the bytes; written at the end of the turn, all at once. */

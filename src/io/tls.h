@@ -14,8 +14,8 @@ typedef int tls_sign_fn(void *ctx, unsigned key_index, uint16_t scheme, struct v
 
 /* One SSL_CTX from the chain (PEM). TLS 1.2 with ECDHE+AEAD only, and 1.3; no compression, no renegotiation; tickets with keys that rotate, in memory only;
  * SSL_MODE_RELEASE_BUFFERS. `min_version` 12 or 13. Error text for the log in `error`. */
-must_check int tls_server_new(struct view chain_pem, unsigned min_version, tls_sign_fn *sign, void *sign_ctx, struct tls_server **ret,
-			      struct buf *error);
+must_check int tls_server_new(struct view chain_pem, unsigned min_version, tls_sign_fn *sign, void *sign_ctx,
+			      struct tls_server **ret, struct buf *error);
 /* Connections that use it keep it alive. */
 void tls_server_unref(struct tls_server **t);
 struct tls_server *tls_server_ref(struct tls_server *t);

@@ -22,16 +22,18 @@ struct channel_proto {
 	const char *name;
 	uint64_t version;
 	size_t msg_size;
-	bool (*decode)(uint16_t type, struct view payload, int *fds, size_t n_fds, unsigned from, struct arena *arena, void *ret);
+	bool (*decode)(uint16_t type, struct view payload, int *fds, size_t n_fds, unsigned from, struct arena *arena,
+		       void *ret);
 	void (*log)(struct log_line *l, const void *msg);
 };
 
 enum {
-	CHANNEL_FRAME_MAX = 1024 * 1024,     /* payload bytes; anything longer is BAD */
-	CHANNEL_FDS_MAX = 4,                 /* per frame */
-	CHANNEL_OUT_MAX = 64 * 1024 * 1024,  /* hard bound of bytes waiting to be written; passing it closes the channel */
-	CHANNEL_OUT_HIGH = 1024 * 1024,      /* above: channel_is_full() */
-	CHANNEL_OUT_LOW = 256 * 1024,        /* below again: on_drain */
+	CHANNEL_FRAME_MAX = 1024 * 1024, /* payload bytes; anything longer is BAD */
+	CHANNEL_FDS_MAX = 4, /* per frame */
+	CHANNEL_OUT_MAX =
+	    64 * 1024 * 1024, /* hard bound of bytes waiting to be written; passing it closes the channel */
+	CHANNEL_OUT_HIGH = 1024 * 1024, /* above: channel_is_full() */
+	CHANNEL_OUT_LOW = 256 * 1024, /* below again: on_drain */
 };
 
 /* `msg` is the generated struct NAME_msg; it and its views are valid during the call only. fds in it belong to the
@@ -55,8 +57,8 @@ void channel_call_continues(struct channel *c);
 void channel_call_cancel(struct channel *c, uint32_t id);
 
 /* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
-struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self, unsigned peer,
-			    const struct channel_handlers *handlers, void *ctx);
+struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self,
+			    unsigned peer, const struct channel_handlers *handlers, void *ctx);
 /* Closes after what is gathered was tried to be written once; on_close is not called; pending calls hear NULL. */
 void channel_free(struct channel **c);
 bool channel_is_full(const struct channel *c);

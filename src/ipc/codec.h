@@ -36,7 +36,7 @@ int64_t codec_get_i64(struct codec_reader *r);
 struct view codec_get_view(struct codec_reader *r, uint32_t max);
 uint32_t codec_get_count(struct codec_reader *r, uint32_t max); /* never more than bytes are left */
 void *codec_get_array(struct codec_reader *r, uint32_t count, size_t item_size); /* NULL for 0 items or when bad */
-int codec_get_fd(struct codec_reader *r);                                       /* -1 when bad */
+int codec_get_fd(struct codec_reader *r); /* -1 when bad */
 /* True when nothing was bad, no byte is left and every fd was claimed; otherwise closes all fds. */
 must_check bool codec_reader_end(struct codec_reader *r);
 bool codec_reader_refuse(struct codec_reader *r); /* closes all fds, returns false */

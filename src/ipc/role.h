@@ -16,9 +16,9 @@
 struct role; /* the process's one role */
 
 enum role_sandbox {
-	SANDBOX_NET,    /* read/write/accept on inherited sockets; no open, socket, connect, bind, exec, ptrace, process_vm_* */
-	SANDBOX_PURE,   /* channels and passed fds only */
-	SANDBOX_STORE,  /* files beneath its own folder (Landlock), threads; no socket, connect, accept except the inherited control socket */
+	SANDBOX_NET, /* read/write/accept on inherited sockets; no open, socket, connect, bind, exec, ptrace, process_vm_* */
+	SANDBOX_PURE, /* channels and passed fds only */
+	SANDBOX_STORE, /* files beneath its own folder (Landlock), threads; no socket, connect, accept except the inherited control socket */
 };
 
 struct role_spec {
@@ -37,7 +37,8 @@ struct role_spec {
 	int (*reloaded)(struct role *r); /* settings changed: role_conf() is the new one */
 	/* Finish what is under way; call role_finished() when nothing is left. Without this callback: at once. */
 	void (*stop)(struct role *r, uint32_t grace_ms);
-	void (*count)(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages, uint64_t *ret_in_flight);
+	void (*count)(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
+		      uint64_t *ret_in_flight);
 	/* stored only: answers to role_ask_overview / role_ask_reload. */
 	void (*overview)(struct role *r, struct view json);
 	void (*reload_done)(struct role *r, bool ok, struct view text);
@@ -47,10 +48,10 @@ int role_run(const struct role_spec *spec);
 
 struct event_base *role_base(struct role *r);
 const struct conf *role_conf(const struct role *r);
-const char *role_kind(const struct role *r);  /* "mx", "submission", "imap", "pop", "store", "policy", "auth", "key" */
+const char *role_kind(const struct role *r); /* "mx", "submission", "imap", "pop", "store", "policy", "auth", "key" */
 unsigned role_index(const struct role *r);
 unsigned role_count(const struct role *r);
-bool role_first_start(const struct role *r);  /* false after a crash of this role */
+bool role_first_start(const struct role *r); /* false after a crash of this role */
 bool role_stopping(const struct role *r);
 void role_finished(struct role *r);
 bool role_ask_overview(struct role *r);

@@ -22,8 +22,8 @@ void sync_channel_fini(struct sync_channel *s); /* closes fd */
 /* Sends one frame (payload made by NAME_put_x) and waits for the answer with its id; other frames are dropped.
  * 0, or -errno (-ETIMEDOUT; -EPROTO when the peer is odd; then the channel is of no further use). `ret` is the generated
  * struct NAME_msg, valid until the next call. */
-must_check int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
-				 int timeout_ms, void *ret);
+must_check int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
+				 size_t n_fds, int timeout_ms, void *ret);
 /* Waits for the next frame with the id of the last call: for answers that come in several frames. */
 must_check int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret);
 

@@ -17,6 +17,7 @@ enum { JUDGE_DEADLINE_MS = 60000 };
 
 /* Exactly one answer: judged, refused, or NULL when no policyd could say (for now). False: none is there; no answer follows. */
 must_check bool judges_ask(struct judges *js, const struct judge_judge *question, judge_answer_fn *fn, void *ctx);
-must_check bool judges_ask_file(struct judges *js, const struct judge_judge_file *question, judge_answer_fn *fn, void *ctx);
+must_check bool judges_ask_file(struct judges *js, const struct judge_judge_file *question, judge_answer_fn *fn,
+				void *ctx);
 
 #endif

@@ -42,8 +42,7 @@ static struct task *next_task(struct pool *p)
 {
 	struct task *t;
 
-	STAILQ_FOREACH(t, &p->waiting, link)
-	{
+	STAILQ_FOREACH (t, &p->waiting, link) {
 		if (lane_is_busy(p, t->lane))
 			continue;
 		STAILQ_REMOVE(&p->waiting, t, task, link);
