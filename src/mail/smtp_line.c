@@ -64,7 +64,7 @@ enum parse smtp_line_next(struct smtp_line *s, struct view in, size_t *ret_consu
 	fresh = view_sub(window, s->scanned, lf - s->scanned);
 	cr = s->scanned + view_find_char(fresh, '\r');
 	nul = s->scanned + view_find_char(fresh, '\0');
-	if (nul < lf)
+	if (nul < lf && nul < cr) /* what is wrong first is reported, however the bytes arrive */
 		return bad(s, SMTP_LINE_NUL, in, nul + 1, ret_consumed);
 	if (cr + 1 < lf)
 		return bad(s, SMTP_LINE_BARE_CR, in, cr + 1, ret_consumed);
