@@ -2,9 +2,9 @@
 #ifndef POMBO_MAIL_IMAP_PARSE_H
 #define POMBO_MAIL_IMAP_PARSE_H
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/mem.h"
+#include "mail/imap_arg.h"
+#include "mail/imap_token.h"
 
 /* Reads IMAP commands (RFC 9051 §4, §9; literals also RFC 7888 and 3516) off a byte stream into a tree of arguments.
  *
@@ -22,24 +22,6 @@
  *
  * Lines end at CRLF and nothing else; NUL, and a control character outside a literal, are BAD. After BAD the rest of
  * the command, non-synchronising literals included, is skipped before the next command is read. */
-
-enum imap_arg_kind {
-	IMAP_ATOM, /* also numbers, NIL, flags, sets, patterns, and FETCH items with their "[" */
-	IMAP_QUOTED,
-	IMAP_LITERAL,
-	IMAP_LIST,
-};
-
-struct imap_arg {
-	enum imap_arg_kind kind;
-	bool glued; /* followed the one before without a space: "]<0.9>" behind a header list */
-	bool binary; /* literal8 */
-	bool streamed; /* a literal whose bytes went to the caller: text is empty */
-	struct view text; /* unquoted; of a list: empty */
-	uint64_t literal_bytes;
-	const struct imap_arg *first; /* of a list: its items, or NULL */
-	const struct imap_arg *next;
-};
 
 struct imap_command {
 	struct view tag;
@@ -70,28 +52,21 @@ enum imap_read {
 	IMAP_READ_CLOSE,
 };
 
-struct imap_literal {
-	uint64_t bytes;
-	bool sync; /* the client waits for "+" */
-	bool binary; /* ~{n} */
-};
-
-struct imap_arg_builder;
 struct imap_reader {
 	const struct imap_reader_limits *limits; /* may be changed between two commands */
 	struct imap_command command; /* tag and name are set as soon as they are read, args as far as read */
-	struct imap_literal literal;
+	struct imap_literal_mark literal;
 	struct view data;
 	const char *error; /* a short text for the BAD reply */
 	/* private */
-	int state;
+	int state, resume;
 	struct arena arena;
-	struct buf line;
-	size_t scanned;
-	struct imap_arg_builder *build;
+	struct buf line; /* a line whose end has not come */
+	struct imap_tokens *tokens; /* in the arena; NULL between commands */
 	struct imap_arg *literal_arg;
 	char *literal_at;
-	uint64_t literal_left, skipped;
+	uint64_t literal_left;
+	uint64_t skip_left;
 };
 
 void imap_reader_init(struct imap_reader *r, const struct imap_reader_limits *limits);
@@ -111,20 +86,8 @@ void imap_reader_stream(struct imap_reader *r);
 void imap_reader_refuse(struct imap_reader *r);
 
 /* One line outside any command (AUTHENTICATE's answers, IDLE's DONE): DONE with `*ret_line` without CRLF, valid until
- * the next call; MORE; BAD when over `max_bytes` or with a bare CR, LF or a NUL (close then). */
+ * reset (which a command in progress needs not); MORE; BAD when over `max_bytes` or with a bare CR, LF or a NUL (close then). */
 must_check enum parse imap_reader_line(struct imap_reader *r, struct view in, size_t max_bytes, size_t *ret_used,
 				       struct view *ret_line);
-
-/* Argument checks. Each takes NULL and says false to it. */
-bool imap_arg_is(const struct imap_arg *arg, const char *atom); /* an atom, ASCII case ignored */
-bool imap_arg_is_nil(const struct imap_arg *arg);
-bool imap_arg_list(const struct imap_arg *arg, const struct imap_arg **ret_first);
-/* atom of ATOM-CHARs only */
-bool imap_arg_atom(const struct imap_arg *arg, struct view *ret);
-/* astring: ASTRING-CHARs, quoted or literal. NIL is the three letters. */
-bool imap_arg_astring(const struct imap_arg *arg, struct view *ret);
-bool imap_arg_string(const struct imap_arg *arg, struct view *ret); /* quoted or literal */
-bool imap_arg_nstring(const struct imap_arg *arg, struct view *ret); /* NIL: p == NULL */
-bool imap_arg_number(const struct imap_arg *arg, uint64_t max, uint64_t *ret);
 
 #endif
