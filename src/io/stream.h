@@ -12,6 +12,8 @@ struct event_base;
 struct stream;
 struct tls_server;
 
+enum stream_end { STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR, STREAM_TIMEOUT };
+
 struct stream_handlers {
 	/* Bytes are there: look at stream_input(), take with stream_consume(). Called again when more arrived. Return without
 	 * consuming to wait for more; a full input buffer that nobody consumes from stops reading. */
@@ -22,8 +24,7 @@ struct stream_handlers {
 	void (*on_tls)(void *ctx, const char *error);
 	/* Peer closed, error, or a deadline: the reason. The stream is closed already; it frees itself after this call.
 	 * Not called for stream_close() by the role itself… but on_closed always is, exactly once, last. */
-	void (*on_closed)(void *ctx, enum stream_end{STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR,
-						     STREAM_TIMEOUT} end);
+	void (*on_closed)(void *ctx, enum stream_end end);
 	/* Idle or total deadline passed: the role may write a last line (421, * BYE) and then stream_close(); if it does nothing it is
 	 * closed with STREAM_TIMEOUT. */
 	void (*on_timeout)(void *ctx);
