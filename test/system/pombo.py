@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: ISC
+"""A real pombo in a folder of its own: started, driven, killed, looked into, and checked for a clean end.
+
+    with Server() as s:
+        s.deliver("alice@example.test", "Subject: hello\\r\\n\\r\\nhi\\r\\n")
+        assert len(s.messages("alice@example.test")) == 1
+
+POMBO_BUILD names the build under test (default: build/ of this tree). The fixtures are in test/conftest.py.
+"""
+import imaplib
+import json
+import os
+import pathlib
+import poplib
+import re
+import shutil
+import signal
+import smtplib
+import subprocess
+import tempfile
+import time
+
+import logfmt
+import processes
+from ports import PortBlock
+from wire import TlsContext, Wire
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("POMBO_BUILD") or ROOT / "build").resolve()
+BINARY = BUILD / "src" / "cli" / "pombo"
+ROLES = ("smtpd", "imapd", "popd", "policyd", "authd", "keyd", "stored")
+HOSTNAME = "mail.example.test"
+DOMAIN = "example.test"
+ALICE = "alice@example.test"
+PASSWORD = "correct horse battery staple"
+
+
+def is_sanitized():
+    symbols = subprocess.run(["nm", str(BINARY)], capture_output=True, text=True).stdout if BINARY.exists() else ""
+    return "__asan_init" in symbols
+
+
+SANITIZED = is_sanitized()
+SLOW = 4 if SANITIZED else 1  # what everything that waits is multiplied with
+READY_TIMEOUT_S = 20 * SLOW
+STOP_TIMEOUT_S = 5 * SLOW
+# What no log may hold at the end, unless the test says that it caused it: Server.tolerate().
+ALARMS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion `", "exited unexpectedly", "level=error")
+
+
+class CommandFailed(AssertionError):
+    def __init__(self, done):
+        super().__init__(f"{' '.join(done.args)}\nstatus {done.returncode}\n{done.stdout}{done.stderr}")
+        self.done = done
+
+
+def run_pombo(*args, input=None, check=True, env=None, timeout=60 * SLOW):
+    """Runs the command line; the CompletedProcess has text in .stdout and .stderr."""
+    command = [str(BINARY), *map(str, args)]
+    text = not isinstance(input, bytes)
+    done = subprocess.run(command, input=input if input is not None else "", capture_output=True, text=text,
+                          timeout=timeout, env={**os.environ, **(env or {})})
+    if check and done.returncode:
+        raise CommandFailed(done)
+    return done
+
+
+class Server:
+    """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text)."""
+
+    def __init__(self, config=(), users=(ALICE,), hostname=HOSTNAME, domain=DOMAIN, addresses=("127.0.0.1",), env=None):
+        self.hostname, self.domain, self.address = hostname, domain, addresses[0]
+        self.env = env or {}
+        self.password = PASSWORD
+        self.tolerated = []
+        self.process = None
+        self.session = None  # of the supervisor and whatever it starts
+        self.ports = PortBlock(addresses)
+        # Not pytest's folder: servers started as root run their processes under other users, who must reach it.
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-test-"))
+        self.top.chmod(0o755)
+        self.dir = self.top / "data"
+        self.log_file = self.top / "log"
+        self.log_file.touch()
+        try:
+            self.init(users, addresses)
+            self.configure(config)
+        except BaseException:
+            self.remove()
+            raise
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.finish(failed=kind is not None)
+
+    # Set-up
+
+    def init(self, users, addresses):
+        args = ["init", "--dir", self.dir, "--hostname", self.hostname, "--domain", self.domain]
+        args += ["--port-offset", self.ports.offset]
+        for address in addresses:
+            args += ["--listen", address]
+        if users:
+            args += ["--user", users[0], "--password-stdin"]
+        run_pombo(*args, input=f"{self.password}\n" if users else None)
+        for user in users[1:]:
+            self.add_account(user)
+
+    def configure(self, lines):
+        """Sets `key = value` lines in pombo.conf, each in place of an earlier line of that key."""
+        lines = lines.splitlines() if isinstance(lines, str) else list(lines)
+        keys = {line.split("=")[0].strip() for line in lines}
+        path = self.dir / "pombo.conf"
+        kept = [old for old in path.read_text().splitlines() if old.split("=")[0].strip() not in keys]
+        path.write_text("\n".join([*kept, *lines]) + "\n")
+
+    def setting(self, key):
+        """The value of a key that stands in pombo.conf."""
+        found = re.findall(rf"^\s*{re.escape(key)}\s*=\s*(.*?)\s*$", (self.dir / "pombo.conf").read_text(), re.M)
+        return found[-1] if found else None
+
+    @property
+    def certificate(self):
+        return self.dir / (self.setting("tls-cert") or "tls/cert.pem")
+
+    # Life
+
+    def start(self, wait=True, timeout=READY_TIMEOUT_S):
+        """Runs `pombo run`; with `wait`, returns when every port answers."""
+        assert not self.running, "already running"
+        self.mark = self.log_file.stat().st_size
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen([str(BINARY), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True,
+                                            env={**os.environ, **self.env})
+        self.session = self.process.pid
+        if wait:
+            self.wait_log(event="ready", role="pombo", timeout=timeout)
+        return self
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self, timeout=None):
+        """SIGTERM; wants a clean end in time, with nothing left running."""
+        timeout = timeout or STOP_TIMEOUT_S
+        if self.process is None:
+            return
+        if self.running:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            left = processes.describe(processes.in_session(self.session))
+            self.kill_all()
+            raise AssertionError(f"no end {timeout} s after SIGTERM; still there: {left}\n{self.tail()}") from None
+        left = self._wait_for_nobody(2 * SLOW)
+        session, self.process, self.session = self.session, None, None
+        if left:
+            text = processes.describe(left)
+            processes.kill(processes.in_session(session))
+            raise AssertionError(f"processes left after the end: {text}\n{self.tail()}")
+        assert status == 0, f"pombo run ended with status {status}\n{self.tail()}"
+
+    def kill_all(self):
+        """SIGKILL for the supervisor and everything it started: the end of the world."""
+        if self.session is None:
+            return
+        deadline = time.monotonic() + 10
+        while pids := processes.in_session(self.session):
+            processes.kill(pids)
+            self.process.poll()
+            assert time.monotonic() < deadline, f"cannot kill {processes.describe(pids)}"
+            time.sleep(0.01)
+        self.process.wait()
+        self.process = self.session = None
+
+    def kill(self, role, sig=signal.SIGKILL, index=0):
+        """Signals one process of a role ("smtpd", or "smtpd mx" for a kind of it); returns its pid."""
+        pid = self.pids(role)[index]
+        os.kill(pid, sig)
+        return pid
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def reload(self):
+        """SIGHUP; returns when the supervisor says that it is done."""
+        mark = self.log_file.stat().st_size
+        self.process.send_signal(signal.SIGHUP)
+        return self.wait_log(event="reloaded", since=mark)
+
+    def finish(self, failed=False):
+        """The end of a test: stops, looks for alarms in the log, removes the folder."""
+        try:
+            try:
+                self.stop()
+            finally:
+                self.kill_all()
+            if not failed:
+                self.check_log()
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            if failed:
+                print(f"--- log of {self.dir}\n{self.tail(200)}")
+            self.remove()
+
+    def remove(self):
+        if self.session is not None:
+            self.kill_all()
+        self.ports.close()
+        shutil.rmtree(self.top, ignore_errors=True)
+
+    def _wait_for_nobody(self, timeout):
+        deadline = time.monotonic() + timeout
+        while (left := processes.in_session(self.session)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return left
+
+    # Log
+
+    def log_text(self, since=0):
+        with open(self.log_file, "rb") as f:
+            f.seek(since)
+            return f.read().decode("utf-8", "replace")
+
+    def log_lines(self, since=0, **fields):
+        """The parsed lines in which every given field has the given value."""
+        parsed = (logfmt.parse(line) for line in self.log_text(since).splitlines())
+        return [p for p in parsed if p and all(p.get(k.replace("_", "-"), p.get(k)) == v for k, v in fields.items())]
+
+    def wait_log(self, since=None, timeout=10 * SLOW, **fields):
+        """The first line since the last start (or since an offset) that has these fields."""
+        since = self.mark if since is None else since
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = not self.running
+            found = self.log_lines(since, **fields)
+            if found:
+                return found[0]
+            assert not ended, f"pombo run ended with status {self.process.returncode}\n{self.tail()}"
+            assert time.monotonic() < deadline, f"no log line with {fields} within {timeout} s\n{self.tail()}"
+            time.sleep(0.01)
+
+    def tail(self, lines=60):
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def tolerate(self, *patterns):
+        """Regular expressions for log lines that are no alarm in this test."""
+        self.tolerated += patterns
+
+    def check_log(self):
+        for line in self.log_text().splitlines():
+            if any(alarm in line for alarm in ALARMS) and not any(re.search(t, line) for t in self.tolerated):
+                raise AssertionError(f"alarm in the log: {line}\n{self.tail()}")
+
+    # Processes
+
+    def pids(self, role=None):
+        """Pids of the running processes of a role, oldest first; of all of them without an argument. A second
+        word names the kind where a role has several: "smtpd mx"."""
+        found = processes.in_session(self.session)
+        if role is None:
+            return found
+        name, _, kind = role.partition(" ")
+        return [p for p in found if processes.role_of(p) == name and (not kind or kind in processes.arguments(p))]
+
+    def wait_role(self, role, not_pid=None, timeout=10 * SLOW):
+        """Waits for a process of a role (another one than `not_pid`); returns its pid."""
+        deadline = time.monotonic() + timeout
+        while True:
+            fresh = [p for p in self.pids(role) if p != not_pid]
+            if fresh:
+                return fresh[0]
+            assert time.monotonic() < deadline, f"no process of {role} within {timeout} s\n{self.tail()}"
+            time.sleep(0.01)
+
+    def pss_kib(self):
+        return sum(processes.pss_kib(p) for p in self.pids())
+
+    def cpu_s(self):
+        return sum(processes.cpu_s(p) for p in self.pids())
+
+    # Command line
+
+    def cli(self, *args, input=None, check=True, timeout=60 * SLOW):
+        """Runs `pombo ARGS... --dir DIR`."""
+        return run_pombo(*args, "--dir", self.dir, input=input, check=check, timeout=timeout, env=self.env)
+
+    def cli_json(self, *args):
+        return json.loads(self.cli(*args, "--json").stdout)
+
+    def add_account(self, address, password=None, *options):
+        self.cli("account", "add", address, "--password-stdin", *options, input=f"{password or self.password}\n")
+
+    def add_alias(self, address, *targets):
+        self.cli("alias", "add", address, *targets)
+
+    def add_domain(self, domain):
+        self.cli("domain", "add", domain)
+
+    # Clients
+
+    def tls(self):
+        """A context that trusts this server's certificate and wants its name."""
+        return TlsContext(self.hostname, self.certificate)
+
+    def wire(self, service, tls=None, source=None, timeout=20.0 * SLOW):
+        """A raw connection; TLS from the first byte where the service has it, or as told."""
+        tls = service.endswith("s") if tls is None else tls
+        return Wire(self.address, self.ports[service], self.tls() if tls else None, source, timeout)
+
+    def smtp(self, timeout=30 * SLOW):
+        return smtplib.SMTP(self.address, self.ports["smtp"], local_hostname="client.example.net", timeout=timeout)
+
+    def submission(self, user=ALICE, password=None, starttls=False, timeout=30 * SLOW):
+        """Logged in, over port 465, or 587 with STARTTLS; not logged in when user is None."""
+        names = {"local_hostname": "client.example.net", "timeout": timeout}
+        if starttls:
+            s = smtplib.SMTP(self.address, self.ports["submission"], **names)
+            s.starttls(context=self.tls())
+        else:
+            s = smtplib.SMTP_SSL(self.address, self.ports["submissions"], context=self.tls(), **names)
+        if user:
+            s.login(user, password or self.password)
+        return s
+
+    def imap(self, user=ALICE, password=None, timeout=30 * SLOW):
+        """Logged in over port 993; not logged in when user is None."""
+        c = imaplib.IMAP4_SSL(self.address, self.ports["imaps"], ssl_context=self.tls(), timeout=timeout)
+        if user:
+            c.login(user, password or self.password)
+        return c
+
+    def pop3(self, user=ALICE, password=None, timeout=30 * SLOW):
+        """Logged in over port 995; not logged in when user is None."""
+        c = poplib.POP3_SSL(self.address, self.ports["pop3s"], context=self.tls(), timeout=timeout)
+        if user:
+            c.user(user)
+            c.pass_(password or self.password)
+        return c
+
+    def deliver(self, to, message, sender="sender@example.net"):
+        """Hands a message in on port 25, as a stranger would; returns what it refused (as smtplib has it)."""
+        with self.smtp() as s:
+            return s.sendmail(sender, to, message)
+
+    def messages(self, user=ALICE, folder="INBOX", password=None):
+        """The bytes of all messages of a folder, oldest first, as IMAP gives them."""
+        with self.imap(user, password) as c:
+            status, _ = c.select(folder, readonly=True)
+            assert status == "OK"
+            _, found = c.uid("SEARCH", "ALL")
+            uids = found[0].split()
+            return [c.uid("FETCH", uid, "(BODY.PEEK[])")[1][0][1] for uid in uids]

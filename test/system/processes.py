@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: ISC
+"""What /proc tells of the server's processes. They all are in the session that `pombo run` was started in."""
+import os
+import pathlib
+import signal
+
+PROC = pathlib.Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid):
+    """(name, fields after the name) of a process, or None when it is gone."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    begin, end = text.index("("), text.rindex(")")
+    return text[begin + 1:end], text[end + 2:].split()
+
+
+def in_session(session):
+    """Living pids of a session, oldest first; zombies are not living."""
+    found = []
+    for entry in PROC.iterdir() if session is not None else ():
+        if entry.name.isdigit() and (s := stat(entry.name)):
+            state, sid, started = s[1][0], int(s[1][3]), int(s[1][19])
+            if sid == session and state not in "ZX":
+                found.append((started, int(entry.name)))
+    return [pid for _, pid in sorted(found)]
+
+
+def role_of(pid):
+    """"smtpd" for a pombo-smtpd, "pombo" for the supervisor, "" for one that is gone."""
+    s = stat(pid)
+    return s[0].removeprefix("pombo-") if s else ""
+
+
+def arguments(pid):
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def describe(pids):
+    return ", ".join(f"{pid} {' '.join(arguments(pid)).strip() or role_of(pid)}" for pid in pids) or "nobody"
+
+
+def kill(pids, sig=signal.SIGKILL):
+    for pid in pids:
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            pass
+
+
+def pss_kib(pid):
+    """Proportional share of memory."""
+    try:
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def cpu_s(pid):
+    """User and system time so far."""
+    s = stat(pid)
+    return (int(s[1][11]) + int(s[1][12])) / TICKS if s else 0.0
