@@ -128,13 +128,14 @@ def test_style_accepts_the_good_tree(tree):
         with_line('const char *s = "strcpy(a, b) TOD" "O"; /* alloca(3) is not called */'),
         with_line("view_atoi(n); x->system(n); my_gets(n);"),
         with_line("int a[MAX_N + 1], b[sizeof(int)], c[16 * 2], d[0x1f];"),
-        with_line("x = table[n]; return list[n];"),
+        with_line("x = table[n];"),
+        with_line("return table[n];"),
         with_line("/* TODO(#12): a promise with a number */"),
         in_struct("char digits[20]; /* proven: decimal digits of 2^64 */"),
         in_struct("/* proven: two letters */\n\tchar code[2];"),
         in_struct("char key[];"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_style_accepts(tree, source):
     (tree / "src/base/ok.c").write_text(source)
