@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Shared settings of the benchmarks; source it. Override any by environment.
 B=${B:-${TMPDIR:-/tmp}/mailbench}                 # work folder: bin/, disk/ (data), run/ (sockets, logs)
 S=${S:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}

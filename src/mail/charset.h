@@ -22,7 +22,7 @@ struct charset_stream {
 	const uint16_t *table;
 	void *iconv;
 	size_t held_n; /* start of a character whose rest has not come */
-	char held[16];
+	char held[16]; /* proven: no character of any charset is longer */
 };
 must_check bool charset_stream_init(struct charset_stream *s, struct view charset); /* false: unknown charset */
 void charset_stream_fini(struct charset_stream *s);

