@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORED_PEER_H
+#define POMBO_STORED_PEER_H
+
+#include "ipc/channel.h"
+
+/* A process that asks us things, and where an answer goes. Work that outlives its asker holds a reply; when the
+ * channel went meanwhile, the answer goes nowhere. Loop thread only. */
+struct peer {
+	struct channel *channel; /* NULL once it went */
+	unsigned refs;
+	/* What the peer's handlers keep of it; freed by `forget` when the channel goes. */
+	void *state;
+};
+
+struct reply {
+	struct peer *peer;
+	uint32_t id;
+};
+
+struct peer *peer_new(void); /* one reference: the channel's */
+void peer_unref(struct peer **p);
+
+/* Takes a reference; reply_end() gives it back. */
+struct reply reply_to(struct peer *p, uint32_t id);
+/* The channel to answer on, or NULL: nobody listens any more. */
+struct channel *reply_channel(const struct reply *r);
+void reply_end(struct reply *r);
+
+#endif
