@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORE_DELIVER_H
+#define POMBO_STORE_DELIVER_H
+
+#include "store/content.h"
+#include "store/group.h"
+
+/* The bytes of one new message: header block (header_add + header) and content, each kept once however many copies there
+ * are. Content is either inline (at most STORE_INLINE_MAX bytes) or in a placed file from `file_offset` to its end. */
+struct new_message {
+	uint64_t id; /* store_next_id() */
+	struct view header_add; /* fields to stand in front, or empty */
+	struct view header; /* with its empty line */
+	struct view content; /* when file is NULL */
+	const struct content_file *file;
+	uint64_t file_offset;
+	struct view index; /* mail/mime_index.h, encoded, of header_add + header + content */
+	int64_t sent_s; /* the Date field's time, for SORT */
+};
+
+/* A copy into one account. */
+struct deliver_local {
+	uint64_t account;
+	struct view folder; /* empty, or no such folder: INBOX */
+	struct view prefix; /* Return-Path … Received of this copy, and a separator where the header block needs one */
+	uint32_t flags;
+	const struct view *keywords;
+	size_t keyword_count;
+	bool ignore_quota; /* one of several members behind one address: a full one keeps nobody's mail out */
+	uint64_t ret_mailbox;
+	uint32_t ret_uid;
+};
+
+/* A recipient on another server. */
+struct deliver_remote {
+	struct view address; /* as it goes into RCPT TO */
+	struct view domain; /* its canonical domain: the queue's key */
+	struct view orcpt;
+	uint8_t notify;
+};
+
+/* One accepted message: every copy and every queued recipient in one commit. The caller has put together those that are the same.
+ * Outcomes: STORE_OK; STORE_STALE an account is gone since it was resolved; STORE_OVER_QUOTA one is over quota (nothing was
+ * delivered to anybody: the client asks again and hears it at RCPT); STORE_NO_SPACE; STORE_TOO_BIG; STORE_TEMPORARY. */
+struct deliver_job {
+	struct store_job job;
+	struct new_message message;
+	int64_t wall_s; /* INTERNALDATE, and when it was queued */
+	struct deliver_local *locals;
+	size_t local_count;
+	/* The envelope of the queued part. */
+	const struct deliver_remote *remotes;
+	size_t remote_count;
+	struct view remote_prefix; /* our Received field */
+	struct view sender;
+	struct view envid;
+	uint64_t account; /* who submitted it; 0: nobody */
+	uint8_t ret, body;
+	bool smtputf8, requiretls;
+};
+void deliver_job_init(struct deliver_job *j);
+
+/* IMAP APPEND, and import: one message into one mailbox by name. Outcomes also: STORE_NO_MAILBOX, STORE_LIMIT (keywords). */
+struct append_job {
+	struct store_job job;
+	uint64_t account;
+	struct view name;
+	struct new_message message;
+	int64_t internaldate_s;
+	uint32_t flags;
+	const struct view *keywords;
+	size_t keyword_count;
+	struct view uidl; /* import only: a POP3 id to keep; empty: made by the store */
+	uint64_t ret_mailbox;
+	uint32_t ret_uidvalidity, ret_uid;
+};
+void append_job_init(struct append_job *j);
+
+#endif

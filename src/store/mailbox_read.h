@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORE_MAILBOX_READ_H
+#define POMBO_STORE_MAILBOX_READ_H
+
+#include "base/buf.h"
+#include "store/store.h"
+
+/* Reading mailboxes. Each call takes a snapshot, copies the answer out, and ends the snapshot before it returns. An answer is
+ * a page: ask again with uid_from = next until next is 0; each page is a snapshot of its own and says its highestmodseq.
+ * `account` is the session's: a mailbox of another account is STORE_NO_MAILBOX, like one that does not exist. Results lie in
+ * the caller's arena: give it 4 MiB. A full arena ends the page early; STORE_TOO_BIG when not even one row fits. */
+
+struct mailbox_status {
+	uint64_t mailbox;
+	uint32_t uidvalidity, uidnext, exists, unseen, deleted;
+	uint32_t first_unseen_uid; /* 0: none */
+	uint64_t size_bytes;
+	uint64_t highestmodseq;
+	const struct view *keywords; /* in use here */
+	size_t keyword_count;
+};
+/* By name, from counters: costs the same whatever the size. For SELECT and STATUS. */
+must_check enum store_outcome mailbox_open(struct store_reader *r, uint64_t account, struct view name, struct arena *a,
+					   struct mailbox_status *ret);
+/* The same by id. */
+must_check enum store_outcome mailbox_status(struct store_reader *r, uint64_t account, uint64_t mailbox,
+					     struct arena *a, struct mailbox_status *ret);
+
+struct mailbox_uids {
+	uint64_t highestmodseq;
+	uint32_t uidnext;
+	const struct uid_range *ranges; /* the UIDs that exist */
+	size_t count;
+	uint32_t next;
+};
+must_check enum store_outcome mailbox_uids(struct store_reader *r, uint64_t account, uint64_t mailbox,
+					   uint32_t uid_from, size_t max_ranges, struct arena *a,
+					   struct mailbox_uids *ret);
+
+/* What of each message; as in the `fields` of msgs/mailbox.def. */
+enum row_field {
+	ROW_FLAGS = 1 << 0, /* and keywords */
+	ROW_MODSEQ = 1 << 1,
+	ROW_INTERNALDATE = 1 << 2,
+	ROW_SIZE = 1 << 3, /* and prefix_bytes, header_bytes */
+	ROW_HEADER = 1 << 4, /* prefix and header block */
+	ROW_INDEX = 1 << 5,
+	ROW_MESSAGE = 1 << 6, /* the whole message when it has at most inline_max bytes */
+	ROW_UIDL = 1 << 7,
+	ROW_MESSAGE_ID = 1 << 8,
+	ROW_SAVEDATE = 1 << 9,
+	ROW_SENTDATE = 1 << 10,
+};
+struct rows_query {
+	uint64_t account, mailbox;
+	const struct uid_range *ranges; /* ascending; any UIDs, also ones that do not exist */
+	size_t range_count;
+	uint32_t uid_from;
+	uint32_t fields;
+	uint64_t changed_since; /* only rows with a greater modseq; 0: all */
+	bool with_expunged; /* also rows that were expunged and not yet pruned */
+	uint32_t inline_max;
+	size_t max_rows, max_bytes; /* the page ends at the first row that passes one of them */
+};
+struct mailbox_row {
+	uint32_t uid;
+	bool expunged; /* its modseq is that of the expunge */
+	uint32_t flags;
+	struct view keywords; /* joined by one space, in a fixed order */
+	uint64_t modseq;
+	int64_t internaldate_s, savedate_s, sent_s;
+	uint64_t size_bytes; /* prefix + header block + content: RFC822.SIZE */
+	uint32_t prefix_bytes; /* what stands before the header block; offsets of the index count from behind it */
+	uint32_t header_bytes; /* header block with its empty line, without the prefix */
+	struct view header; /* prefix + header block */
+	struct view index;
+	struct view message; /* p == NULL when larger than inline_max */
+	struct view uidl; /* 1 to 70 characters of 0x21…0x7e; unique in the store's life */
+	uint64_t message_id; /* the same for every copy */
+};
+struct mailbox_rows {
+	uint64_t highestmodseq;
+	const struct mailbox_row *rows; /* ascending UID */
+	size_t count;
+	uint32_t next;
+};
+must_check enum store_outcome mailbox_rows(struct store_reader *r, const struct rows_query *q, struct arena *a,
+					   struct mailbox_rows *ret);
+
+/* Bytes of one message as it is read, from `offset`, at most `length`; expunged ones too until they are pruned. */
+must_check enum store_outcome mailbox_bytes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid,
+					    uint64_t offset, uint32_t length, struct buf *out,
+					    uint64_t *ret_size_bytes);
+
+struct mailbox_change {
+	uint32_t uid;
+	uint32_t flags;
+	struct view keywords;
+	uint64_t modseq;
+	bool is_new; /* came after `since`; else its flags changed */
+};
+/* What happened after modseq `since` to UIDs from uid_from up to (without) next. After pruning, `vanished` may name UIDs that
+ * never existed or went before `since` (RFC 7162 §3.2.5.1 lets us); what still exists is never in it. */
+struct mailbox_changes {
+	uint64_t highestmodseq;
+	uint32_t uidnext;
+	bool mailbox_gone; /* deleted; nothing else is set */
+	const struct uid_range *vanished;
+	size_t vanished_count;
+	const struct mailbox_change *rows;
+	size_t count;
+	uint32_t next;
+};
+must_check enum store_outcome mailbox_changes(struct store_reader *r, uint64_t account, uint64_t mailbox,
+					      uint64_t since, uint32_t uid_from, size_t max_rows, struct arena *a,
+					      struct mailbox_changes *ret);
+
+struct quota_usage {
+	uint64_t used_bytes, limit_bytes, used_messages; /* limit 0: none */
+};
+must_check enum store_outcome quota_read(struct store_reader *r, uint64_t account, struct quota_usage *ret);
+
+#endif
