@@ -29,6 +29,12 @@ check: ## only the fast checks: layers, style, format, docs
 	@tools/build release
 	@meson test -C build --no-rebuild --suite check --print-errorlogs
 
+lint: ## what clang-tidy and cppcheck have to say (advice, not a gate)
+	$(deps) lint fuzz
+	@tools/build asan
+	@run-clang-tidy -quiet -p build-asan '$(CURDIR)/src/.*\.c' 2>/dev/null | sed 's/\x1b\[[0-9;]*m//g' | grep -E 'warning:|error:' | sort -u || true
+	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem -I src src || true
+
 asan: ## build with clang, AddressSanitizer and UndefinedBehaviorSanitizer into build-asan/
 	$(deps) fuzz
 	@tools/build asan
