@@ -213,7 +213,11 @@ def main():
              f"must_check bool {ch}_decode(uint16_t type, struct view payload, int *fds, size_t n_fds, unsigned from,\n"
              f"\t\t\t    struct arena *arena, struct {ch}_msg *ret);\n"
              f"/* The message's fields, for a log line begun by the caller. */\n"
-             f"void {ch}_log(struct log_line *l, const struct {ch}_msg *m);\n\n")
+             f"void {ch}_log(struct log_line *l, const struct {ch}_msg *m);\n"
+             f"/* Closes what a message that nobody wants brought along. */\n"
+             f"void {ch}_close_fds(struct {ch}_msg *m);\n"
+             f"/* Encodes any message: what decode read gives the same bytes again. */\n"
+             f"must_check bool {ch}_put(struct buf *b, const struct {ch}_msg *m);\n\n")
     h.append(f"/* The answer to a call: NULL when none came (deadline, or the channel went). Valid during the call only. */\n"
              f"typedef void {ch}_answer_fn(void *ctx, const struct {ch}_msg *answer);\n\n"
              "/* send: a message nobody answers (id 0), or the answer to request `id`. call: a request; `fn` hears the answer once.\n"
@@ -281,6 +285,13 @@ def main():
              "".join(f'\t\t"{m[0]}",\n' for m in msgs) + "\t};\n\n\tlog_cstr(l, \"msg\", names[m->type]);\n\tswitch (m->type) {\n" +
              "".join(f"\tcase {CH}_{m[0].upper()}:\n" + (f"\t\tfields_{m[0]}(l, &m->{m[0]});\n" if any(log(f) for f in m[2]) else "") + "\t\tbreak;\n" for m in msgs) +
              "\t}\n}\n\n")
+    with_fds = [(m[0], [f[1] for f in m[2] if f[0] == "FD"]) for m in msgs if any(f[0] == "FD" for f in m[2])]
+    c.append(f"void {ch}_close_fds(struct {ch}_msg *m)\n{{\n" +
+             "".join(f"\tif (m->type == {CH}_{name.upper()})\n\t\tfd_close(&m->{name}.{fd});\n" for name, fds in with_fds for fd in fds) +
+             ("" if with_fds else "\t(void)m;\n") + "}\n\n")
+    c.append(f"bool {ch}_put(struct buf *b, const struct {ch}_msg *m)\n{{\n\tswitch (m->type) {{\n" +
+             "".join(f"\tcase {CH}_{m[0].upper()}:\n\t\treturn {ch}_put_{m[0]}(b, &m->{m[0]});\n" for m in msgs) +
+             "\t}\n\treturn false;\n}\n\n")
     c.append("static bool decode_any(uint16_t type, struct view payload, int *fds, size_t n_fds, unsigned from, struct arena *arena,\n"
              "\t\t       void *ret)\n{\n"
              f"\treturn {ch}_decode(type, payload, fds, n_fds, from, arena, ret);\n}}\n\n"

@@ -13,7 +13,8 @@
  * (STYLE 42): the channel closes, the process lives.
  *
  * Frames are gathered and written once per loop turn. Replies go back under the request's id; a late or unknown
- * id is dropped here, never in a role. */
+ * id is dropped here, never in a role. Each end gives its ids from a half of its own (ipc/frame.h), so an id tells who
+ * asked. One thread only. NULL is taken everywhere as a channel that is closed. */
 struct event_base;
 struct channel;
 
@@ -37,14 +38,17 @@ enum {
 };
 
 /* `msg` is the generated struct NAME_msg; it and its views are valid during the call only. fds in it belong to the
- * callee. `id` is 0 or the request to answer with NAME_send_x(c, id, …). */
+ * callee. `id` is 0 or the request to answer with NAME_send_x(c, id, …). A request may go on in several frames with the
+ * same id: the asker sends them with channel_call_id(), here they come as on_msg, one by one. */
 struct channel_handlers {
 	void (*on_msg)(void *ctx, struct channel *c, uint32_t id, const void *msg);
-	/* The peer went or was dropped. Every pending call has heard NULL before. The channel frees itself after this. */
+	/* The peer went or was dropped: channel_error() says why. Every pending call has heard NULL before. Comes from the
+	 * loop, never out of a send or call. The channel frees itself after this. */
 	void (*on_close)(void *ctx, struct channel *c);
 	void (*on_drain)(void *ctx, struct channel *c); /* may be NULL */
 };
 
+/* `answer` NULL: none came in time, or the channel went. fds in the answer belong to the callee. */
 typedef void channel_answer_fn(void *ctx, const void *answer);
 
 /* Calls of more than one frame, and callers that go. */
@@ -59,10 +63,14 @@ void channel_call_cancel(struct channel *c, uint32_t id);
 /* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
 struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self,
 			    unsigned peer, const struct channel_handlers *handlers, void *ctx);
-/* Closes after what is gathered was tried to be written once; on_close is not called; pending calls hear NULL. */
+/* Closes after what is gathered was tried to be written once; on_close is not called; pending calls hear NULL. May be
+ * called from any of the channel's own callbacks. */
 void channel_free(struct channel **c);
+/* Why the channel closed, for the log; valid in on_close. */
+const char *channel_error(const struct channel *c);
 bool channel_is_full(const struct channel *c);
-/* Stops and resumes reading requests from this peer: backpressure (ARCHITECTURE invariant 5). */
+/* Stops and resumes reading from this peer: backpressure (ARCHITECTURE invariant 5). Answers wait too. on_msg is not called
+ * out of resume, but later in the turn. */
 void channel_pause(struct channel *c);
 void channel_resume(struct channel *c);
 size_t channel_pending_calls(const struct channel *c);
@@ -71,7 +79,7 @@ unsigned channel_peer(const struct channel *c);
 void channel_set_tag(struct channel *c, void *tag);
 void *channel_tag(const struct channel *c);
 
-/* For generated code: a buffer to append the payload to (NULL when closed); then exactly one of send or call,
+/* deadline_ms 0: none. For generated code: a buffer to append the payload to (NULL when closed); then exactly one of send or call,
  * also when encoding failed (`ok` false: the frame is taken back). */
 struct buf *channel_frame_begin(struct channel *c);
 bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int *fds, size_t n_fds, bool ok);

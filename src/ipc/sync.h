@@ -2,7 +2,7 @@
 #ifndef POMBO_IPC_SYNC_H
 #define POMBO_IPC_SYNC_H
 
-#include "ipc/channel.h"
+#include "ipc/frame.h"
 
 /* The same frames over a blocking socket, one question at a time: for a TLS handshake that needs keyd's
  * signature (about 0.1 ms), for the command line, and for tools. */
@@ -11,19 +11,24 @@ struct sync_channel {
 	const struct channel_proto *proto;
 	unsigned self;
 	unsigned peer;
-	uint32_t next_id;
-	struct buf in;
+	uint32_t last_id;
+	struct buf in; /* read and not yet taken */
+	size_t in_taken; /* of it: the frame that the last answer points into */
+	struct frame_fds in_fds;
 	struct arena arena;
+	bool greeting_sent;
 	bool greeted;
 };
 
 void sync_channel_init(struct sync_channel *s, int fd, const struct channel_proto *proto, unsigned self, unsigned peer);
 void sync_channel_fini(struct sync_channel *s); /* closes fd */
-/* Sends one frame (payload made by NAME_put_x) and waits for the answer with its id; other frames are dropped.
+/* Sends one frame (payload made by NAME_put_x; fds stay the caller's) and waits for the answer with its id; other frames are dropped.
  * 0, or -errno (-ETIMEDOUT; -EPROTO when the peer is odd; then the channel is of no further use). `ret` is the generated
  * struct NAME_msg, valid until the next call. */
 must_check int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
 				 size_t n_fds, int timeout_ms, void *ret);
+/* Sends a further frame of the last call's request, under its id. 0 or -errno. */
+must_check int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, int timeout_ms);
 /* Waits for the next frame with the id of the last call: for answers that come in several frames. */
 must_check int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret);
 
