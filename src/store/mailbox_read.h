@@ -5,12 +5,12 @@
 #include "base/buf.h"
 #include "store/store.h"
 
-/* Reading mailboxes. Each call takes a snapshot, copies the answer out, and ends the snapshot before it returns. An answer is
+/* Reading mailboxes (box_…: the names with mailbox_ are those of the channel list of that name). Each call takes a snapshot, copies the answer out, and ends the snapshot before it returns. An answer is
  * a page: ask again with uid_from = next until next is 0; each page is a snapshot of its own and says its highestmodseq.
  * `account` is the session's: a mailbox of another account is STORE_NO_MAILBOX, like one that does not exist. Results lie in
  * the caller's arena: give it 4 MiB. A full arena ends the page early; STORE_TOO_BIG when not even one row fits. */
 
-struct mailbox_status {
+struct box_status {
 	uint64_t mailbox;
 	uint32_t uidvalidity, uidnext, exists, unseen, deleted;
 	uint32_t first_unseen_uid; /* 0: none */
@@ -20,22 +20,21 @@ struct mailbox_status {
 	size_t keyword_count;
 };
 /* By name, from counters: costs the same whatever the size. For SELECT and STATUS. */
-must_check enum store_outcome mailbox_open(struct store_reader *r, uint64_t account, struct view name, struct arena *a,
-					   struct mailbox_status *ret);
+must_check enum store_outcome box_open(struct store_reader *r, uint64_t account, struct view name, struct arena *a,
+				       struct box_status *ret);
 /* The same by id. */
-must_check enum store_outcome mailbox_status(struct store_reader *r, uint64_t account, uint64_t mailbox,
-					     struct arena *a, struct mailbox_status *ret);
+must_check enum store_outcome box_status(struct store_reader *r, uint64_t account, uint64_t mailbox, struct arena *a,
+					 struct box_status *ret);
 
-struct mailbox_uids {
+struct box_uids {
 	uint64_t highestmodseq;
 	uint32_t uidnext;
 	const struct uid_range *ranges; /* the UIDs that exist */
 	size_t count;
 	uint32_t next;
 };
-must_check enum store_outcome mailbox_uids(struct store_reader *r, uint64_t account, uint64_t mailbox,
-					   uint32_t uid_from, size_t max_ranges, struct arena *a,
-					   struct mailbox_uids *ret);
+must_check enum store_outcome box_uids(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid_from,
+				       size_t max_ranges, struct arena *a, struct box_uids *ret);
 
 /* What of each message; as in the `fields` of msgs/mailbox.def. */
 enum row_field {
@@ -62,7 +61,7 @@ struct rows_query {
 	uint32_t inline_max;
 	size_t max_rows, max_bytes; /* the page ends at the first row that passes one of them */
 };
-struct mailbox_row {
+struct box_row {
 	uint32_t uid;
 	bool expunged; /* its modseq is that of the expunge */
 	uint32_t flags;
@@ -78,21 +77,20 @@ struct mailbox_row {
 	struct view uidl; /* 1 to 70 characters of 0x21…0x7e; unique in the store's life */
 	uint64_t message_id; /* the same for every copy */
 };
-struct mailbox_rows {
+struct box_rows {
 	uint64_t highestmodseq;
-	const struct mailbox_row *rows; /* ascending UID */
+	const struct box_row *rows; /* ascending UID */
 	size_t count;
 	uint32_t next;
 };
-must_check enum store_outcome mailbox_rows(struct store_reader *r, const struct rows_query *q, struct arena *a,
-					   struct mailbox_rows *ret);
+must_check enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a,
+				       struct box_rows *ret);
 
 /* Bytes of one message as it is read, from `offset`, at most `length`; expunged ones too until they are pruned. */
-must_check enum store_outcome mailbox_bytes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid,
-					    uint64_t offset, uint32_t length, struct buf *out,
-					    uint64_t *ret_size_bytes);
+must_check enum store_outcome box_bytes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid,
+					uint64_t offset, uint32_t length, struct buf *out, uint64_t *ret_size_bytes);
 
-struct mailbox_change {
+struct box_change {
 	uint32_t uid;
 	uint32_t flags;
 	struct view keywords;
@@ -101,19 +99,18 @@ struct mailbox_change {
 };
 /* What happened after modseq `since` to UIDs from uid_from up to (without) next. After pruning, `vanished` may name UIDs that
  * never existed or went before `since` (RFC 7162 §3.2.5.1 lets us); what still exists is never in it. */
-struct mailbox_changes {
+struct box_changes {
 	uint64_t highestmodseq;
 	uint32_t uidnext;
 	bool mailbox_gone; /* deleted; nothing else is set */
 	const struct uid_range *vanished;
 	size_t vanished_count;
-	const struct mailbox_change *rows;
+	const struct box_change *rows;
 	size_t count;
 	uint32_t next;
 };
-must_check enum store_outcome mailbox_changes(struct store_reader *r, uint64_t account, uint64_t mailbox,
-					      uint64_t since, uint32_t uid_from, size_t max_rows, struct arena *a,
-					      struct mailbox_changes *ret);
+must_check enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint64_t since,
+					  uint32_t uid_from, size_t max_rows, struct arena *a, struct box_changes *ret);
 
 struct quota_usage {
 	uint64_t used_bytes, limit_bytes, used_messages; /* limit 0: none */
