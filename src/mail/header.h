@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_MAIL_HEADER_H
+#define POMBO_MAIL_HEADER_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* A header block, field by field (RFC 5322 §2.2), read as real mail needs it and the same everywhere in pombo:
+ *
+ * - A line ends in LF with or without CR before it (what comes by SMTP has CRLF only; imported mail may not).
+ * - An empty line ends the header.
+ * - A field is a name of printable ASCII (RFC 5322 §3.6.8; blanks may stand before the colon, §4.5), a colon, a value,
+ *   and the lines behind it that start with SP or HTAB.
+ * - An mbox "From " line (or ">From ") is passed over wherever it stands; so are continuation lines with no field
+ *   before them.
+ * - Any other line is junk and ends the header: it is the first line of the content.
+ *
+ * header_scan.h finds the same end in a stream. */
+struct header_field {
+	struct view name;
+	struct view value; /* all behind the colon, folds included, without the last line end */
+	struct view whole; /* the field with its last line end, if it has one */
+};
+
+enum header_end {
+	HEADER_END_BLANK, /* an empty line, which belongs to the header */
+	HEADER_END_JUNK, /* a line that cannot be in a header; readers of mail differ about what follows */
+	HEADER_END_INPUT, /* nothing more came */
+};
+
+struct header {
+	struct view in;
+	size_t at;
+	size_t passed_over_bytes; /* of mbox lines and continuation lines without a field so far */
+	/* once header_next() said MORE: */
+	enum header_end end;
+	size_t content; /* offset of the first byte behind the header */
+};
+
+/* `block` may hold the whole message. It is not copied. */
+void header_init(struct header *h, struct view block);
+/* DONE: `*ret_field` is the next field, views into the block. MORE: there are no more; h->end and h->content are set.
+ * Never BAD. Linear over all calls; the size of the block is for its taker to limit. */
+must_check enum parse header_next(struct header *h, struct header_field *ret_field);
+
+/* The first field of that name (any case). */
+must_check bool header_find(struct view block, const char *name, struct header_field *ret_field);
+size_t header_count(struct view block, const char *name);
+/* Where the header ends: the offset of the content. */
+size_t header_length(struct view block);
+/* A raw value on one line: line ends taken out (RFC 5322 §2.2.3), blanks at both ends dropped. */
+void header_unfold(struct buf *out, struct view value);
+
+#endif
