@@ -49,8 +49,8 @@ static void store_hears(void *ctx, struct channel *c, uint32_t id, const void *m
 	p->heard++;
 	if (m->type == SMTP_RCPT_CHECK)
 		buf_append_view(&p->text, m->rcpt_check.address);
-	if (m->type == SMTP_DATA)
-		buf_append_view(&p->text, m->data.bytes);
+	if (m->type == SMTP_PIECE)
+		buf_append_view(&p->text, m->piece.bytes);
 	if (p->on_store)
 		p->on_store(p, id, m);
 }
@@ -246,7 +246,7 @@ static void a_request_and_its_answer_in_several_frames(void **state)
 {
 	struct pair p;
 	struct smtp_begin begin = {0};
-	struct smtp_data data = {VIEW_LIT("abc")};
+	struct smtp_piece data = {VIEW_LIT("abc")};
 	struct smtp_end end = {0};
 	struct smtp_more more = {65536};
 	struct smtp_kept kept = {42};
@@ -257,14 +257,14 @@ static void a_request_and_its_answer_in_several_frames(void **state)
 	p.on_answer = keep_on_more;
 	assert_true(smtp_call_begin(p.mx, &begin, 0, hear_answer, &p));
 	id = channel_call_id(p.mx);
-	assert_true(smtp_send_data(p.mx, id, &data));
+	assert_true(smtp_send_piece(p.mx, id, &data));
 	turns(&p, 3);
 	assert_true(smtp_send_more(p.store, id, &more));
 	assert_true(smtp_send_more(p.store, id, &more));
 	turns(&p, 3);
 	assert_int_equal(p.answers, 2);
 	assert_int_equal(channel_pending_calls(p.mx), 1);
-	assert_true(smtp_send_data(p.mx, id, &data));
+	assert_true(smtp_send_piece(p.mx, id, &data));
 	assert_true(smtp_send_end(p.mx, id, &end));
 	turns(&p, 3);
 	assert_int_equal(p.heard, 4);
@@ -294,9 +294,9 @@ static void both_ends_may_ask(void **state)
 static size_t frames_to_socket(struct pair *p, size_t n)
 {
 	size_t sent = 0;
-	struct smtp_data data = {.bytes = view_from(calloc(1, 65536), 65536)};
+	struct smtp_piece data = {.bytes = view_from(calloc(1, 65536), 65536)};
 
-	while (sent < n && smtp_send_data(p->mx, 0, &data))
+	while (sent < n && smtp_send_piece(p->mx, 0, &data))
 		sent++;
 	free((void *)(uintptr_t)data.bytes.p);
 	return sent;
@@ -507,7 +507,7 @@ static void long_payload(struct buf *out)
 }
 static void too_long(struct buf *out)
 {
-	struct frame_head h = {CHANNEL_FRAME_MAX + 1, SMTP_DATA, 0, 1};
+	struct frame_head h = {CHANNEL_FRAME_MAX + 1, SMTP_PIECE, 0, 1};
 	char head[FRAME_HEAD_BYTES];
 
 	hello(out);
@@ -521,7 +521,7 @@ static void longest_of_nothing(struct buf *out)
 	memset(buf_reserve(&zeros, CHANNEL_FRAME_MAX), 0xff, CHANNEL_FRAME_MAX);
 	buf_commit(&zeros, CHANNEL_FRAME_MAX);
 	hello(out);
-	put_frame(out, SMTP_DATA, 1, 0, buf_view(&zeros));
+	put_frame(out, SMTP_PIECE, 1, 0, buf_view(&zeros));
 }
 static void promised_fd(struct buf *out)
 {
@@ -555,12 +555,12 @@ static void too_big_a_field_is_not_sent(void **state)
 {
 	struct pair p;
 	char *big = calloc(1, 65537);
-	struct smtp_data data = {view_from(big, 65537)};
+	struct smtp_piece data = {view_from(big, 65537)};
 
 	(void)state;
 	open_pair(&p);
 	assert_true(ask(&p, "before", 0));
-	assert_false(smtp_send_data(p.mx, 0, &data));
+	assert_false(smtp_send_piece(p.mx, 0, &data));
 	assert_true(ask(&p, "after", 0));
 	turns(&p, 3);
 	assert_string_equal(buf_cstr(&p.text), "beforeafter");
