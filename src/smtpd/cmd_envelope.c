@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: ISC
+ * MAIL and RCPT (RFC 5321 §4.1.1.2, §4.1.1.3): who sends to whom. Whether an address is ours, may be relayed to or may be
+ * sent from is stored's to say; here only syntax, offered parameters and limits count. */
+#include "smtpd/command.h"
+
+#include "ipc/msgs/smtp_msgs.h"
+#include "smtpd/auth.h"
+#include "smtpd/reply.h"
+#include "smtpd/trail.h"
+#include "smtpd/transaction.h"
+
+enum { ENVELOPE_DEADLINE_MS = 30000, ENVELOPE_ADDRESS_MAX = 320 };
+
+static const struct verdict sender_ok = VERDICT(250, 2, 1, 0, "Sender ok");
+static const struct verdict rcpt_ok = VERDICT(250, 2, 1, 5, "Recipient ok");
+static const struct verdict too_many_rcpts = VERDICT(452, 4, 5, 3, "Too many recipients; send them another copy");
+
+/* The address as stored wants it: no brackets, no source route, no needless quotes; a bare Postmaster stays bare. */
+static struct view path_text(struct session *s, const struct smtp_path *path)
+{
+	struct buf text = BUF_INIT(ENVELOPE_ADDRESS_MAX);
+	struct view copy;
+
+	switch (path->kind) {
+	case SMTP_PATH_NULL:
+		return VIEW_EMPTY;
+	case SMTP_PATH_POSTMASTER:
+		return VIEW_LIT("postmaster");
+	case SMTP_PATH_MAILBOX:
+		break;
+	}
+	address_format(&text, path->address.local, path->address.domain);
+	copy = arena_copy(&s->smtpd->scratch, buf_view(&text));
+	if (text.overflow || !copy.p)
+		copy = (struct view){NULL, 0};
+	buf_fini(&text);
+	return copy;
+}
+
+static unsigned offered_params(const struct session *s)
+{
+	unsigned offered = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_SMTPUTF8;
+
+	/* RFC 4954 §5: taken and not believed, as any AUTH= of somebody who is not another server of ours. */
+	return session_is_submission(s) ? offered | SMTP_PARAM_AUTH : offered;
+}
+
+/* RFC 5321 §4.1.1.11: a parameter that was not offered is a 555. */
+static bool params_are_offered(const struct session *s, const struct smtp_params *p)
+{
+	if (p->unknown_count || p->present & ~offered_params(s))
+		return false;
+	return !(p->present & SMTP_PARAM_BODY) || p->body != SMTP_BODY_BINARYMIME;
+}
+
+static struct verdict refuse_mail(const struct session *s, const struct smtp_params *p)
+{
+	const struct smtpd *d = s->smtpd;
+
+	if (!params_are_offered(s, p))
+		return VERDICT(555, 5, 5, 4, "A parameter of MAIL is not offered here");
+	if (p->present & SMTP_PARAM_SIZE && p->size_bytes > s->settings->max_message_bytes)
+		return VERDICT(552, 5, 3, 4, "Message is too big");
+	if (d->space_low)
+		return VERDICT(452, 4, 3, 1, "The disk is nearly full; try again later");
+	if (d->bytes_held >= s->settings->max_bytes_in_flight)
+		return VERDICT(452, 4, 4, 5, "Too much mail is under way; try again soon");
+	if (!d->store)
+		return reply_store_away;
+	return (struct verdict){0};
+}
+
+static void mail_answered(struct session *s, const struct verdict *v)
+{
+	s->call_id = 0;
+	if (s->state == SESSION_CLOSED)
+		return;
+	session_enter(s, SESSION_COMMAND);
+	if (v->class != VERDICT_DONE) {
+		trail_refused(s, "MAIL", VIEW_EMPTY, v);
+		session_reset(s);
+	}
+	reply_now(s, v);
+	session_run(s);
+}
+
+static void on_sender_answer(void *ctx, const struct smtp_msg *answer)
+{
+	struct session *s = ctx;
+	struct verdict v = reply_store_away;
+
+	if (answer && answer->type == SMTP_SENDER_OK)
+		v = sender_ok;
+	else if (answer && answer->type == SMTP_REFUSED)
+		v = reply_of_refusal(&answer->refused);
+	mail_answered(s, &v);
+}
+
+/* RFC 6409 §6.1: the sender must belong to who logged in. */
+static enum step ask_sender(struct session *s)
+{
+	struct smtp_sender_check q = {.grant = auth_grant(s), .sender = s->tx->sender};
+	struct channel *store = s->smtpd->store;
+
+	if (!smtp_call_sender_check(store, &q, ENVELOPE_DEADLINE_MS, on_sender_answer, s)) {
+		session_reset(s);
+		reply(s, &reply_store_away);
+		return STEP_DONE;
+	}
+	s->call_id = channel_call_id(store);
+	session_enter(s, SESSION_ASKING);
+	return STEP_WAIT;
+}
+
+enum step cmd_mail(struct session *s, const struct smtp_command *c)
+{
+	static const struct verdict too_many = VERDICT(421, 4, 7, 0, "Too many messages in one session; connect again");
+	struct view sender = path_text(s, &c->path);
+	struct verdict refusal;
+
+	if (s->mails++ >= s->settings->max_messages) { /* RFC 9422: every MAIL counts */
+		reply(s, &too_many);
+		s->why_closed = "too many messages";
+		return STEP_CLOSE;
+	}
+	refusal = refuse_mail(s, &c->params);
+	if (!refusal.code && (!sender.p || !transaction_begin(s, sender)))
+		refusal = VERDICT(501, 5, 1, 7, "Sender address is too long");
+	if (refusal.code) {
+		trail_refused(s, "MAIL", VIEW_EMPTY, &refusal);
+		reply(s, &refusal);
+		return STEP_DONE;
+	}
+	s->tx->smtputf8 = c->params.present & SMTP_PARAM_SMTPUTF8;
+	s->tx->body = c->params.present & SMTP_PARAM_BODY ? c->params.body : SMTP_BODY_7BIT;
+	s->tx->size_bytes = c->params.present & SMTP_PARAM_SIZE ? c->params.size_bytes : 0;
+	if (session_is_submission(s))
+		return ask_sender(s);
+	reply(s, &sender_ok);
+	return STEP_DONE;
+}
+
+static void rcpt_answered(struct rcpt *r, const struct verdict *v)
+{
+	struct session *s = r->session;
+
+	r->call_id = 0;
+	r->accepted = v->class == VERDICT_DONE;
+	s->tx->accepted += r->accepted;
+	if (!r->accepted)
+		trail_refused(s, "RCPT", r->address, v);
+	transaction_answer(s, r, v);
+}
+
+static void on_rcpt_answer(void *ctx, const struct smtp_msg *answer)
+{
+	struct rcpt *r = ctx;
+	struct session *s = r->session;
+	struct verdict v = reply_store_away;
+
+	if (answer && answer->type == SMTP_RCPT_OK)
+		v = rcpt_ok;
+	else if (answer && answer->type == SMTP_REFUSED)
+		v = reply_of_refusal(&answer->refused);
+	rcpt_answered(r, &v);
+	session_run(s);
+}
+
+static void ask_rcpt(struct session *s, struct rcpt *r)
+{
+	struct smtp_rcpt_check q = {
+	    .grant = auth_grant(s),
+	    .sender = s->tx->sender,
+	    .address = r->address,
+	    .size_bytes = s->tx->size_bytes,
+	    .trusted = s->trusted,
+	};
+	struct channel *store = s->smtpd->store;
+
+	if (store && smtp_call_rcpt_check(store, &q, ENVELOPE_DEADLINE_MS, on_rcpt_answer, r))
+		r->call_id = channel_call_id(store);
+	else
+		rcpt_answered(r, &reply_store_away);
+}
+
+enum step cmd_rcpt(struct session *s, const struct smtp_command *c)
+{
+	struct view address = path_text(s, &c->path);
+	struct rcpt *r;
+
+	if (c->params.unknown_count || c->params.present) {
+		reply(s, &VERDICT(555, 5, 5, 4, "A parameter of RCPT is not offered here"));
+		return STEP_DONE;
+	}
+	if (!address.p) {
+		reply(s, &VERDICT(501, 5, 1, 3, "Recipient address is too long"));
+		return STEP_DONE;
+	}
+	if (s->tx->rcpt_commands++ >= s->settings->max_recipients) {
+		reply(s, &too_many_rcpts);
+		return STEP_DONE;
+	}
+	r = transaction_add(s, address);
+	if (r)
+		ask_rcpt(s, r);
+	else
+		reply(s, &too_many_rcpts);
+	return STEP_DONE;
+}
