@@ -31,8 +31,13 @@ enum job_state {
 	JOB_FINISHED, /* `outcome` counts; for STORE_OK its effect is durable */
 };
 
-/* Private to the store: one slice. Sets job->outcome. True: finished. */
-typedef bool job_run_fn(struct writer *w, struct store_job *job);
+/* Private to the store: what one slice of a job came to. */
+enum job_step {
+	STEP_DONE, /* job->outcome says what became of it */
+	STEP_AGAIN, /* another slice is needed, or the mailbox is busy: nothing was changed that must not stand */
+	STEP_ERROR, /* the database failed: roll back and run the group without this job */
+};
+typedef enum job_step job_run_fn(struct writer *w, struct store_job *job);
 
 struct store_job {
 	enum job_state state;
@@ -41,7 +46,8 @@ struct store_job {
 	struct arena results; /* what the result's views and arrays point into */
 	/* private */
 	job_run_fn *run;
-	void (*forget)(struct store_job *job); /* frees `progress`; also before a replay */
+	void (*advance)(struct store_job *job); /* the slice is durable: the next run starts behind it */
+	void (*forget)(struct store_job *job); /* frees `progress` */
 	void *progress;
 };
 
