@@ -15,15 +15,16 @@ struct tls_server;
 enum stream_end { STREAM_CLOSED_BY_US, STREAM_CLOSED_BY_PEER, STREAM_ERROR, STREAM_TIMEOUT };
 
 struct stream_handlers {
-	/* Bytes are there: look at stream_input(), take with stream_consume(). Called again when more arrived. Return without
-	 * consuming to wait for more; a full input buffer that nobody consumes from stops reading. */
+	/* Bytes are there: look at stream_input(), take with stream_consume(). Called again when more arrived, and after
+	 * stream_resume(). Return without consuming to wait for more; a full input buffer that nobody consumes from stops reading. */
 	void (*on_input)(void *ctx);
 	/* Output that was above the high mark is below the low mark again. */
 	void (*on_drain)(void *ctx);
 	/* The TLS handshake that stream_start_tls() began is over. error NULL: established. Otherwise the stream is closed next. */
 	void (*on_tls)(void *ctx, const char *error);
-	/* Peer closed, error, or a deadline: the reason. The stream is closed already; it frees itself after this call.
-	 * Not called for stream_close() by the role itself… but on_closed always is, exactly once, last. */
+	/* The stream is over, whoever ended it; always called, exactly once, last, never from within a call of the role's. It is
+	 * closed already and frees itself after this. A peer that only shut down its sending side gets everything answered before:
+	 * its end counts when no input is left and the stream is not paused. */
 	void (*on_closed)(void *ctx, enum stream_end end);
 	/* Idle or total deadline passed: the role may write a last line (421, * BYE) and then stream_close(); if it does nothing it is
 	 * closed with STREAM_TIMEOUT. */
@@ -49,9 +50,10 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_l
 void stream_set_handlers(struct stream *s, const struct stream_handlers *handlers, void *ctx);
 const struct stream_peer *stream_peer(const struct stream *s);
 
+/* Valid until on_input returns, consumed or not; outside of on_input until the role returns to the loop. */
 struct view stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
-void stream_pause(struct stream *s); /* no reading until resume */
+void stream_pause(struct stream *s); /* no on_input until resume; what arrives waits, in_max bytes at most */
 void stream_resume(struct stream *s); /* on_input comes (later in this turn) if bytes are there already */
 
 /* Copies the bytes; written at the end of the turn, all at once. */
@@ -61,11 +63,14 @@ struct buf *stream_out(struct stream *s);
 void stream_flush(struct stream *s);
 bool stream_is_full(const struct stream *s); /* above out_high: stop producing until on_drain */
 
-/* Restarts the idle deadline at each input; 0: none. The total deadline counts from the call. */
+/* The idle deadline starts anew at each input, when blocked output moves on, and on resume; it rests while paused. The total deadline counts
+ * from the call. 0: none. Deadlines come up to 0.13 s late. */
 void stream_set_idle_timeout(struct stream *s, uint64_t ms);
 void stream_set_total_timeout(struct stream *s, uint64_t ms);
 
-/* Begins a TLS handshake as server. Unread input must be empty (the caller refuses injected plaintext, RFC 3207 §4.2 / CVE-2011-0411). */
+/* Begins a TLS handshake as server. What was written before still goes out in plaintext, what is written from now on waits for the handshake.
+ * Unread input must be empty (the caller refuses injected plaintext, RFC 3207 §4.2 / CVE-2011-0411): that is asserted. Only a stream fresh from the
+ * listener may have some. The handshake has no deadline of its own: set one of the two. */
 void stream_start_tls(struct stream *s, struct tls_server *tls);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty without TLS. Valid while the stream lives. */
@@ -75,7 +80,8 @@ struct view stream_tls_sni(const struct stream *s);
 must_check bool stream_tls_exporter(const struct stream *s, struct buf *out);
 must_check bool stream_tls_server_end_point(const struct stream *s, struct buf *out);
 
-/* Writes what is gathered (bounded by `linger_ms`), sends TLS close_notify, closes. on_closed follows. */
+/* Writes what is gathered (within 10 s), sends TLS close_notify, closes; on_closed follows. Consume what was answered first: where input is left,
+ * the peer gets 2 s to read the last reply and hang up, as closing at once would reset the connection. */
 void stream_close(struct stream *s);
 bool stream_is_closing(const struct stream *s);
 
