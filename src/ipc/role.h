@@ -2,6 +2,7 @@
 #ifndef POMBO_IPC_ROLE_H
 #define POMBO_IPC_ROLE_H
 
+#include "base/sandbox.h"
 #include "conf/conf.h"
 #include "ipc/channel.h"
 
@@ -10,21 +11,22 @@
  *
  *     int main(void) { static const struct role_spec spec = {…}; return role_run(&spec); }
  *
- * Order: setup (conf parsed) → prepare() [may still open files, load libraries, start threads] → sandbox →
- * on_listener/on_channel/on_file/on_certificate for each given → start() → ready → loop. On reload: on_config, then the
- * certificates/files/listeners anew, then reloaded(). */
+ * Order: setup (conf parsed) → prepare() [may still open files and load libraries; no threads yet] → sandbox → on_certificate,
+ * on_file, on_listener, on_channel for each given, in this order → start() [may start threads] → ready → loop. After that
+ * on_channel comes for each peer that was started anew. On a reload: role_conf() is the new one, then on_certificate, on_file
+ * and on_listener for what is new, on_listener_gone for what is no more, then reloaded(). The former conf stays valid until
+ * the reload after.
+ *
+ * The loop has no locks: only the main thread touches events and channels. SIGINT, SIGTERM, SIGHUP and SIGPIPE are ignored: a
+ * role ends when the supervisor says so or dies. It ends by _exit(): no atexit functions. */
 struct role; /* the process's one role */
-
-enum role_sandbox {
-	SANDBOX_NET, /* read/write/accept on inherited sockets; no open, socket, connect, bind, exec, ptrace, process_vm_* */
-	SANDBOX_PURE, /* channels and passed fds only */
-	SANDBOX_STORE, /* files beneath its own folder (Landlock), threads; no socket, connect, accept except the inherited control socket */
-};
+struct event_base;
 
 struct role_spec {
 	const char *name; /* "smtpd" */
-	enum role_sandbox sandbox;
-	/* Each may be NULL. int results: 0 or negative errno; an error ends the process with a log line. */
+	enum sandbox_profile sandbox;
+	/* Each may be NULL. int results: 0 or negative errno; an error ends the process with a log line. fds belong to the
+	 * callee. */
 	int (*prepare)(struct role *r);
 	int (*on_listener)(struct role *r, const char *service, const char *address, uint16_t port, bool tls, int fd);
 	/* A listener that a reload no longer names. */
@@ -35,11 +37,12 @@ struct role_spec {
 	int (*on_certificate)(struct role *r, struct view pem);
 	int (*start)(struct role *r);
 	int (*reloaded)(struct role *r); /* settings changed: role_conf() is the new one */
-	/* Finish what is under way; call role_finished() when nothing is left. Without this callback: at once. */
+	/* Finish what is under way; call role_finished() when nothing is left; after grace_ms the process ends anyway. Without
+	 * this callback: at once. */
 	void (*stop)(struct role *r, uint32_t grace_ms);
 	void (*count)(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
 		      uint64_t *ret_in_flight);
-	/* stored only: answers to role_ask_overview / role_ask_reload. */
+	/* stored only: answers to role_ask_overview / role_ask_reload. An empty json: the supervisor did not answer. */
 	void (*overview)(struct role *r, struct view json);
 	void (*reload_done)(struct role *r, bool ok, struct view text);
 };
@@ -51,6 +54,9 @@ const struct conf *role_conf(const struct role *r);
 const char *role_kind(const struct role *r); /* "mx", "submission", "imap", "pop", "store", "policy", "auth", "key" */
 unsigned role_index(const struct role *r);
 unsigned role_count(const struct role *r);
+/* SANDBOX_STORE: where the role's folder is, as the process sees it: started as root, the folder is the root directory and this
+ * is "/"; otherwise its absolute path. Never NULL once start() runs; "" for other profiles. */
+const char *role_folder(const struct role *r);
 bool role_first_start(const struct role *r); /* false after a crash of this role */
 bool role_stopping(const struct role *r);
 void role_finished(struct role *r);

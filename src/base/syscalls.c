@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC
+ * The system calls of each sandbox profile, as a seccomp filter.
+ *
+ * Three answers: allowed; EPERM (or ENOSYS, where libraries then take another way) for all that is in no list; and the end
+ * of the process for what no library of ours ever does. A call that could change its meaning by an argument is allowed with
+ * the harmless arguments only. */
+#include "base/syscalls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Bytes over what is open already, time, memory, waiting. */
+static const char *const every_profile[] = {
+    "read",
+    "readv",
+    "pread64",
+    "preadv",
+    "write",
+    "writev",
+    "close",
+    "lseek",
+    "dup",
+    "fstat",
+    "recvfrom",
+    "recvmsg",
+    "sendmsg",
+    "shutdown",
+    "getsockopt",
+    "getsockname",
+    "getpeername",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "eventfd2",
+    "timerfd_create",
+    "timerfd_settime",
+    "timerfd_gettime",
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "munmap",
+    "mremap",
+    "madvise",
+    "brk",
+    "futex",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sigreturn",
+    "rt_sigpending",
+    "sigaltstack",
+    "restart_syscall",
+    "getpid",
+    "gettid",
+    "getppid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getrandom",
+    "sched_yield",
+    "sched_getaffinity",
+    "sysinfo",
+    "uname",
+    "getrusage",
+    "times",
+    "exit",
+    "exit_group",
+    "membarrier",
+    "rseq",
+    "set_robust_list",
+};
+
+static const char *const net_profile[] = {"accept", "accept4", "setsockopt"};
+
+static const char *const store_profile[] = {
+    "accept",
+    "accept4",
+    "setsockopt",
+    "open",
+    "openat",
+    "creat",
+    "stat",
+    "lstat",
+    "newfstatat",
+    "fstatat64",
+    "access",
+    "faccessat",
+    "readlink",
+    "readlinkat",
+    "getcwd",
+    "getdents",
+    "getdents64",
+    "statfs",
+    "fstatfs",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "link",
+    "linkat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "utimensat",
+    "umask",
+    "pwrite64",
+    "pwritev",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "syncfs",
+    "truncate",
+    "ftruncate",
+    "fallocate",
+    "fadvise64",
+    "flock",
+    "copy_file_range",
+    "sendfile",
+    "msync",
+    "mlock",
+    "ioprio_set",
+};
+
+/* Libraries ask for these first and go on without. */
+static const char *const not_there[] = {"clone3",        "openat2",       "statx",         "faccessat2",
+					"set_mempolicy", "get_mempolicy", "io_uring_setup"};
+
+/* Whoever calls these is not us any more. */
+static const char *const ends_the_process[] = {
+    "execve",
+    "execveat",
+    "socket",
+    "connect",
+    "bind",
+    "listen",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "process_madvise",
+    "pidfd_open",
+    "pidfd_getfd",
+    "pidfd_send_signal",
+    "kcmp",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "mount",
+    "umount2",
+    "move_mount",
+    "open_tree",
+    "fsopen",
+    "fsmount",
+    "pivot_root",
+    "chroot",
+    "setns",
+    "unshare",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "swapon",
+    "swapoff",
+    "reboot",
+    "sethostname",
+    "setdomainname",
+    "iopl",
+    "ioperm",
+    "quotactl",
+    "acct",
+    "settimeofday",
+    "clock_settime",
+    "adjtimex",
+    "clock_adjtime",
+    "setuid",
+    "setgid",
+    "setreuid",
+    "setregid",
+    "setresuid",
+    "setresgid",
+    "setgroups",
+    "setfsuid",
+    "setfsgid",
+    "capset",
+    "mknod",
+    "mknodat",
+    "personality",
+    "syslog",
+    "vhangup",
+    "lookup_dcookie",
+};
+
+static int add(scmp_filter_ctx f, uint32_t action, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int nr = seccomp_syscall_resolve_name(names[i]);
+		int r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(f, action, nr, 0);
+
+		if (r < 0 && r != -EEXIST && r != -EDOM) /* EDOM: not on this machine */
+			return r;
+	}
+	return 0;
+}
+
+#define ADD(f, action, names) add(f, action, names, ARRAY_LEN(names))
+
+struct with_argument {
+	const char *name;
+	unsigned index;
+	enum scmp_compare op;
+	scmp_datum_t a;
+	scmp_datum_t b;
+};
+
+static int add_with_arguments(scmp_filter_ctx f, const struct with_argument *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct with_argument *w = &rules[i];
+		struct scmp_arg_cmp cmp = {w->index, w->op, w->a, w->b};
+		int nr = seccomp_syscall_resolve_name(w->name);
+		int r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &cmp);
+
+		if (r < 0 && r != -EEXIST && r != -EDOM)
+			return r;
+	}
+	return 0;
+}
+
+static int add_guarded(scmp_filter_ctx f)
+{
+	const struct with_argument rules[] = {
+	    /* send(), not sendto an address */
+	    {"sendto", 4, SCMP_CMP_EQ, 0, 0},
+	    /* no memory that can be both written and executed later */
+	    {"mmap", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	    {"mprotect", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	    /* raise() and abort() */
+	    {"tgkill", 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0},
+	    /* fstat() is spelt so by glibc */
+	    {"newfstatat", 3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFL, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFL, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFD, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFD, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0},
+	    {"ioctl", 1, SCMP_CMP_EQ, FIONREAD, 0},
+	    {"ioctl", 1, SCMP_CMP_EQ, FIONBIO, 0},
+	    /* asking for limits, not setting them */
+	    {"prlimit64", 2, SCMP_CMP_EQ, 0, 0},
+	    {"prctl", 0, SCMP_CMP_EQ, PR_SET_NAME, 0},
+	    {"prctl", 0, SCMP_CMP_EQ, PR_SET_VMA, 0},
+	};
+
+	return add_with_arguments(f, rules, ARRAY_LEN(rules));
+}
+
+/* Threads, not processes. */
+static int add_threads(scmp_filter_ctx f)
+{
+	const scmp_datum_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+	const struct with_argument rules[] = {{"clone", 0, SCMP_CMP_MASKED_EQ, thread, thread}};
+
+	return add_with_arguments(f, rules, ARRAY_LEN(rules));
+}
+
+static int add_store(scmp_filter_ctx f)
+{
+	const struct with_argument locks[] = {
+	    {"fcntl", 1, SCMP_CMP_EQ, F_GETLK, 0},     {"fcntl", 1, SCMP_CMP_EQ, F_SETLK, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_SETLKW, 0},    {"fcntl", 1, SCMP_CMP_EQ, F_OFD_GETLK, 0},
+	    {"fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLK, 0}, {"fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLKW, 0},
+	};
+	int r = ADD(f, SCMP_ACT_ALLOW, store_profile);
+
+	return r < 0 ? r : add_with_arguments(f, locks, ARRAY_LEN(locks));
+}
+
+static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
+{
+	int r = 0;
+
+	switch (profile) {
+	case SANDBOX_NET:
+		return ADD(f, SCMP_ACT_ALLOW, net_profile);
+	case SANDBOX_PURE:
+		return add_threads(f);
+	case SANDBOX_STORE:
+		r = add_threads(f);
+		return r < 0 ? r : add_store(f);
+	}
+	return r;
+}
+
+static int build(scmp_filter_ctx f, enum sandbox_profile profile)
+{
+	int r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	if (r == 0)
+		(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE,
+				       2); /* a tree, not a list; older libraries have none */
+	if (r == 0)
+		r = add_guarded(f);
+	if (r == 0)
+		r = ADD(f, SCMP_ACT_ALLOW, every_profile);
+	if (r == 0)
+		r = add_profile(f, profile);
+	if (r == 0)
+		r = ADD(f, SCMP_ACT_ERRNO(ENOSYS), not_there);
+	if (r == 0)
+		r = ADD(f, SCMP_ACT_KILL_PROCESS, ends_the_process);
+	return r == 0 ? seccomp_load(f) : r;
+}
+
+int syscalls_filter(enum sandbox_profile profile)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	r = build(f, profile);
+	seccomp_release(f);
+	return r;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC
+ * Each profile from inside: what must go goes, what must not is refused or fatal. test/system/test_sandbox.py asks the same of the
+ * running server from outside. */
+#include "base/sandbox.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/pombo-sandbox-XXXXXX";
+
+struct inside {
+	bool rooted;
+	int socket;
+};
+
+/* Runs `what` in a child behind the fences: its result, or 1000 + the signal that ended it. */
+static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
+{
+	pid_t pid;
+	int status;
+
+	(void)fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int sv[2];
+		struct inside in = {false, -1};
+		struct sandbox_options o = {.profile = profile,
+					    .folder = open(folder, O_PATH | O_DIRECTORY),
+					    .uid = 61799,
+					    .landlock_required = false,
+					    .open_files_max = 100};
+		const char *why;
+
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0)
+			in.socket = sv[0];
+		if (sandbox_enter(&o, &in.rooted, &why) < 0)
+			_exit(255);
+		_exit(what(&in));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static int result_of(long r)
+{
+	return r < 0 ? errno : 0;
+}
+
+static int open_outside(struct inside *in)
+{
+	(void)in;
+	return result_of(open("/etc/passwd", O_RDONLY));
+}
+static int open_inside(struct inside *in)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "%s/file", in->rooted ? "" : folder);
+	return result_of(open(path, O_RDWR | O_CREAT, 0600));
+}
+static int make_device(struct inside *in)
+{
+	(void)in;
+	return result_of(mkfifo("fifo", 0600));
+}
+static int make_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int connect_socket(struct inside *in)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+
+	return result_of(connect(in->socket, (struct sockaddr *)&a, sizeof a));
+}
+static int bind_socket(struct inside *in)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+
+	return result_of(bind(in->socket, (struct sockaddr *)&a, sizeof a));
+}
+static int run_program(struct inside *in)
+{
+	char *argv[] = {"true", NULL};
+
+	(void)in;
+	return result_of(execve("/bin/true", argv, NULL));
+}
+static int trace(struct inside *in)
+{
+	(void)in;
+	return result_of(ptrace(PTRACE_TRACEME, 0, 0, 0));
+}
+static int read_process(struct inside *in)
+{
+	char byte;
+	struct iovec iov = {&byte, 1};
+
+	(void)in;
+	return result_of(process_vm_readv(getppid(), &iov, 1, &iov, 1, 0));
+}
+static int become_root(struct inside *in)
+{
+	(void)in;
+	return result_of(setuid(0));
+}
+static int make_process(struct inside *in)
+{
+	pid_t pid;
+
+	(void)in;
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(0);
+	return result_of(pid);
+}
+static int executable_memory(struct inside *in)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)in;
+	return p == MAP_FAILED ? errno : 0;
+}
+static int kill_parent(struct inside *in)
+{
+	(void)in;
+	return result_of(kill(getppid(), 0));
+}
+static int send_to_address(struct inside *in)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+
+	return result_of(sendto(in->socket, "x", 1, 0, (struct sockaddr *)&a, sizeof a));
+}
+static int raise_limit(struct inside *in)
+{
+	struct rlimit l = {200, 200};
+
+	(void)in;
+	return result_of(setrlimit(RLIMIT_NOFILE, &l));
+}
+static int send_bytes(struct inside *in)
+{
+	return result_of(send(in->socket, "x", 1, MSG_NOSIGNAL));
+}
+static int write_log(struct inside *in)
+{
+	(void)in;
+	log_event(LOG_LEVEL_DEBUG, "nothing", NULL);
+	return result_of(write(STDERR_FILENO, "", 0));
+}
+static int get_memory(struct inside *in)
+{
+	volatile char *p = malloc(1 << 22);
+
+	(void)in;
+	p[1 << 21] = 1;
+	free((void *)(uintptr_t)p);
+	return 0;
+}
+static void *nothing(void *arg)
+{
+	return arg;
+}
+static int start_thread(struct inside *in)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, nothing, in))
+		return EPERM;
+	return pthread_join(t, NULL);
+}
+static int abort_self(struct inside *in)
+{
+	struct sigaction fall = {.sa_handler = SIG_DFL};
+
+	(void)in;
+	(void)sigaction(SIGABRT, &fall, NULL);
+	abort();
+}
+static int who_am_i(struct inside *in)
+{
+	(void)in;
+	return getuid() == 61799 && geteuid() == 61799 && getgid() == 61799 ? 0 : 1;
+}
+
+enum { FATAL = 1000 + SIGSYS };
+
+static void every_profile(void **state)
+{
+	static const struct {
+		const char *name;
+		int (*what)(struct inside *in);
+		int want[3]; /* NET, PURE, STORE */
+	} cases[] = {
+	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */}},
+	    {"open inside", open_inside, {EPERM, EPERM, 0}},
+	    {"mkfifo", make_device, {FATAL, FATAL, FATAL}},
+	    {"socket", make_socket, {FATAL, FATAL, FATAL}},
+	    {"connect", connect_socket, {FATAL, FATAL, FATAL}},
+	    {"bind", bind_socket, {FATAL, FATAL, FATAL}},
+	    {"execve", run_program, {FATAL, FATAL, FATAL}},
+	    {"ptrace", trace, {FATAL, FATAL, FATAL}},
+	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL}},
+	    {"setuid", become_root, {FATAL, FATAL, FATAL}},
+	    {"fork", make_process, {EPERM, EPERM, EPERM}},
+	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM}},
+	    {"kill", kill_parent, {EPERM, EPERM, EPERM}},
+	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM}},
+	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM}},
+	    {"send", send_bytes, {0, 0, 0}},
+	    {"log", write_log, {0, 0, 0}},
+	    {"memory", get_memory, {0, 0, 0}},
+	    {"thread", start_thread, {EPERM, 0, 0}},
+	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		for (int profile = SANDBOX_NET; profile <= SANDBOX_STORE; profile++) {
+			int got = behind((enum sandbox_profile)profile, cases[i].what);
+
+			if (cases[i].what == open_outside && profile == SANDBOX_STORE) {
+				assert_true(got == EACCES || got == ENOENT); /* by Landlock, or there is no such root */
+				continue;
+			}
+			if (got != cases[i].want[profile])
+				fail_msg("%s in profile %d: %d, not %d", cases[i].name, profile, got,
+					 cases[i].want[profile]);
+		}
+	}
+}
+
+static void root_is_given_up(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (int profile = SANDBOX_NET; profile <= SANDBOX_STORE; profile++)
+		assert_int_equal(behind((enum sandbox_profile)profile, who_am_i), 0);
+}
+
+static void *sleeper(void *arg)
+{
+	(void)pause();
+	return arg;
+}
+
+static void threads_come_after(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		struct sandbox_options o = {.profile = SANDBOX_PURE, .folder = -1};
+		const char *why = "";
+		pthread_t t;
+		bool rooted;
+
+		_exit(pthread_create(&t, NULL, sleeper, NULL) == 0 && sandbox_enter(&o, &rooted, &why) == -EINVAL ? 0
+														  : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) && chmod(folder, 0777) == 0 ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	char path[128];
+
+	(void)state;
+	(void)snprintf(path, sizeof path, "%s/file", folder);
+	(void)unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_profile),
+	    cmocka_unit_test(root_is_given_up),
+	    cmocka_unit_test(threads_come_after),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
