@@ -2,8 +2,8 @@
 #ifndef POMBO_MAIL_IMAP_ARGS_H
 #define POMBO_MAIL_IMAP_ARGS_H
 
+#include "mail/imap_arg.h"
 #include "mail/imap_flags.h"
-#include "mail/imap_parse.h"
 #include "mail/imap_set.h"
 
 /* Arguments of the smaller commands. Each takes the first argument it is about, and is false for what the grammar does

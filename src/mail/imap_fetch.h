@@ -2,7 +2,7 @@
 #ifndef POMBO_MAIL_IMAP_FETCH_H
 #define POMBO_MAIL_IMAP_FETCH_H
 
-#include "mail/imap_parse.h"
+#include "mail/imap_arg.h"
 #include "mail/imap_section.h"
 
 /* FETCH's arguments behind the set (RFC 9051 §6.4.5, 3501 §6.4.5, 7162 §3.1.4, 8474 §5). Items without an argument are

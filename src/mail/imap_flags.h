@@ -2,7 +2,8 @@
 #ifndef POMBO_MAIL_IMAP_FLAGS_H
 #define POMBO_MAIL_IMAP_FLAGS_H
 
-#include "mail/imap_parse.h"
+#include "base/buf.h"
+#include "mail/imap_arg.h"
 
 /* Message flags (RFC 9051 §2.3.2): the system flags as bits, keywords as names. */
 enum imap_flag {

@@ -141,12 +141,13 @@ static enum imap_read add_line(struct imap_reader *r, char *p, size_t n)
 	return over(r, IMAP_READ_COMMAND);
 }
 
-/* A line over a limit: its tag is worth knowing, what has not been read of it is skipped. */
-static enum imap_read too_long(struct imap_reader *r, struct view in, const char *error)
+/* A line over a limit: its tag is worth knowing, what has not been read of it is skipped. `front` of `in` is taken. */
+static enum imap_read too_long(struct imap_reader *r, struct view in, size_t front, const char *error)
 {
-	struct view front = r->line.n ? buf_view(&r->line) : in;
-	struct view rest, copy = arena_copy(&r->arena, view_sub(front, 0, 128));
+	struct view rest, copy;
 
+	buf_append_view(&r->line, view_sub(in, 0, front));
+	copy = arena_copy(&r->arena, view_sub(buf_view(&r->line), 0, 128));
 	if (copy.p && !r->tokens)
 		(void)cut_tag_and_name(r, copy, &rest);
 	r->error = error;
@@ -173,17 +174,18 @@ static enum imap_read read_line(struct imap_reader *r, struct view in, size_t *r
 	size_t lf = view_find_char(in, '\n'), n = r->line.n + lf;
 	char *p;
 
-	*ret_used = 0;
-	if (n > r->limits->line_bytes + 1)
-		return too_long(r, in, "Line too long");
+	if (n > r->limits->line_bytes + 1) {
+		*ret_used = r->limits->line_bytes + 2 - r->line.n;
+		return too_long(r, in, *ret_used, "Line too long");
+	}
+	*ret_used = lf;
 	if (lf == in.n) {
 		buf_append_view(&r->line, in);
-		*ret_used = in.n;
 		return IMAP_READ_MORE;
 	}
 	p = join(r, view_sub(in, 0, lf));
 	if (!p)
-		return too_long(r, in, "Command too large");
+		return too_long(r, in, lf, "Command too large");
 	*ret_used = lf + 1;
 	buf_fini(&r->line);
 	if (n == 0 || p[n - 1] != '\r')

@@ -3,7 +3,6 @@
 #define POMBO_MAIL_IMAP_SEARCH_H
 
 #include "mail/imap_flags.h"
-#include "mail/imap_parse.h"
 #include "mail/imap_set.h"
 
 /* SEARCH's arguments (RFC 9051 §6.4.4, 3501 §6.4.4, 4731, 5182, 5032, 7162 §3.1.5) as a tree. */

@@ -23,7 +23,8 @@ size_t mime_field_languages(struct view value, struct arena *a, struct view **re
 /* Text as it stands, unfolded (RFC 5322 §2.2.3) and trimmed. */
 struct view mime_field_text(struct view value, struct arena *a);
 
-/* The value of parameter `name` (ASCII case ignored), or an empty view. */
+/* Parameter `name` (ASCII case ignored), or NULL; its value, or an empty view. */
+const struct mime_param *mime_params_find(const struct mime_params *params, const char *name);
 struct view mime_params_get(const struct mime_params *params, const char *name);
 
 #endif

@@ -75,7 +75,7 @@ struct mime_limits {
 	size_t index_bytes; /* memory for the whole index */
 };
 
-/* 100 deep, 10,000 parts, 256 KiB of header fields, 8 MiB in all. */
+/* 100 deep, 10,000 parts, 256 KiB of header fields, 8 MiB in all (rendered texts not counted). */
 extern const struct mime_limits mime_limits_default;
 
 /* One parser serves one message after the other and keeps its memory between them, up to a small bound. */
@@ -105,9 +105,9 @@ must_check bool mime_index_peek(struct view encoded, struct mime_index_head *ret
  * inside the message and inside its parent, and the tree is a tree. Views point into `encoded`. */
 must_check bool mime_index_decode(struct view encoded, struct arena *a, struct mime_index *ret);
 
-/* The first child, next sibling… or NULL. */
+/* NULL for MIME_NONE. */
 const struct mime_part *mime_index_part(const struct mime_index *x, uint32_t at);
-/* "text" / "message" …, ASCII case ignored. */
+/* ASCII case ignored; a NULL subtype means any. */
 bool mime_part_is(const struct mime_part *part, const char *type, const char *subtype);
 
 #endif

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: ISC
+ * Reads a message once, in pieces, and builds its MIME index.
+ *
+ * Lines are looked at only where they start: in a header for the field name, in a multipart for "--". What lies between
+ * is run over with memchr(). Views in the index point into the arena, never into the message. */
+#include "mail/bodystructure.h"
+#include "mail/envelope.h"
+#include "mail/mime_field.h"
+#include "mail/mime_header.h"
+#include "mail/mime_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BOUNDARY_BYTES_MAX = 200, /* RFC 2046 §5.1.1: 70; a longer one is compared by its front */
+	HEAD_BYTES = 256, /* of a line, enough for "--" boundary "--" and for a field name */
+};
+
+const struct mime_limits mime_limits_default = {
+    .depth = 100,
+    .parts = 10000,
+    .kept_header_bytes = 256 << 10,
+    .index_bytes = 8 << 20,
+};
+
+enum state {
+	IN_HEADER,
+	IN_BODY,
+	BEFORE_PART, /* on the rest of a boundary line; the part starts with the next line */
+};
+
+/* A part whose end has not come. */
+struct open_part {
+	uint32_t at;
+	struct view boundary; /* of a multipart that may still get parts; else empty */
+	uint64_t lines_before_body;
+};
+
+struct mime_parser {
+	struct mime_limits limits;
+	struct arena arena;
+	struct mime_index index;
+	uint32_t parts_cap;
+	struct open_part *open; /* the root first; limits.depth + 2 of them */
+	uint32_t open_count;
+	uint32_t boundaries; /* how many of the open ones have one */
+	uint64_t off, lines; /* bytes and line ends seen */
+	enum state state;
+	bool at_line_start;
+	bool keeping; /* the field that is being read is kept */
+	bool stopped; /* over a limit: no more parts */
+	struct buf kept; /* header fields of the current part that matter */
+	struct buf head; /* start of a line that the end of a piece cut off */
+	uint64_t head_off; /* where that line starts, and how long the line end before it was */
+	uint32_t head_eol;
+	char tail[2]; /* the last bytes of the piece before */
+	struct buf text; /* for rendering */
+};
+
+struct mime_parser *mime_parser_new(const struct mime_limits *limits)
+{
+	struct mime_parser *p = xcalloc(1, sizeof *p);
+
+	p->limits = *limits;
+	arena_init(&p->arena, limits->index_bytes);
+	buf_init(&p->kept, limits->kept_header_bytes);
+	buf_init(&p->head, HEAD_BYTES);
+	buf_init(&p->text, limits->index_bytes * 4);
+	p->open = xcalloc((size_t)limits->depth + 2, sizeof *p->open);
+	mime_parser_reset(p);
+	return p;
+}
+
+static void release_big(struct buf *b)
+{
+	enum { KEEP_BYTES = 16384 };
+
+	if (b->cap > KEEP_BYTES)
+		buf_fini(b);
+	buf_reset(b);
+}
+
+static void forget(struct mime_parser *p)
+{
+	arena_reset(&p->arena);
+	release_big(&p->kept);
+	release_big(&p->text);
+	buf_reset(&p->head);
+	if (p->parts_cap > 64) {
+		free(p->index.parts);
+		p->index.parts = NULL;
+		p->parts_cap = 0;
+	}
+}
+
+void mime_parser_free(struct mime_parser **pp)
+{
+	struct mime_parser *p = *pp;
+
+	if (!p)
+		return;
+	arena_fini(&p->arena);
+	buf_fini(&p->kept);
+	buf_fini(&p->head);
+	buf_fini(&p->text);
+	free(p->index.parts);
+	free(p->open);
+	free(p);
+	*pp = NULL;
+}
+
+static struct mime_part *part_at(struct mime_parser *p, uint32_t at)
+{
+	return &p->index.parts[at];
+}
+
+static struct open_part *current(struct mime_parser *p)
+{
+	return &p->open[p->open_count - 1];
+}
+
+/* Room for one more part; false past the limit. */
+static bool grow_parts(struct mime_parser *p)
+{
+	uint32_t cap = p->parts_cap ? p->parts_cap * 2 : 8;
+
+	if (p->index.part_count >= p->limits.parts)
+		return false;
+	if (p->index.part_count < p->parts_cap)
+		return true;
+	p->index.parts = xrealloc(p->index.parts, cap * sizeof *p->index.parts);
+	p->parts_cap = cap;
+	return true;
+}
+
+static void link_child(struct mime_parser *p, uint32_t parent, uint32_t child)
+{
+	uint32_t *link = &part_at(p, parent)->first_child;
+
+	/* The youngest part before this one is in the subtree of the youngest sibling. */
+	if (*link != MIME_NONE) {
+		uint32_t sibling = child - 1;
+
+		while (part_at(p, sibling)->parent != parent)
+			sibling = part_at(p, sibling)->parent;
+		link = &part_at(p, sibling)->next_sibling;
+	}
+	*link = child;
+}
+
+/* Opens a part below the current one; false past the limit. Its header starts at `header_off`. */
+static bool open_part(struct mime_parser *p, uint64_t header_off)
+{
+	uint32_t at = p->index.part_count, parent = p->open_count ? current(p)->at : MIME_NONE;
+
+	if (!grow_parts(p))
+		return false;
+	*part_at(p, at) = (struct mime_part){
+	    .parent = parent,
+	    .first_child = MIME_NONE,
+	    .next_sibling = MIME_NONE,
+	    .depth = p->open_count,
+	    .header_off = header_off,
+	};
+	p->index.part_count++;
+	if (parent != MIME_NONE)
+		link_child(p, parent, at);
+	p->open[p->open_count++] = (struct open_part){.at = at};
+	buf_reset(&p->kept);
+	p->keeping = false;
+	return true;
+}
+
+void mime_parser_reset(struct mime_parser *p)
+{
+	forget(p);
+	p->index = (struct mime_index){.parts = p->index.parts};
+	p->open_count = 0;
+	p->boundaries = 0;
+	p->off = p->lines = 0;
+	p->state = IN_HEADER;
+	p->at_line_start = true;
+	p->stopped = false;
+	p->tail[0] = p->tail[1] = 0;
+	if (!open_part(p, 0))
+		abort(); /* a limit of no parts */
+}
+
+/* The header of a message, not only of a body part. */
+static bool is_message(struct mime_parser *p, const struct mime_part *part)
+{
+	return part->parent == MIME_NONE || part_at(p, part->parent)->kind == MIME_MESSAGE;
+}
+
+static bool in_digest(struct mime_parser *p, const struct mime_part *part)
+{
+	return part->parent != MIME_NONE && part_at(p, part->parent)->kind == MIME_MULTIPART &&
+	       view_eq_lit_nocase(part_at(p, part->parent)->subtype, "digest");
+}
+
+static void set_type(struct mime_parser *p, struct mime_part *part, struct mime_details *d, struct view value)
+{
+	if (mime_field_type(value, &p->arena, &part->type, &part->subtype, &d->params))
+		part->charset = mime_params_get(&d->params, "charset");
+}
+
+/* The MIME header fields; of each the first counts. */
+enum content_field { TYPE, ENCODING, DISPOSITION, ID, DESCRIPTION, MD5, LANGUAGE, LOCATION, CONTENT_FIELDS };
+static const char *const content_names[CONTENT_FIELDS] = {
+    [TYPE] = "type",
+    [ENCODING] = "transfer-encoding",
+    [DISPOSITION] = "disposition",
+    [ID] = "id",
+    [DESCRIPTION] = "description",
+    [MD5] = "md5",
+    [LANGUAGE] = "language",
+    [LOCATION] = "location",
+};
+
+static enum content_field find_content_field(struct view name)
+{
+	enum content_field f = TYPE;
+
+	if (!view_starts_with_nocase(name, VIEW_LIT("content-")))
+		return CONTENT_FIELDS;
+	name = view_sub(name, 8, name.n);
+	while (f < CONTENT_FIELDS && !view_eq_lit_nocase(name, content_names[f]))
+		f++;
+	return f;
+}
+
+static void set_field(struct mime_parser *p, struct mime_part *part, struct mime_details *d, enum content_field f,
+		      struct view value)
+{
+	switch (f) {
+	case TYPE:
+		set_type(p, part, d, value);
+		break;
+	case ENCODING:
+		d->encoding = mime_field_token(value, &p->arena);
+		part->encoding = mime_field_encoding(d->encoding);
+		break;
+	case DISPOSITION:
+		if (!mime_field_disposition(value, &p->arena, &d->disposition, &d->disposition_params))
+			d->disposition = VIEW_EMPTY;
+		break;
+	case ID:
+		d->id = mime_field_text(value, &p->arena);
+		break;
+	case DESCRIPTION:
+		d->description = mime_field_text(value, &p->arena);
+		break;
+	case MD5:
+		d->md5 = mime_field_text(value, &p->arena);
+		break;
+	case LANGUAGE:
+		d->language_count = mime_field_languages(value, &p->arena, &d->languages);
+		break;
+	case LOCATION:
+		d->location = mime_field_text(value, &p->arena);
+		break;
+	case CONTENT_FIELDS:
+		break;
+	}
+}
+
+static struct view render_envelope(struct mime_parser *p)
+{
+	buf_reset(&p->text);
+	envelope_format(&p->text, buf_view(&p->kept), p->limits.kept_header_bytes);
+	return arena_copy(&p->arena, buf_view(&p->text));
+}
+
+static bool has_type(const struct mime_part *part, const char *type, const char *subtype)
+{
+	return view_eq_lit_nocase(part->type, type) && view_eq_lit_nocase(part->subtype, subtype);
+}
+
+static enum mime_kind kind_of(struct mime_parser *p, const struct mime_part *part)
+{
+	bool multipart = view_eq_lit_nocase(part->type, "multipart");
+	bool message = has_type(part, "message", "rfc822") || has_type(part, "message", "global");
+
+	if (!multipart && !message)
+		return MIME_LEAF;
+	if (part->depth >= p->limits.depth || p->stopped) {
+		p->index.limited = true;
+		return MIME_LEAF;
+	}
+	return multipart ? MIME_MULTIPART : MIME_MESSAGE;
+}
+
+/* What the kept fields say of the part. NULL: the index is full. */
+static struct mime_details *read_fields(struct mime_parser *p, struct mime_part *part)
+{
+	struct mime_details *d = arena_alloc(&p->arena, sizeof *d);
+	struct mime_header h = mime_header_start(buf_view(&p->kept));
+	struct mime_header_field field;
+	bool seen[CONTENT_FIELDS + 1] = {[CONTENT_FIELDS] = true};
+
+	part->type = VIEW_LIT("text");
+	part->subtype = VIEW_LIT("plain");
+	if (in_digest(p, part)) {
+		part->type = VIEW_LIT("message");
+		part->subtype = VIEW_LIT("rfc822");
+	}
+	while (d && mime_header_next(&h, &field)) {
+		enum content_field f = find_content_field(field.name);
+
+		if (seen[f])
+			continue;
+		seen[f] = true;
+		if (f == TYPE) {
+			part->type = VIEW_LIT("text"); /* also where the field is broken (RFC 2045 §5.2) */
+			part->subtype = VIEW_LIT("plain");
+		}
+		set_field(p, part, d, f, arena_copy(&p->arena, view_trim(field.value)));
+	}
+	if (d && is_message(p, part))
+		d->envelope = render_envelope(p);
+	return d;
+}
+
+/* The index keeps this much for what ends it; when less is left no more parts are opened. */
+enum { ARENA_RESERVE = 65536 };
+
+static bool has_room(const struct mime_parser *p)
+{
+	return p->arena.max - p->arena.used > ARENA_RESERVE;
+}
+
+/* Nothing that follows opens or closes a part. */
+static void stop_dividing(struct mime_parser *p)
+{
+	p->index.limited = p->stopped = true;
+	for (uint32_t i = 0; i < p->open_count; i++)
+		p->open[i].boundary = VIEW_EMPTY;
+	p->boundaries = 0;
+}
+
+static void start_multipart(struct mime_parser *p, const struct mime_details *d)
+{
+	struct view boundary = d ? mime_params_get(&d->params, "boundary") : VIEW_EMPTY;
+
+	if (boundary.n) {
+		current(p)->boundary = view_sub(boundary, 0, BOUNDARY_BYTES_MAX);
+		p->boundaries++;
+	}
+}
+
+/* The header of the current part ends, and its body starts, at `body_off`. May open the message inside it, whose
+ * header starts there. */
+static void end_header(struct mime_parser *p, uint64_t body_off)
+{
+	struct mime_part *part = part_at(p, current(p)->at);
+	struct mime_details *d = read_fields(p, part);
+
+	part->details = d;
+	part->header_bytes = body_off - part->header_off;
+	part->body_off = body_off;
+	current(p)->lines_before_body = p->lines;
+	p->state = IN_BODY;
+	if (!d || !has_room(p))
+		stop_dividing(p);
+	part->kind = kind_of(p, part);
+	if (part->kind == MIME_MULTIPART) {
+		start_multipart(p, d);
+	} else if (part->kind == MIME_MESSAGE) {
+		uint32_t at = current(p)->at;
+
+		if (open_part(p, body_off)) {
+			p->state = IN_HEADER;
+		} else {
+			part_at(p, at)->kind = MIME_LEAF;
+			stop_dividing(p);
+		}
+	}
+}
+
+/* A place, and the line ends before it. */
+struct place {
+	uint64_t off, lines;
+};
+
+/* Ends the current part at `end`; when its body starts later, even there, and then so do the parts around it. */
+static void close_part(struct mime_parser *p, struct place *end)
+{
+	struct open_part *o = current(p);
+	struct mime_part *part = part_at(p, o->at);
+
+	if (part->body_off > end->off)
+		*end = (struct place){part->body_off, o->lines_before_body};
+	part->body_bytes = end->off - part->body_off;
+	part->body_lines = end->lines - o->lines_before_body;
+	p->boundaries -= o->boundary.n > 0;
+	p->open_count--;
+}
+
+static void finish_headers(struct mime_parser *p, uint64_t off)
+{
+	if (p->state == BEFORE_PART) {
+		part_at(p, current(p)->at)->header_off = off;
+		p->state = IN_HEADER;
+	}
+	while (p->state == IN_HEADER)
+		end_header(p, off);
+}
+
+/* The open multipart whose boundary stands behind the "--" of `head`: the longest that fits, of equals the innermost.
+ * RFC 2046 §5.1.1: it is enough that the line starts with it. NULL: an ordinary line. */
+static struct open_part *match_boundary(struct mime_parser *p, struct view head)
+{
+	struct view line = view_sub(head, 2, head.n);
+	struct open_part *best = NULL;
+
+	for (uint32_t i = p->open_count; i-- > 0;) {
+		struct view b = p->open[i].boundary;
+
+		if (b.n && b.n <= line.n && (!best || b.n > best->boundary.n) && memcmp(b.p, line.p, b.n) == 0)
+			best = &p->open[i];
+	}
+	return best;
+}
+
+/* A boundary line starts at `off`, behind a line end of `eol` bytes that belongs to it. */
+static void meet_boundary(struct mime_parser *p, struct open_part *multipart, struct view head, uint64_t off,
+			  uint32_t eol)
+{
+	bool closing = view_starts_with(view_sub(head, 2 + multipart->boundary.n, 2), VIEW_LIT("--"));
+	struct place end = {off - eol, p->lines - (eol > 0)};
+
+	if (p->state == IN_HEADER)
+		finish_headers(p, off);
+	while (current(p) != multipart)
+		close_part(p, &end);
+	p->state = IN_BODY;
+	if (closing) {
+		multipart->boundary = VIEW_EMPTY;
+		p->boundaries--;
+	} else if (has_room(p) && open_part(p, off)) {
+		p->state = BEFORE_PART;
+	} else {
+		stop_dividing(p);
+	}
+}
+
+/* Fields that are kept: the MIME ones, and of messages what the envelope needs. */
+static bool is_kept(struct mime_parser *p, struct view head)
+{
+	struct view name = view_sub(head, 0, view_find_char(head, ':'));
+
+	if (name.n == head.n)
+		return false;
+	name = view_trim(name);
+	if (ascii_lower(name.n ? name.p[0] : '\0') == 'c' && find_content_field(name) != CONTENT_FIELDS)
+		return true;
+	return is_message(p, part_at(p, current(p)->at)) && envelope_uses_field(name);
+}
+
+static void keep(struct mime_parser *p, struct view bytes)
+{
+	if (!p->keeping)
+		return;
+	buf_append_view(&p->kept, bytes);
+	if (p->kept.overflow) {
+		p->kept.overflow = false;
+		p->keeping = false;
+		p->index.limited = true;
+	}
+}
+
+static bool is_blank_line(struct view head)
+{
+	return head.p[0] == '\n' || (head.n >= 2 && head.p[0] == '\r' && head.p[1] == '\n');
+}
+
+/* A header line starts with `head`, which starts at `off`. */
+static void start_header_line(struct mime_parser *p, struct view head, uint64_t off)
+{
+	if (is_blank_line(head)) {
+		p->lines++; /* the blank line is the header's; the caller counts it again */
+		end_header(p, off + (head.p[0] == '\n' ? 1 : 2));
+		p->lines--;
+		return;
+	}
+	if (head.p[0] != ' ' && head.p[0] != '\t')
+		p->keeping = is_kept(p, head);
+	keep(p, head);
+}
+
+/* A line starts with `head`: all of it, or its first HEAD_BYTES. */
+static void start_line(struct mime_parser *p, struct view head, uint64_t off, uint32_t eol)
+{
+	struct open_part *multipart = NULL;
+
+	if (p->state == BEFORE_PART) {
+		part_at(p, current(p)->at)->header_off = off;
+		p->state = IN_HEADER;
+	}
+	if (p->boundaries && head.n > 2 && head.p[0] == '-' && head.p[1] == '-')
+		multipart = match_boundary(p, head);
+	if (multipart)
+		meet_boundary(p, multipart, head, off, eol);
+	else if (p->state == IN_HEADER)
+		start_header_line(p, head, off);
+}
+
+/* Bytes of the line end that ends before chunk[at]. */
+static uint32_t eol_before(const struct mime_parser *p, struct view chunk, size_t at)
+{
+	char before = at > 1 ? chunk.p[at - 2] : at == 1 ? p->tail[1] : p->tail[0];
+
+	if (p->off + at == 0)
+		return 0;
+	return before == '\r' ? 2 : 1;
+}
+
+static void count_lines(struct mime_parser *p, struct view v)
+{
+	const char *at = v.p, *end = v.p + v.n;
+
+	while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
+		p->lines++;
+		at++;
+	}
+}
+
+/* The piece that starts the line has been looked at; `whole` tells that its LF was in it. */
+static void end_head(struct mime_parser *p, bool whole)
+{
+	p->lines += whole;
+	p->at_line_start = whole;
+}
+
+/* Continues a line whose start the piece before has cut off. Returns how much of `chunk` that took. */
+static size_t complete_head(struct mime_parser *p, struct view chunk)
+{
+	struct view more = view_sub(chunk, 0, HEAD_BYTES - p->head.n);
+	size_t lf = view_find_char(more, '\n');
+	bool whole = lf < more.n;
+
+	more = view_sub(more, 0, lf + 1);
+	buf_append_view(&p->head, more);
+	if (whole || p->head.n == HEAD_BYTES) {
+		start_line(p, buf_view(&p->head), p->head_off, p->head_eol);
+		buf_reset(&p->head);
+		end_head(p, whole);
+	}
+	return more.n;
+}
+
+/* At the start of a line. Returns where in `chunk` to go on. */
+static size_t read_head(struct mime_parser *p, struct view chunk, size_t at)
+{
+	struct view line = view_sub(chunk, at, chunk.n);
+	uint32_t eol = eol_before(p, chunk, at);
+	size_t lf;
+
+	if (p->state == IN_BODY && line.p[0] != '-') {
+		p->at_line_start = false;
+		return at;
+	}
+	lf = view_find_char(line, '\n');
+	if (lf == line.n && line.n < HEAD_BYTES) {
+		buf_append_view(&p->head, line);
+		p->head_off = p->off + at;
+		p->head_eol = eol;
+		return chunk.n;
+	}
+	line = view_sub(line, 0, lf + 1);
+	start_line(p, line, p->off + at, eol);
+	end_head(p, line.p[line.n - 1] == '\n');
+	return at + line.n;
+}
+
+/* Within a line. */
+static size_t read_rest(struct mime_parser *p, struct view chunk, size_t at)
+{
+	struct view rest = view_sub(chunk, at, chunk.n);
+	size_t lf = view_find_char(rest, '\n');
+
+	if (p->state == IN_HEADER)
+		keep(p, view_sub(rest, 0, lf + 1));
+	if (lf == rest.n)
+		return chunk.n;
+	end_head(p, true);
+	return at + lf + 1;
+}
+
+void mime_parser_feed(struct mime_parser *p, struct view chunk)
+{
+	size_t at = 0;
+
+	if (p->head.n)
+		at = complete_head(p, chunk);
+	while (at < chunk.n) {
+		if (p->state == IN_BODY && p->boundaries == 0) {
+			count_lines(p, view_sub(chunk, at, chunk.n));
+			break;
+		}
+		at = p->at_line_start ? read_head(p, chunk, at) : read_rest(p, chunk, at);
+	}
+	p->off += chunk.n;
+	if (chunk.n > 1)
+		p->tail[0] = chunk.p[chunk.n - 2];
+	else if (chunk.n)
+		p->tail[0] = p->tail[1];
+	if (chunk.n)
+		p->tail[1] = chunk.p[chunk.n - 1];
+}
+
+static void render(struct mime_parser *p)
+{
+	static const char no_envelope[] = "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
+	struct mime_index *x = &p->index;
+
+	x->envelope = x->parts[0].details ? x->parts[0].details->envelope : VIEW_EMPTY;
+	if (x->envelope.n == 0)
+		x->envelope = VIEW_LIT(no_envelope);
+	buf_reset(&p->text);
+	bodystructure_format(&p->text, x, 0);
+	if (p->text.overflow) {
+		buf_reset(&p->text);
+		buf_printf(&p->text, "(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" %llu NIL NIL NIL NIL)",
+			   (unsigned long long)x->parts[0].body_bytes);
+	}
+	x->bodystructure = buf_view(&p->text);
+}
+
+const struct mime_index *mime_parser_finish(struct mime_parser *p)
+{
+	struct place end;
+
+	if (p->head.n) {
+		start_line(p, buf_view(&p->head), p->head_off, p->head_eol);
+		buf_reset(&p->head);
+	}
+	if (p->state != IN_BODY)
+		finish_headers(p, p->off);
+	end = (struct place){p->off, p->lines};
+	while (p->open_count)
+		close_part(p, &end);
+	p->index.bytes = p->off;
+	p->index.lines = p->lines;
+	render(p);
+	return &p->index;
+}
+
+const struct mime_index *mime_index_parse(struct mime_parser *p, struct view message)
+{
+	mime_parser_reset(p);
+	mime_parser_feed(p, message);
+	return mime_parser_finish(p);
+}
