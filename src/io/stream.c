@@ -437,10 +437,10 @@ static void end_of_turn(struct turn_job *j)
 			buf_fini(&s->in);
 		}
 	}
-	flush(s);
-	drain(s);
 	if (!s->closing && s->eof && !s->paused && !s->offer && !stream_tls_can_decrypt(s))
 		stream_end(s, STREAM_CLOSED_BY_PEER);
+	flush(s);
+	drain(s);
 	if (s->closing)
 		close_step(s);
 	else if (read_size(s) > 0)

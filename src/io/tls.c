@@ -78,8 +78,11 @@ static X509 *load_chain(SSL_CTX *ctx, struct view pem)
 	X509 *next = NULL;
 	bool ok = leaf && SSL_CTX_use_certificate(ctx, leaf) == 1;
 
-	for (int i = 0; ok && i < CHAIN_MAX && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)); i++)
+	for (int i = 0; ok && i < CHAIN_MAX && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)); i++) {
 		ok = SSL_CTX_add0_chain_cert(ctx, next) == 1;
+		if (!ok)
+			X509_free(next);
+	}
 	if (ok && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
 		ERR_clear_error(); /* the end of the text */
 	BIO_free(bio);

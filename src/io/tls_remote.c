@@ -352,16 +352,18 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 
 int tls_remote_load(void)
 {
-	static bool loaded;
+	static OSSL_PROVIDER *standard, *remote; /* held for good */
 
-	if (loaded)
+	if (remote)
 		return 0;
 	/* Naming one provider keeps the default one from coming by itself. */
-	if (!OSSL_PROVIDER_load(NULL, "default") || !EVP_set_default_properties(NULL, "?provider=default") ||
-	    !OSSL_PROVIDER_add_builtin(NULL, PROVIDER_NAME, provider_init) || !OSSL_PROVIDER_load(NULL, PROVIDER_NAME))
+	if (!standard)
+		standard = OSSL_PROVIDER_load(NULL, "default");
+	if (!standard || !EVP_set_default_properties(NULL, "?provider=default") ||
+	    !OSSL_PROVIDER_add_builtin(NULL, PROVIDER_NAME, provider_init))
 		return -EIO;
-	loaded = true;
-	return 0;
+	remote = OSSL_PROVIDER_load(NULL, PROVIDER_NAME);
+	return remote ? 0 : -EIO;
 }
 
 static const char *type_of(const EVP_PKEY *key)
