@@ -17,7 +17,7 @@ struct header_scan {
 	size_t content; /* after DONE, or header_scan_end(): offset of the first byte behind the header */
 	enum header_scan_state state;
 	size_t name_bytes;
-	char name[HEADER_SCAN_NAME_MAX]; /* the start of the name under way, enough to know an mbox line */
+	char name[HEADER_SCAN_NAME_MAX]; /* proven: the start of the name under way, enough to know an mbox line */
 	bool gap_is_space; /* the name is followed by SP, not HTAB */
 };
 

@@ -54,7 +54,7 @@ struct mime_parser {
 	struct buf head; /* start of a line that the end of a piece cut off */
 	uint64_t head_off; /* where that line starts, and how long the line end before it was */
 	uint32_t head_eol;
-	char tail[2]; /* the last bytes of the piece before */
+	char tail[2]; /* proven: the last bytes of the piece before */
 	struct buf text; /* for rendering */
 };
 

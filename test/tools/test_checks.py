@@ -134,8 +134,9 @@ def test_style_accepts_the_good_tree(tree):
         in_struct("char digits[20]; /* proven: decimal digits of 2^64 */"),
         in_struct("/* proven: two letters */\n\tchar code[2];"),
         in_struct("char key[];"),
+        in_struct("unsigned char key[KEY_BYTES];"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_style_accepts(tree, source):
     (tree / "src/base/ok.c").write_text(source)
@@ -152,7 +153,7 @@ def test_style_accepts(tree, source):
         (with_line("int a[n];"), "array of variable length [n]"),
         (with_line("unsigned char a[2 * n + 1];"), "array of variable length [2 * n + 1]"),
         (in_struct("char name[64];"), "char[N] in a struct"),
-        (in_struct("unsigned char name[NAME_MAX];"), "char[N] in a struct"),
+        (in_struct("const char name[NAME_MAX];"), "char[N] in a struct"),
         (with_line("/* TODO: one day */"), "TODO without the number"),
         (with_line("// FIXME"), "FIXME without the number"),
         (with_line("/* XXX */"), "XXX without the number"),
