@@ -20,7 +20,7 @@
 enum {
 	READ_BYTES = 66 * 1024, /* a data frame of 64 KiB comes in one read */
 	ARENA_MAX = 16 * 1024 * 1024, /* lists of one message */
-	MARKS_MAX = 256, /* frames with descriptors that wait to be written */
+	MARKS_MAX = 2048, /* frames with descriptors that wait to be written */
 	KEEP_BYTES = 4096, /* larger buffers go when the channel has been idle */
 	IDLE_MS = 1000,
 	TICK_MS = 64, /* deadlines are kept to this; a power of two */
@@ -74,6 +74,8 @@ struct channel {
 	uint32_t answering; /* the call whose answer is being told */
 	bool keep; /* it stays open */
 };
+
+static const char peer_went[] = "the peer went";
 
 static void close_fds(const int *fds, size_t n)
 {
@@ -205,7 +207,7 @@ static void flush(struct channel *c)
 			if (n != -EPIPE && n != -ECONNRESET)
 				break_off(c, "cannot write");
 			else if (c->paused)
-				break_off(c, "the peer went");
+				break_off(c, peer_went);
 			return;
 		}
 		c->out_at += (size_t)n;
@@ -469,7 +471,7 @@ static void read_once(struct channel *c)
 		if (c->state == CHANNEL_OPEN)
 			set_busy(c);
 	} else if (n != -EAGAIN) {
-		break_off(c, n == -EPROTO ? "too many descriptors" : "the peer went");
+		break_off(c, n == -EPROTO ? "too many descriptors" : peer_went);
 	}
 }
 
@@ -580,6 +582,11 @@ void channel_free(struct channel **cc)
 const char *channel_error(const struct channel *c)
 {
 	return c ? c->error : "";
+}
+
+bool channel_peer_went(const struct channel *c)
+{
+	return c && c->error == peer_went;
 }
 
 bool channel_is_full(const struct channel *c)

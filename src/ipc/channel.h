@@ -68,6 +68,8 @@ struct channel *channel_new(struct event_base *base, int fd, const struct channe
 void channel_free(struct channel **c);
 /* Why the channel closed, for the log; valid in on_close. */
 const char *channel_error(const struct channel *c);
+/* It closed because the peer closed, not because the peer said what it must not; valid in on_close. */
+bool channel_peer_went(const struct channel *c);
 bool channel_is_full(const struct channel *c);
 /* Stops and resumes reading from this peer: backpressure (ARCHITECTURE invariant 5). Answers wait too. on_msg is not called
  * out of resume, but later in the turn. */

@@ -55,6 +55,7 @@ static bool fill(struct given *g, const struct control_msg *m)
 	case CONTROL_STOP:
 	case CONTROL_STATUS_ASK:
 	case CONTROL_READY:
+	case CONTROL_PEER_ODD:
 	case CONTROL_STATUS:
 	case CONTROL_OVERVIEW_ASK:
 	case CONTROL_OVERVIEW:

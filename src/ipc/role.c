@@ -169,8 +169,10 @@ static void replace_listeners(struct role *r)
 	given_fini(&r->listeners);
 	r->listeners = r->given;
 	r->given = (struct given_list){NULL, 0};
-	for (size_t i = 0; i < r->listeners.n; i++)
+	for (size_t i = 0; i < r->listeners.n; i++) {
 		fd_close(&r->listeners.items[i].fd); /* not wanted by anybody */
+		buf_fini(&r->listeners.items[i].pem);
+	}
 }
 
 /* ---- start, reload ---- */
@@ -223,6 +225,8 @@ static void start(struct role *r)
 
 static void finish_reload(struct role *r)
 {
+	struct control_ready ready = {0};
+
 	use_conf(r, r->next_conf);
 	r->next_conf = NULL;
 	hand_on_all(r);
@@ -230,6 +234,7 @@ static void finish_reload(struct role *r)
 	if (r->spec->reloaded)
 		check(r->spec->reloaded(r), "reload");
 	r->phase = ROLE_RUNNING;
+	(void)control_send_ready(r->control, 0, &ready);
 }
 
 /* ---- stop, status ---- */
@@ -387,6 +392,19 @@ void role_finished(struct role *r)
 {
 	/* What was gathered in this turn is still written. */
 	(void)event_base_loopexit(r->base, NULL);
+}
+
+void role_peer_is_odd(struct role *r, const char *peer, unsigned index, const char *why)
+{
+	struct control_peer_odd m = {view_from_cstr(peer), index, view_from_cstr(why)};
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_ERROR, "peer_odd");
+	log_cstr(&l, "peer", peer);
+	log_u64(&l, "index", index);
+	log_cstr(&l, "why", why);
+	log_end(&l);
+	(void)control_send_peer_odd(r->control, 0, &m);
 }
 
 bool role_ask_overview(struct role *r)

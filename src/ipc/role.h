@@ -60,6 +60,9 @@ const char *role_folder(const struct role *r);
 bool role_first_start(const struct role *r); /* false after a crash of this role */
 bool role_stopping(const struct role *r);
 void role_finished(struct role *r);
+/* For a channel's on_close, when it was not channel_peer_went(): that process said what it must not. It is logged, and the
+ * supervisor ends it and starts it anew (where we are the one to be believed). `why`: channel_error(). */
+void role_peer_is_odd(struct role *r, const char *peer, unsigned index, const char *why);
 bool role_ask_overview(struct role *r);
 bool role_ask_reload(struct role *r);
 /* The role's own state. */

@@ -29,10 +29,12 @@ must_check int supervisor_prepare_dir(const char *dir, const struct conf *conf, 
 /* Whose the store is: stored's own user id when we are root, else ours. Whoever opens the store while no server runs must become
  * that user first. */
 uid_t supervisor_store_uid(const struct conf *conf);
-/* The process id of the server that runs on DIR; 0: none. */
+/* The process id of the server that runs on DIR; 0: none. Not for a process that holds the lock itself: it would lose it. */
 pid_t supervisor_find(const char *dir);
 /* Takes DIR/run/lock, so that no server starts meanwhile: the descriptor (close it to give the lock back), or -EAGAIN when a
  * server runs, or another -errno. */
 must_check int supervisor_lock(const char *dir);
+/* A connection to DIR/run/control.sock, however long the path is; or -errno (-ENOENT, -ECONNREFUSED: no server runs). */
+must_check int supervisor_connect(const char *dir);
 
 #endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC
+ * New settings, certificate and key without dropping a connection: read and checked whole first, then told to keyd, then to
+ * all others, so that nobody shows a certificate whose key is not there yet. */
+#include "supervisor/server.h"
+
+#include "ipc/channel.h"
+#include "supervisor/dir.h"
+#include "supervisor/notify.h"
+#include "supervisor/tls_check.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { CONF_MAX = 256 * 1024, CERT_MAX = 256 * 1024, WAIT_MS = 5000 };
+
+/* ---- inputs ---- */
+
+void inputs_fini(struct server_inputs *in)
+{
+	conf_free(&in->conf);
+	buf_fini(&in->conf_text);
+	buf_fini(&in->cert_pem);
+	listen_fini(&in->listeners);
+}
+
+int inputs_open_key(const struct server_inputs *in, const char *dir)
+{
+	_cleanup_(free_ptr) char *path = dir_path(dir, in->conf->tls_key);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_tls(struct server_inputs *in, const char *dir, struct buf *error)
+{
+	_cleanup_(free_ptr) char *cert = dir_path(dir, in->conf->tls_cert);
+	_cleanup_(free_ptr) char *key = dir_path(dir, in->conf->tls_key);
+	_cleanup_(fd_close) int key_fd = -1;
+	int r = dir_read_file(cert, &in->cert_pem);
+
+	if (r < 0) {
+		buf_printf(error, "tls-cert: cannot read %s: %s", cert, strerror(-r));
+		return EX_CONFIG;
+	}
+	key_fd = inputs_open_key(in, dir);
+	if (key_fd < 0) {
+		buf_printf(error, "tls-key: cannot read %s: %s", key, strerror(-key_fd));
+		return EX_CONFIG;
+	}
+	return tls_check(buf_view(&in->cert_pem), cert, key_fd, key, error);
+}
+
+int inputs_read(struct server_inputs *in, const char *dir, const struct listen_set *old, bool check_only,
+		struct buf *error)
+{
+	int r;
+
+	*in = (struct server_inputs){.conf_text = BUF_INIT(CONF_MAX), .cert_pem = BUF_INIT(CERT_MAX)};
+	r = supervisor_read_conf(dir, &in->conf, &in->conf_text, error);
+	if (r == 0 && in->conf->hostname[0] == '\0') {
+		buf_printf(error, "%s/pombo.conf: hostname is not set; write `hostname = ` and this server's own name",
+			   dir);
+		r = EX_CONFIG;
+	}
+	if (r == 0)
+		r = read_tls(in, dir, error);
+	if (r == 0 && !check_only)
+		r = listen_open(in->conf, old, &in->listeners, error);
+	if (r)
+		inputs_fini(in);
+	return r;
+}
+
+/* ---- reload ---- */
+
+enum reload_stage { RELOAD_KEY, RELOAD_OTHERS };
+
+struct reload {
+	enum reload_stage stage;
+	struct process *asker;
+	pid_t asker_pid;
+	uint32_t id;
+	struct event *timer;
+};
+
+static void answer(struct process *asker, pid_t asker_pid, uint32_t id, bool ok, struct view text)
+{
+	struct control_reload_done m = {ok, view_sub(text, 0, 2048)};
+
+	if (asker && asker->pid == asker_pid)
+		(void)control_send_reload_done(asker->control, id, &m);
+}
+
+static void refuse(struct process *asker, uint32_t id, struct view why)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_ERROR, "reload_failed");
+	log_str(&l, "error", why);
+	log_cstr(&l, "message", "the former settings stay in force");
+	log_end(&l);
+	answer(asker, asker ? asker->pid : 0, id, false, why);
+}
+
+static void finish(struct server *s, bool all)
+{
+	struct reload *r = s->reload;
+
+	s->reload = NULL;
+	log_event(LOG_LEVEL_INFO, "reloaded", all ? NULL : "some processes have not taken up the settings yet");
+	notify_send("READY=1");
+	answer(r->asker, r->asker_pid, r->id, true, VIEW_EMPTY);
+	event_free(r->timer);
+	free(r);
+}
+
+static void tell(struct process *p)
+{
+	if (p->state == PROCESS_READY) {
+		p->reloading = true;
+		process_reload(p);
+	} else {
+		p->stale = p->state == PROCESS_STARTING;
+	}
+}
+
+static size_t tell_stage(struct server *s)
+{
+	size_t waiting = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+
+		if ((p->kind == KIND_KEY) == (s->reload->stage == RELOAD_KEY))
+			tell(p);
+		waiting += p->reloading;
+	}
+	return waiting;
+}
+
+static void go_on(struct server *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->processes[i].reloading)
+			return;
+	if (s->reload->stage == RELOAD_KEY) {
+		s->reload->stage = RELOAD_OTHERS;
+		if (tell_stage(s) > 0)
+			return;
+	}
+	finish(s, true);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+
+	(void)fd;
+	(void)what;
+	if (s->reload->stage == RELOAD_KEY) {
+		s->reload->stage = RELOAD_OTHERS;
+		(void)tell_stage(s);
+	}
+	finish(s, false);
+}
+
+/* What only a new start takes up. */
+static void say_what_waits(const struct conf *old, const struct conf *new)
+{
+	if (old->processes != new->processes)
+		log_event(LOG_LEVEL_WARNING, "restart_needed", "`processes` takes effect at the next start");
+	if (old->uid_base != new->uid_base)
+		log_event(LOG_LEVEL_WARNING, "restart_needed", "`uid-base` takes effect at the next start");
+}
+
+static void take_up(struct server *s, struct server_inputs *next)
+{
+	struct server_inputs old = s->in;
+
+	say_what_waits(old.conf, next->conf);
+	next->conf->uid_base = old.conf->uid_base; /* the store belongs to it */
+	s->in = *next;
+	inputs_fini(&old);
+	log_set((enum log_level)s->in.conf->log_level, (enum log_format)s->in.conf->log_format);
+}
+
+void reload_begin(struct server *s, struct process *asker, uint32_t id)
+{
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(4096);
+	const struct timeval wait = {WAIT_MS / 1000, 0};
+	struct server_inputs next;
+
+	if (s->phase != SERVER_RUNNING || s->reload) {
+		refuse(asker, id,
+		       s->reload ? VIEW_LIT("a reload is under way; try again in a moment")
+				 : VIEW_LIT("the server is starting or stopping; try again in a moment"));
+		return;
+	}
+	if (inputs_read(&next, s->dir, &s->in.listeners, false, &error)) {
+		refuse(asker, id, buf_view(&error));
+		return;
+	}
+	notify_reloading();
+	take_up(s, &next);
+	s->reload = xcalloc(1, sizeof *s->reload);
+	s->reload->asker = asker;
+	s->reload->asker_pid = asker ? asker->pid : 0;
+	s->reload->id = id;
+	s->reload->timer = event_new(s->base, -1, 0, on_late, s);
+	(void)event_add(s->reload->timer, &wait);
+	(void)tell_stage(s);
+	go_on(s);
+}
+
+void reload_heard_ready(struct process *p)
+{
+	if (p->stale) {
+		p->stale = false;
+		process_reload(p);
+	} else if (p->reloading) {
+		p->reloading = false;
+		if (p->server->reload)
+			go_on(p->server);
+	}
+}
+
+void reload_process_gone(struct process *p)
+{
+	bool was = p->reloading;
+
+	p->reloading = p->stale = false;
+	if (was && p->server->reload)
+		go_on(p->server);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC
+ * All processes of the server: started together, restarted with back-off, ready, stopped in order.
+ *
+ *   STARTING --all ready--> RUNNING --SIGTERM--> STOPPING: front ends, then helpers, then the store
+ */
+#include "supervisor/server.h"
+
+#include "base/clock.h"
+#include "ipc/channel.h"
+#include "supervisor/notify.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+enum {
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MAX_MS = 30000,
+	GOOD_LIFE_MS = 60000, /* who lived that long starts with a short back-off again */
+	KILL_AFTER_MS = 1000, /* beyond the grace */
+};
+
+static const char *name_of(const struct process *p)
+{
+	return kind_table[p->kind].name;
+}
+
+static struct timeval timeval_of(uint32_t ms)
+{
+	return (struct timeval){ms / 1000, ms % 1000 * 1000};
+}
+
+/* ---- start ---- */
+
+static void connect_all(struct process *p)
+{
+	struct server *s = p->server;
+
+	for (size_t i = 0; i < s->n; i++)
+		process_connect(p, &s->processes[i]);
+}
+
+void server_start(struct server *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		process_start(&s->processes[i]);
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = i + 1; k < s->n; k++)
+			process_connect(&s->processes[i], &s->processes[k]);
+	for (size_t i = 0; i < s->n; i++)
+		process_go(&s->processes[i]);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *ctx)
+{
+	struct process *p = ctx;
+
+	(void)fd;
+	(void)what;
+	if (p->server->phase == SERVER_STOPPING || p->state != PROCESS_DOWN)
+		return;
+	p->restarts++;
+	process_start(p);
+	if (p->state == PROCESS_DOWN)
+		return;
+	connect_all(p);
+	process_go(p);
+}
+
+void server_try_later(struct process *p)
+{
+	struct timeval tv;
+
+	if (clock_mono_ms() - p->since_ms > GOOD_LIFE_MS)
+		p->backoff_ms = 0;
+	p->backoff_ms = p->backoff_ms ? p->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	if (!p->restart)
+		p->restart = event_new(p->server->base, -1, 0, on_restart, p);
+	tv = timeval_of(p->backoff_ms);
+	(void)event_add(p->restart, &tv);
+}
+
+static bool all_ready(const struct server *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->processes[i].state != PROCESS_READY)
+			return false;
+	return true;
+}
+
+static void say_ready(const struct server *s)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_INFO, "ready");
+	log_str(&l, "version", VIEW_LIT(POMBO_VERSION));
+	log_cstr(&l, "dir", s->dir);
+	log_u64(&l, "processes", s->n);
+	log_u64(&l, "ms", clock_mono_ms() - s->started_ms);
+	log_end(&l);
+	notify_send("READY=1\nSTATUS=Serving");
+}
+
+void server_heard_ready(struct process *p)
+{
+	struct server *s = p->server;
+
+	if (p->state == PROCESS_STARTING) {
+		p->state = PROCESS_READY;
+		if (s->phase == SERVER_STARTING && all_ready(s)) {
+			s->phase = SERVER_RUNNING;
+			say_ready(s);
+		}
+	}
+	reload_heard_ready(p);
+}
+
+/* ---- the end of a process ---- */
+
+static void log_end_of(const struct process *p, int status)
+{
+	bool wanted = p->told_to_stop && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	struct log_line l;
+
+	log_begin(&l, wanted ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "process_ended");
+	log_cstr(&l, "kind", name_of(p));
+	log_u64(&l, "index", p->index);
+	log_u64(&l, "pid", (uint64_t)p->pid);
+	if (WIFEXITED(status))
+		log_i64(&l, "status", WEXITSTATUS(status));
+	else if (WTERMSIG(status) == SIGSYS)
+		log_cstr(&l, "signal", "SYS (it made a system call that its sandbox forbids)");
+	else
+		log_cstr(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+	log_end(&l);
+}
+
+/* What trying again would not mend, seen while the server comes up. */
+static bool is_hopeless(const struct process *p, int status)
+{
+	if (p->server->phase != SERVER_STARTING || !WIFEXITED(status))
+		return false;
+	return WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_OSFILE ||
+	       WEXITSTATUS(status) == EX_DATAERR;
+}
+
+static void stop_next(struct server *s);
+
+static void ended(struct process *p, int status)
+{
+	struct server *s = p->server;
+
+	log_end_of(p, status);
+	p->pid = 0;
+	p->state = PROCESS_DOWN;
+	channel_free(&p->control);
+	reload_process_gone(p);
+	if (s->phase == SERVER_STOPPING)
+		stop_next(s);
+	else if (is_hopeless(p, status))
+		server_stop(s, WEXITSTATUS(status));
+	else
+		server_try_later(p);
+}
+
+void server_reap(struct server *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+		int status;
+
+		if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) == p->pid)
+			ended(p, status);
+	}
+}
+
+/* ---- messages that are not one process's own affair ---- */
+
+/* Only the more trusted end is believed, so that a taken-over front end cannot have the store killed. */
+static void heard_odd(const struct process *from, const struct control_peer_odd *m)
+{
+	struct server *s = from->server;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+
+		if (view_eq_lit(m->peer, name_of(p)) && p->index == m->index && p->kind < from->kind)
+			process_kill(p);
+	}
+}
+
+void server_heard(struct process *p, uint32_t id, const struct control_msg *m)
+{
+	bool from_store = p->kind == KIND_STORE;
+
+	if (m->type == CONTROL_OVERVIEW_ASK && from_store)
+		overview_begin(p->server, p, id);
+	else if (m->type == CONTROL_RELOAD_ASK && from_store)
+		reload_begin(p->server, p, id);
+	else if (m->type == CONTROL_PEER_ODD)
+		heard_odd(p, &m->peer_odd);
+}
+
+/* ---- stop ---- */
+
+static bool is_front(const struct process *p)
+{
+	return kind_table[p->kind].is_front;
+}
+
+static bool is_helper(const struct process *p)
+{
+	return !is_front(p) && p->kind != KIND_STORE;
+}
+
+static bool is_store(const struct process *p)
+{
+	return p->kind == KIND_STORE;
+}
+
+static const struct {
+	uint32_t grace_ms;
+	bool (*has)(const struct process *p);
+} stages[] = {{3000, is_front}, {1000, is_helper}, {10000, is_store}};
+
+static size_t alive(const struct server *s, bool (*has)(const struct process *p))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->processes[i].pid > 0 && has(&s->processes[i]);
+	return n;
+}
+
+static void kill_stage(struct server *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->stop_stage < ARRAY_LEN(stages) && stages[s->stop_stage].has(&s->processes[i]))
+			process_kill(&s->processes[i]);
+}
+
+static void on_stop_timer(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	kill_stage(ctx);
+}
+
+static void stop_stage(struct server *s)
+{
+	struct timeval tv = timeval_of(stages[s->stop_stage].grace_ms + KILL_AFTER_MS);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (stages[s->stop_stage].has(&s->processes[i]))
+			process_stop(&s->processes[i], stages[s->stop_stage].grace_ms);
+	(void)event_add(s->stop_timer, &tv);
+}
+
+/* When all of a stage have ended, the next is told; after the last, the loop ends. */
+static void stop_next(struct server *s)
+{
+	while (s->stop_stage < ARRAY_LEN(stages) && alive(s, stages[s->stop_stage].has) == 0) {
+		s->stop_stage++;
+		if (s->stop_stage < ARRAY_LEN(stages) && alive(s, stages[s->stop_stage].has) > 0)
+			stop_stage(s);
+	}
+	if (s->stop_stage == ARRAY_LEN(stages))
+		(void)event_base_loopbreak(s->base);
+}
+
+void server_stop(struct server *s, int status)
+{
+	if (s->phase == SERVER_STOPPING) {
+		kill_stage(s); /* asked twice: no more grace */
+		return;
+	}
+	s->phase = SERVER_STOPPING;
+	s->status = status;
+	log_event(LOG_LEVEL_INFO, "stopping", NULL);
+	notify_send("STOPPING=1");
+	for (size_t i = 0; i < s->n; i++)
+		if (s->processes[i].restart)
+			(void)event_del(s->processes[i].restart);
+	listen_fini(&s->in.listeners);
+	s->stop_timer = event_new(s->base, -1, 0, on_stop_timer, s);
+	if (alive(s, stages[0].has) > 0)
+		stop_stage(s);
+	stop_next(s);
+}
