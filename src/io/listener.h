@@ -5,9 +5,9 @@
 #include "conf/conf.h"
 #include "io/stream.h"
 
-/* Accepts on an inherited listening socket that several processes share (EPOLLEXCLUSIVE), counts connections per
- * address and in all, reads the PROXY header from listed networks before anybody sees the stream, and hands over streams.
- * accept() errors for want of descriptors pause accepting for a moment instead of spinning. */
+/* Accepts on a listening socket that several processes share, counts connections per address (IPv6: /64) and in all, reads the PROXY header of
+ * listed networks before anybody sees the stream, and hands over streams. A want of descriptors pauses accepting for a moment instead of
+ * spinning. */
 struct listener;
 struct listener_limits; /* shared by all listeners of a process: connections per address, in all */
 
@@ -18,12 +18,14 @@ void listener_limits_free(struct listener_limits **l);
 enum listener_refusal { LISTENER_TOO_MANY, LISTENER_TOO_MANY_FROM_ADDRESS };
 
 struct listener_handlers {
-	/* A new connection (after PROXY). The callee owns the stream and sets its handlers. */
+	/* A new connection (after PROXY). The callee sets its handlers, before it returns, and closes it some day. A TLS-first listener's calls
+	 * stream_start_tls() in here. */
 	void (*on_stream)(void *ctx, struct listener *l, struct stream *s);
 	/* The line to write before closing a refused connection ("421 4.7.0 …\r\n"), or empty (always empty for TLS-first listeners). */
 	struct view (*refusal)(void *ctx, struct listener *l, enum listener_refusal why);
 };
 
+/* Takes over `fd`. */
 struct listener *listener_new(struct event_base *base, int fd, const struct stream_limits *stream_limits,
 			      struct listener_limits *limits, const struct listener_handlers *handlers, void *ctx);
 void listener_free(struct listener **l); /* stops accepting; streams stay */
