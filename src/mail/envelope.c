@@ -2,29 +2,34 @@
  * The IMAP ENVELOPE text of a header block. */
 #include "mail/envelope.h"
 
-#include "mail/envelope_address.h"
+#include "mail/address_list.h"
+#include "mail/header.h"
 #include "mail/imap_write.h"
-#include "mail/mime_header.h"
 
 #include <string.h>
 
 /* In the order of ENVELOPE. */
 enum slot { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_ID, SLOTS };
 
+#define NAME(s)                                                                                                        \
+	{                                                                                                              \
+		(s), sizeof(s) - 1                                                                                     \
+	}
+
 static const struct {
-	const char *name;
+	struct view name;
 	bool addresses;
 } slots[SLOTS] = {
-    [DATE] = {"Date", false},
-    [SUBJECT] = {"Subject", false},
-    [FROM] = {"From", true},
-    [SENDER] = {"Sender", true},
-    [REPLY_TO] = {"Reply-To", true},
-    [TO] = {"To", true},
-    [CC] = {"Cc", true},
-    [BCC] = {"Bcc", true},
-    [IN_REPLY_TO] = {"In-Reply-To", false},
-    [MESSAGE_ID] = {"Message-ID", false},
+    [DATE] = {NAME("Date"), false},
+    [SUBJECT] = {NAME("Subject"), false},
+    [FROM] = {NAME("From"), true},
+    [SENDER] = {NAME("Sender"), true},
+    [REPLY_TO] = {NAME("Reply-To"), true},
+    [TO] = {NAME("To"), true},
+    [CC] = {NAME("Cc"), true},
+    [BCC] = {NAME("Bcc"), true},
+    [IN_REPLY_TO] = {NAME("In-Reply-To"), false},
+    [MESSAGE_ID] = {NAME("Message-ID"), false},
 };
 
 enum { FIELDS_MAX = 64 }; /* of one header that are looked at */
@@ -41,7 +46,7 @@ static enum slot find_slot(struct view name)
 {
 	enum slot slot = DATE;
 
-	while (slot < SLOTS && !view_eq_lit_nocase(name, slots[slot].name))
+	while (slot < SLOTS && !view_eq_nocase(name, slots[slot].name))
 		slot++;
 	return slot;
 }
@@ -51,13 +56,14 @@ bool envelope_uses_field(struct view name)
 	return find_slot(name) != SLOTS;
 }
 
-static void collect(struct fields *fields, struct view header)
+static void collect(struct fields *fields, struct view block)
 {
-	struct mime_header h = mime_header_start(header);
-	struct mime_header_field field;
+	struct header_field field;
+	struct header h;
 
 	fields->count = 0;
-	while (fields->count < FIELDS_MAX && mime_header_next(&h, &field)) {
+	header_init(&h, block);
+	while (fields->count < FIELDS_MAX && header_next(&h, &field) == PARSE_DONE) {
 		enum slot slot = find_slot(field.name);
 
 		if (slot == SLOTS)
@@ -67,14 +73,19 @@ static void collect(struct fields *fields, struct view header)
 	}
 }
 
-/* Without the line ends that fold it. */
 static void write_unfolded(struct buf *out, struct view value)
 {
-	struct arena a;
+	struct buf unfolded;
 
-	arena_init(&a, value.n + 64);
-	imap_write_string(out, mime_header_unfold(value, &a));
-	arena_fini(&a);
+	value = view_trim(value);
+	if (view_find_char(value, '\n') == value.n) {
+		imap_write_string(out, value);
+		return;
+	}
+	buf_init(&unfolded, value.n);
+	header_unfold(&unfolded, value);
+	imap_write_string(out, buf_view(&unfolded));
+	buf_fini(&unfolded);
 }
 
 static void write_text(struct buf *out, const struct fields *fields, enum slot slot)
@@ -88,28 +99,39 @@ static void write_text(struct buf *out, const struct fields *fields, enum slot s
 	buf_append_cstr(out, "NIL");
 }
 
-/* address = "(" addr-name SP addr-adl SP addr-mailbox SP addr-host ")" */
-static void write_address(struct buf *out, const struct envelope_address *addr)
+/* nstring, where an empty view is NIL */
+static void write_optional(struct buf *out, struct view v)
 {
-	switch (addr->kind) {
-	case ENVELOPE_ADDRESS:
-		buf_append_char(out, '(');
-		imap_write_nstring(out, addr->name);
-		buf_append_char(out, ' ');
-		imap_write_nstring(out, addr->route);
-		buf_append_char(out, ' ');
-		imap_write_string(out, addr->local);
-		buf_append_char(out, ' ');
-		/* NIL would make it a group */
-		imap_write_string(out, addr->domain.p ? addr->domain : VIEW_EMPTY);
-		buf_append_char(out, ')');
+	imap_write_nstring(out, v.n ? v : (struct view){NULL, 0});
+}
+
+/* address = "(" addr-name SP addr-adl SP addr-mailbox SP addr-host ")" */
+static void write_mailbox(struct buf *out, const struct address_item *item)
+{
+	buf_append_char(out, '(');
+	write_optional(out, item->display_name.n ? item->display_name : view_trim(item->comment));
+	buf_append_char(out, ' ');
+	write_optional(out, item->route);
+	buf_append_char(out, ' ');
+	/* what is missing is not NIL, which would make it a group */
+	imap_write_string(out, item->local);
+	buf_append_char(out, ' ');
+	imap_write_string(out, item->domain);
+	buf_append_char(out, ')');
+}
+
+static void write_item(struct buf *out, const struct address_item *item)
+{
+	switch (item->kind) {
+	case ADDRESS_ITEM_MAILBOX:
+		write_mailbox(out, item);
 		break;
-	case ENVELOPE_GROUP:
+	case ADDRESS_ITEM_GROUP_START:
 		buf_append_cstr(out, "(NIL NIL ");
-		imap_write_string(out, addr->name);
+		imap_write_string(out, item->display_name);
 		buf_append_cstr(out, " NIL)");
 		break;
-	case ENVELOPE_GROUP_END:
+	case ADDRESS_ITEM_GROUP_END:
 		buf_append_cstr(out, "(NIL NIL NIL NIL)");
 		break;
 	}
@@ -117,16 +139,21 @@ static void write_address(struct buf *out, const struct envelope_address *addr)
 
 static void write_value(struct buf *out, struct view value, size_t end_at)
 {
-	static const struct envelope_address group_end = {.kind = ENVELOPE_GROUP_END};
-	struct envelope_addresses it;
-	struct envelope_address addr;
+	static const struct address_item group_end = {.kind = ADDRESS_ITEM_GROUP_END};
+	struct address_list list;
+	struct address_item item;
+	struct arena a;
 
-	envelope_addresses_init(&it, value);
-	while (out->n < end_at && envelope_addresses_next(&it, &addr))
-		write_address(out, &addr);
-	if (it.in_group)
-		write_address(out, &group_end);
-	envelope_addresses_fini(&it);
+	arena_init(&a, value.n * 16 + 4096);
+	address_list_init(&list, value, SIZE_MAX, &a);
+	while (out->n < end_at && address_list_next(&list, &item) == PARSE_DONE) {
+		write_item(out, &item);
+		if (a.used)
+			arena_reset(&a);
+	}
+	if (list.in_group)
+		write_item(out, &group_end);
+	arena_fini(&a);
 }
 
 /* "(" 1*address ")" / nil; false for nil */

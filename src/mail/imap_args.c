@@ -2,7 +2,7 @@
  * Arguments of STORE, STATUS, APPEND, SELECT, LIST. */
 #include "mail/imap_args.h"
 
-#include "mail/imap_date.h"
+#include "mail/date.h"
 
 struct named_bit {
 	const char *name;
@@ -106,9 +106,13 @@ bool imap_args_append(const struct imap_arg *arg, struct arena *a, struct imap_a
 		arg = arg->next;
 	}
 	if (arg && arg->kind == IMAP_QUOTED) {
-		if (!imap_date_time_parse(arg->text, &append.wall_s, &append.zone_minutes))
+		struct date date;
+
+		if (!date_parse_imap(arg->text, &date))
 			return false;
 		append.has_date = true;
+		append.wall_s = date.utc_s;
+		append.zone_minutes = (int16_t)date.zone_min;
 		arg = arg->next;
 	}
 	if (!arg || arg->kind != IMAP_LITERAL || arg->next)

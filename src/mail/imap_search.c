@@ -2,7 +2,7 @@
  * SEARCH's arguments as a tree of keys. */
 #include "mail/imap_search.h"
 
-#include "mail/imap_date.h"
+#include "mail/date.h"
 
 enum key_arg {
 	ARG_NONE,
@@ -155,7 +155,7 @@ static bool parse_date(struct parser *p, struct imap_search *node)
 	const struct imap_arg *arg = take(p);
 
 	if (!arg || (arg->kind != IMAP_ATOM && arg->kind != IMAP_QUOTED) || arg->glued ||
-	    !imap_date_parse(arg->text, &node->days))
+	    !date_parse_imap_day(arg->text, &node->days))
 		return fail(p, "Invalid date");
 	return true;
 }

@@ -37,7 +37,7 @@ struct imap_search {
 	const struct imap_search *first, *next; /* children; siblings */
 	struct imap_set set; /* not resolved */
 	uint64_t number;
-	int32_t days;
+	int64_t days; /* since 1970-01-01 */
 	struct view name;
 	struct view text; /* in the charset of the command */
 };

@@ -2,8 +2,8 @@
  * Sections of BODY[…] and BINARY[…]: their text, and where in a message they are. */
 #include "mail/imap_section.h"
 
+#include "mail/header.h"
 #include "mail/imap_write.h"
-#include "mail/mime_header.h"
 
 #include <string.h>
 
@@ -180,13 +180,15 @@ static bool is_listed(const struct imap_section *s, struct view name)
 
 void imap_section_filter(const struct imap_section *s, struct view header, struct buf *out)
 {
-	struct mime_header h = mime_header_start(header);
-	struct mime_header_field field;
+	struct header_field field;
+	struct header h;
 
-	while (mime_header_next(&h, &field))
+	header_init(&h, header);
+	while (header_next(&h, &field) == PARSE_DONE)
 		if (is_listed(s, field.name) == (s->text == IMAP_SECTION_FIELDS))
-			buf_append_view(out, field.raw);
-	buf_append_view(out, h.rest);
+			buf_append_view(out, field.whole);
+	if (h.end == HEADER_END_BLANK)
+		buf_append_cstr(out, "\r\n");
 }
 
 static void format_fields(struct buf *out, const struct imap_section *s)

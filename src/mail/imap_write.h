@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-/* Pieces of IMAP responses (RFC 9051 §9). Flags: imap_flags.h; sets: imap_set.h; dates: imap_date.h; mailbox names:
+/* Pieces of IMAP responses (RFC 9051 §9). Flags: imap_flags.h; sets: imap_set.h; dates: date.h; mailbox names:
  * imap_mailbox.h. */
 
 /* A string: quoted when it is 7-bit, without NUL, CR and LF, and at most 1000 bytes, else a literal. NUL, which neither

@@ -2,7 +2,7 @@
  * Values of the MIME header fields: type, disposition, parameters. */
 #include "mail/mime_field.h"
 
-#include "mail/mime_header.h"
+#include "mail/header.h"
 
 #include <string.h>
 
@@ -100,7 +100,7 @@ static struct view take_value(struct lexer *l)
 	while (n < all.n && all.p[n] != ';' && all.p[n] != '(')
 		n++;
 	advance(l, n);
-	return mime_header_unfold(view_sub(all, 0, n), l->arena);
+	return mime_field_text(view_sub(all, 0, n), l->arena);
 }
 
 static size_t take_params(struct lexer *l, struct mime_param params[MIME_PARAMS_MAX])
@@ -350,7 +350,17 @@ size_t mime_field_languages(struct view value, struct arena *a, struct view **re
 
 struct view mime_field_text(struct view value, struct arena *a)
 {
-	return mime_header_unfold(value, a);
+	struct buf out;
+	struct view copy;
+
+	value = view_trim(value);
+	if (view_find_char(value, '\n') == value.n)
+		return value;
+	buf_init(&out, value.n);
+	header_unfold(&out, value);
+	copy = arena_copy(a, buf_view(&out));
+	buf_fini(&out);
+	return copy;
 }
 
 const struct mime_param *mime_params_find(const struct mime_params *params, const char *name)

@@ -5,8 +5,8 @@
  * is run over with memchr(). Views in the index point into the arena, never into the message. */
 #include "mail/bodystructure.h"
 #include "mail/envelope.h"
+#include "mail/header.h"
 #include "mail/mime_field.h"
-#include "mail/mime_header.h"
 #include "mail/mime_index.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 enum {
 	BOUNDARY_BYTES_MAX = 200, /* RFC 2046 §5.1.1: 70; a longer one is compared by its front */
-	HEAD_BYTES = 256, /* of a line, enough for "--" boundary "--" and for a field name */
+	HEAD_BYTES = 1024, /* of a line, enough for "--" boundary "--" and for a field name (RFC 5322 lines: 998) */
 };
 
 const struct mime_limits mime_limits_default = {
@@ -207,25 +207,26 @@ static void set_type(struct mime_parser *p, struct mime_part *part, struct mime_
 
 /* The MIME header fields; of each the first counts. */
 enum content_field { TYPE, ENCODING, DISPOSITION, ID, DESCRIPTION, MD5, LANGUAGE, LOCATION, CONTENT_FIELDS };
-static const char *const content_names[CONTENT_FIELDS] = {
-    [TYPE] = "type",
-    [ENCODING] = "transfer-encoding",
-    [DISPOSITION] = "disposition",
-    [ID] = "id",
-    [DESCRIPTION] = "description",
-    [MD5] = "md5",
-    [LANGUAGE] = "language",
-    [LOCATION] = "location",
+#define NAME(s)                                                                                                        \
+	{                                                                                                              \
+		(s), sizeof(s) - 1                                                                                     \
+	}
+static const struct view content_names[CONTENT_FIELDS] = {
+    [TYPE] = NAME("Content-Type"),
+    [ENCODING] = NAME("Content-Transfer-Encoding"),
+    [DISPOSITION] = NAME("Content-Disposition"),
+    [ID] = NAME("Content-ID"),
+    [DESCRIPTION] = NAME("Content-Description"),
+    [MD5] = NAME("Content-MD5"),
+    [LANGUAGE] = NAME("Content-Language"),
+    [LOCATION] = NAME("Content-Location"),
 };
 
 static enum content_field find_content_field(struct view name)
 {
 	enum content_field f = TYPE;
 
-	if (!view_starts_with_nocase(name, VIEW_LIT("content-")))
-		return CONTENT_FIELDS;
-	name = view_sub(name, 8, name.n);
-	while (f < CONTENT_FIELDS && !view_eq_lit_nocase(name, content_names[f]))
+	while (f < CONTENT_FIELDS && !view_eq_nocase(name, content_names[f]))
 		f++;
 	return f;
 }
@@ -295,8 +296,8 @@ static enum mime_kind kind_of(struct mime_parser *p, const struct mime_part *par
 static struct mime_details *read_fields(struct mime_parser *p, struct mime_part *part)
 {
 	struct mime_details *d = arena_alloc(&p->arena, sizeof *d);
-	struct mime_header h = mime_header_start(buf_view(&p->kept));
-	struct mime_header_field field;
+	struct header_field field;
+	struct header h;
 	bool seen[CONTENT_FIELDS + 1] = {[CONTENT_FIELDS] = true};
 
 	part->type = VIEW_LIT("text");
@@ -305,7 +306,8 @@ static struct mime_details *read_fields(struct mime_parser *p, struct mime_part 
 		part->type = VIEW_LIT("message");
 		part->subtype = VIEW_LIT("rfc822");
 	}
-	while (d && mime_header_next(&h, &field)) {
+	header_init(&h, buf_view(&p->kept));
+	while (d && header_next(&h, &field) == PARSE_DONE) {
 		enum content_field f = find_content_field(field.name);
 
 		if (seen[f])
@@ -446,16 +448,10 @@ static void meet_boundary(struct mime_parser *p, struct open_part *multipart, st
 }
 
 /* Fields that are kept: the MIME ones, and of messages what the envelope needs. */
-static bool is_kept(struct mime_parser *p, struct view head)
+static bool is_kept(struct mime_parser *p, struct view name)
 {
-	struct view name = view_sub(head, 0, view_find_char(head, ':'));
-
-	if (name.n == head.n)
-		return false;
-	name = view_trim(name);
-	if (ascii_lower(name.n ? name.p[0] : '\0') == 'c' && find_content_field(name) != CONTENT_FIELDS)
-		return true;
-	return is_message(p, part_at(p, current(p)->at)) && envelope_uses_field(name);
+	return find_content_field(name) != CONTENT_FIELDS ||
+	       (is_message(p, part_at(p, current(p)->at)) && envelope_uses_field(name));
 }
 
 static void keep(struct mime_parser *p, struct view bytes)
@@ -470,40 +466,48 @@ static void keep(struct mime_parser *p, struct view bytes)
 	}
 }
 
-static bool is_blank_line(struct view head)
+/* A header line starts with `head`. True: it is the first line of the body instead. */
+static bool start_header_line(struct mime_parser *p, struct view head, uint64_t off)
 {
-	return head.p[0] == '\n' || (head.n >= 2 && head.p[0] == '\r' && head.p[1] == '\n');
-}
+	struct header_field field;
+	struct header h;
 
-/* A header line starts with `head`, which starts at `off`. */
-static void start_header_line(struct mime_parser *p, struct view head, uint64_t off)
-{
-	if (is_blank_line(head)) {
-		p->lines++; /* the blank line is the header's; the caller counts it again */
-		end_header(p, off + (head.p[0] == '\n' ? 1 : 2));
+	header_init(&h, view_sub(head, 0, HEAD_BYTES));
+	if (header_next(&h, &field) == PARSE_DONE) {
+		p->keeping = is_kept(p, field.name);
+	} else if (h.end == HEADER_END_BLANK) {
+		p->lines++; /* the blank line is the header's; end_head() counts it for the message */
+		end_header(p, off + h.content);
 		p->lines--;
-		return;
+		return false;
+	} else if (h.end == HEADER_END_JUNK) {
+		end_header(p, off);
+		return true;
+	} else if (head.p[0] != ' ' && head.p[0] != '\t') {
+		p->keeping = false; /* an mbox line */
 	}
-	if (head.p[0] != ' ' && head.p[0] != '\t')
-		p->keeping = is_kept(p, head);
 	keep(p, head);
+	return false;
 }
 
 /* A line starts with `head`: all of it, or its first HEAD_BYTES. */
 static void start_line(struct mime_parser *p, struct view head, uint64_t off, uint32_t eol)
 {
-	struct open_part *multipart = NULL;
+	bool again;
 
 	if (p->state == BEFORE_PART) {
 		part_at(p, current(p)->at)->header_off = off;
 		p->state = IN_HEADER;
 	}
-	if (p->boundaries && head.n > 2 && head.p[0] == '-' && head.p[1] == '-')
-		multipart = match_boundary(p, head);
-	if (multipart)
-		meet_boundary(p, multipart, head, off, eol);
-	else if (p->state == IN_HEADER)
-		start_header_line(p, head, off);
+	do {
+		struct open_part *multipart = NULL;
+
+		if (p->boundaries && head.n > 2 && head.p[0] == '-' && head.p[1] == '-')
+			multipart = match_boundary(p, head);
+		if (multipart)
+			meet_boundary(p, multipart, head, off, eol);
+		again = !multipart && p->state == IN_HEADER && start_header_line(p, head, off);
+	} while (again);
 }
 
 /* Bytes of the line end that ends before chunk[at]. */
