@@ -90,10 +90,10 @@ static bool parse_local(struct view text, struct arena *a, struct address *ret, 
 	return unquote(view_sub(text, 1, n - 2), a, &ret->local);
 }
 
-/* sub-domain = Let-dig [Ldh-str] / U-label */
+/* sub-domain = Let-dig [Ldh-str] / U-label; the 63 octets are those of the A-label, which address_canon makes */
 static bool label_valid(struct view label, unsigned flags)
 {
-	if (label.n == 0 || label.n > 63 || label.p[0] == '-' || label.p[label.n - 1] == '-')
+	if (label.n == 0 || (label.n > 63 && view_is_ascii(label)) || label.p[0] == '-' || label.p[label.n - 1] == '-')
 		return false;
 	for (size_t i = 0; i < label.n; i++) {
 		bool high = (unsigned char)label.p[i] >= 0x80;

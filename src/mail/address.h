@@ -35,7 +35,8 @@ enum address_flags {
  * False: not an address, too long, UTF-8 without the flag, or `a` is full. */
 must_check bool address_parse(struct view text, unsigned flags, struct arena *a, struct address *ret);
 
-/* RFC 5321 Domain, labels of at most 63 octets; with ADDRESS_UTF8 labels may hold well-formed UTF-8. */
+/* RFC 5321 Domain, labels of at most 63 octets; with ADDRESS_UTF8 labels may be well-formed UTF-8. Whether such a label
+ * is a U-label (IDNA), and short enough as an A-label, address_domain_canon() says. */
 must_check bool address_domain_valid(struct view domain, unsigned flags);
 /* RFC 5321 §4.1.3 address-literal, brackets included. `*ret_ip` is set and `*ret_is_ip` true unless it is a
  * General-address-literal. */

@@ -286,10 +286,24 @@ struct parts {
 	uint32_t zone_hours, zone_minutes;
 };
 
+static int64_t clamp(int64_t value, int64_t min, int64_t max)
+{
+	return value < min ? min : value > max ? max : value;
+}
+
+/* Seconds on its own clock; what lies outside the years 1 to 9999 is taken for their ends. */
+static int64_t local_seconds(const struct date *date)
+{
+	int64_t first = day_number(1, 1, 1) * DAY_S, last = day_number(10000, 1, 1) * DAY_S - 1;
+	int64_t zone_min = clamp(date->zone_min, -ZONE_MAX_MIN, ZONE_MAX_MIN);
+
+	return clamp(clamp(date->utc_s, first - DAY_S, last + DAY_S) + zone_min * 60, first, last);
+}
+
 static struct parts parts_of(const struct date *date)
 {
-	int64_t local = date->utc_s + date->zone_min * 60;
-	uint32_t zone = (uint32_t)(date->zone_min < 0 ? -date->zone_min : date->zone_min);
+	int64_t local = local_seconds(date), zone_min = clamp(date->zone_min, -ZONE_MAX_MIN, ZONE_MAX_MIN);
+	uint32_t zone = (uint32_t)(zone_min < 0 ? -zone_min : zone_min);
 	struct parts p = {.days = floor_div(local, DAY_S)};
 
 	p.second_of_day = (uint32_t)(local - p.days * DAY_S);
@@ -317,7 +331,7 @@ void date_format(struct buf *out, const struct date *date)
 
 int64_t date_local_day(const struct date *date)
 {
-	return floor_div(date->utc_s + date->zone_min * 60, DAY_S);
+	return floor_div(local_seconds(date), DAY_S);
 }
 
 /* --- IMAP, strictly --- */

@@ -17,7 +17,7 @@ struct date {
  * between the parts, asctime order. The day name is not checked. What follows the zone is ignored.
  * False: no date, or one that does not exist. */
 must_check bool date_parse(struct view text, struct date *ret);
-/* "Tue, 01 Jan 2019 10:00:00 +0100" */
+/* "Tue, 01 Jan 2019 10:00:00 +0100". Here and below, a moment outside the years 1 to 9999 is written as their end. */
 void date_format(struct buf *out, const struct date *date);
 
 /* IMAP date-time without its quotes (RFC 9051 §9): "dd-Mon-yyyy hh:mm:ss +zzzz", strictly. */

@@ -79,13 +79,13 @@ static uint16_t read_u16(const char *p)
 
 /* Family and protocol (§2.2), the bytes of addresses that come with them, and whether we use those. */
 static const struct {
+	size_t block_bytes;
 	uint8_t code;
 	uint8_t address_bytes; /* of one address */
-	size_t block_bytes;
 	bool is_tcp_ip;
 } families[] = {
-    {0x00, 0, 0, false},   {0x11, 4, 12, true},     {0x12, 4, 12, false},    {0x21, 16, 36, true},
-    {0x22, 16, 36, false}, {0x31, 108, 216, false}, {0x32, 108, 216, false},
+    {0, 0x00, 0, false},   {12, 0x11, 4, true},     {12, 0x12, 4, false},    {36, 0x21, 16, true},
+    {36, 0x22, 16, false}, {216, 0x31, 108, false}, {216, 0x32, 108, false},
 };
 
 static bool parse_v2_addresses(uint8_t code, struct view block, struct proxy_line *ret)

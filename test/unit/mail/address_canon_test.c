@@ -6,6 +6,10 @@
 
 #include <cmocka.h>
 
+#define IDN_2 "\xe4\xbe\x8b\xe5\xad\x90"
+#define IDN_8 IDN_2 IDN_2 IDN_2 IDN_2
+#define IDN_24 IDN_8 IDN_8 IDN_8
+
 typedef bool canon_fn(struct view in, struct buf *out);
 
 static void expect(canon_fn *canon, const char *in, const char *want)
@@ -33,6 +37,8 @@ static void domains(void **state)
 	     "e.example",
 	     "xn--strae-oqa.example"},
 	    {"\xe4\xbe\x8b\xe5\xad\x90.\xe5\xb9\xbf\xe5\x91\x8a", "xn--fsqu00a.xn--4rr70v"},
+	    {IDN_24 ".org", "xn--fsqaaaaaaaaaaa2720bbabbbbbbbbbb.org"}, /* 72 octets here, 35 there */
+	    {IDN_24 IDN_24 IDN_24 ".org", NULL}, /* over 63 octets as an A-label */
 	    {"[192.0.2.1]", "[192.0.2.1]"},
 	    {"[IPV6:2001:DB8:0::0:1]", "[IPv6:2001:db8::1]"},
 	    {"[X25:ABC]", "[x25:abc]"},

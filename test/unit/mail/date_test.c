@@ -151,6 +151,28 @@ static void every_day(void **state)
 	}
 }
 
+static void any_value_can_be_written(void **state)
+{
+	static const struct {
+		struct date date;
+		const char *out;
+	} cases[] = {
+	    {{INT64_MIN, INT32_MIN, true}, "Mon, 01 Jan 0001 00:00:00 -2359"},
+	    {{INT64_MAX, INT32_MAX, true}, "Fri, 31 Dec 9999 23:59:59 +2359"},
+	    {{253402300800, 0, true}, "Fri, 31 Dec 9999 23:59:59 +0000"},
+	    {{253402300800, -60, true}, "Fri, 31 Dec 9999 23:00:00 -0100"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out = BUF_INIT(64);
+
+		date_format(&out, &cases[i].date);
+		assert_string_equal(buf_cstr(&out), cases[i].out);
+		buf_fini(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +180,7 @@ int main(void)
 	    cmocka_unit_test(imap),
 	    cmocka_unit_test(imap_days),
 	    cmocka_unit_test(every_day),
+	    cmocka_unit_test(any_value_can_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
