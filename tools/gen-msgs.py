@@ -3,6 +3,7 @@
 """Generates the C of one channel from its declarative list (src/ipc/msgs/NAME.def).
 
     gen-msgs.py NAME.def OUT.h OUT.c
+    gen-msgs.py --seeds NAME.def STAMP      one well-formed frame a message and sender into STAMP.d, for its fuzzer
 
 The list:
     PEERS(mx submission store)                  the kinds of process at either end
@@ -13,7 +14,9 @@ Fields: BOOL(x) U8(x) U16(x) U32(x) U64(x) I64(x) ENUM(x, values) STR(x, max_byt
 STR is text for the log form, BYTES is logged by length only, SECRET never. ENUM(x, n) holds 0..n-1.
 """
 import hashlib
+import pathlib
 import re
+import struct
 import sys
 
 SCALARS = {"BOOL": "bool", "U8": "uint8_t", "U16": "uint16_t", "U32": "uint32_t", "U64": "uint64_t",
@@ -188,7 +191,39 @@ def log(f):
     return ""
 
 
+def sample(fields, subs):
+    """A payload: the largest word of an ENUM, short views, two items a list."""
+    widths = {"BOOL": "<B", "U8": "<B", "U16": "<H", "U32": "<I", "U64": "<Q", "I64": "<q"}
+    out = b""
+    for f in fields:
+        if f[0] in widths:
+            out += struct.pack(widths[f[0]], 1)
+        elif f[0] == "ENUM":
+            out += struct.pack("<B", int(f[2]) - 1)
+        elif f[0] in VIEWS:
+            text = b"a@b"[:int(f[2])]
+            out += struct.pack("<I", len(text)) + text
+        elif f[0] == "LIST":
+            out += struct.pack("<I", 2) + 2 * sample(dict(subs)[f[2]], subs)
+    return out
+
+
+def write_seeds(src, stamp):
+    peers, subs, msgs, _ = read_def(src)
+    folder = pathlib.Path(stamp + ".d")
+    folder.mkdir(exist_ok=True)
+    for number, (name, senders, fields) in enumerate(msgs, 1):
+        n_fds = sum(f[0] == "FD" for f in fields)
+        for sender in senders:
+            head = struct.pack("<HBB", number, peers.index(sender), n_fds)
+            (folder / f"{name}-{sender}").write_bytes(head + sample(fields, subs))
+    pathlib.Path(stamp).write_bytes(b"")
+
+
 def main():
+    if sys.argv[1] == "--seeds":
+        write_seeds(sys.argv[2], sys.argv[3])
+        return
     src, out_h, out_c = sys.argv[1:4]
     ch = re.sub(r".*/|\.def$", "", src)
     peers, subs, msgs, version = read_def(src)
