@@ -160,7 +160,7 @@ static size_t decode_word(struct view rest, char *out, size_t *ret_bytes)
 	return decode_quoted(view_sub(rest, 1, *ret_bytes - (closed ? 2 : 1)), out);
 }
 
-/* Words and dots with CFWS between them: `space` or nothing stands for CFWS. The result is never longer. */
+/* Words and dots with CFWS between them (not before them): `space` or nothing stands for CFWS. The result is never longer. */
 static bool decode(struct address_list *l, struct view slice, const char *space, struct view *ret)
 {
 	struct view ignored;
@@ -181,7 +181,7 @@ static bool decode(struct address_list *l, struct view slice, const char *space,
 
 		bytes = cfws_length(rest, &ignored);
 		if (bytes) {
-			blank = at > 0 && *space;
+			blank = *space;
 			continue;
 		}
 		if (blank)

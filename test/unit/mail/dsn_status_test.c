@@ -119,6 +119,7 @@ static void long_replies_are_cut_into_lines(void **state)
 	while (view_cut(rest, '\n', &line, &rest)) {
 		assert_true(line.n + 1 <= 512);
 		assert_int_equal(line.p[3], rest.n ? '-' : ' ');
+		assert_int_not_equal(line.p[strlen("550 5.7.1 ")], ' ');
 		bytes += line.n - strlen("550 5.7.1 \r");
 	}
 	assert_int_equal(rest.n, 0);
