@@ -24,7 +24,7 @@ bool imap_mailbox_is_valid(struct view utf8);
 void imap_mailbox_format(struct buf *out, struct view name, bool utf8);
 
 /* A LIST pattern (already UTF-8) against a name: "*" any characters, "%" any but "/"; INBOX (the first level) ignores
- * ASCII case. Takes O(pattern × name) at worst. */
+ * ASCII case. Takes O(pattern × name) at worst; false for a pattern over twice IMAP_MAILBOX_BYTES_MAX. */
 bool imap_mailbox_match(struct view pattern, struct view name);
 /* Whether some name below `name` could match (for \HasChildren-like walks and for "%" answering parents). */
 bool imap_mailbox_match_below(struct view pattern, struct view name);
