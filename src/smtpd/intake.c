@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "io/stream.h"
+#include "mail/received.h"
 #include "smtpd/auth.h"
 #include "smtpd/data.h"
 #include "smtpd/reply.h"
@@ -72,19 +73,6 @@ bool intake_drop(struct session *s, size_t n)
 	return in->dropped_bytes <= 2 * s->settings->max_message_bytes;
 }
 
-/* RFC 3848, RFC 6531 §4.3 */
-static struct view protocol(const struct session *s)
-{
-	static const char *const names[2][2][2] = {
-	    {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
-	    {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
-	};
-
-	if (!s->esmtp)
-		return VIEW_LIT("SMTP");
-	return view_from_cstr(names[s->tx->smtputf8][session_is_tls(s)][auth_is_done(s)]);
-}
-
 /* The accepted recipients, in the scratch arena; NULL when there is no room. */
 static struct smtp_rcpt *list_rcpts(struct session *s, uint32_t *ret_count)
 {
@@ -136,13 +124,14 @@ static bool begin(struct session *s, uint64_t size_bytes)
 {
 	struct intake *in = &s->tx->intake;
 	const struct stream_peer *peer = stream_peer(s->stream);
+	const char *protocol = received_protocol(s->esmtp, session_is_tls(s), auth_is_done(s), s->tx->smtputf8);
 	struct smtp_begin m = {
 	    .grant = auth_grant(s),
 	    .sender = s->tx->sender,
 	    .client_ip = view_from_cstr(peer->ip),
 	    .client_name = VIEW_EMPTY,
 	    .helo = s->helo,
-	    .protocol = protocol(s),
+	    .protocol = view_from_cstr(protocol),
 	    .tls = stream_tls_text(s->stream),
 	    .listener = view_from_cstr(s->service),
 	    .body = (uint8_t)s->tx->body,

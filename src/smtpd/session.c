@@ -64,20 +64,33 @@ void session_enter(struct session *s, enum session_state state)
 	s->lines.max_bytes = max_line_bytes(s);
 }
 
+/* The client has nothing to do but wait for us: its silence is no fault, and its leaving no reason to stop. */
+static bool is_our_turn(const struct session *s)
+{
+	return s->state == SESSION_ASKING || s->state == SESSION_SENDING || s->state == SESSION_KEEPING || s->stalled ||
+	       transaction_is_waiting(s);
+}
+
 void session_run(struct session *s)
 {
 	enum step step = STEP_DONE;
 
 	if (s->running || s->state == SESSION_CLOSED)
 		return;
+	smtpd_unstall(s->smtpd, s);
 	s->running = true;
 	while (step == STEP_DONE)
 		step = states[s->state].run(s);
 	s->running = false;
-	if (step == STEP_CLOSE)
+	if (step == STEP_CLOSE) {
 		session_close(s, s->why_closed);
+		return;
+	}
+	if (is_our_turn(s))
+		stream_pause(s->stream);
 	else
-		stream_flush(s->stream);
+		stream_resume(s->stream);
+	stream_flush(s->stream);
 }
 
 void session_close(struct session *s, const char *why)
@@ -217,8 +230,7 @@ static void session_free(struct session *s)
 	struct smtpd *d = s->smtpd;
 
 	session_forget(s);
-	if (s->stalled)
-		TAILQ_REMOVE(&d->stalled, s, stalled_link);
+	smtpd_unstall(d, s);
 	TAILQ_REMOVE(&d->sessions, s, link);
 	settings_unref(&s->settings);
 	free(s);
@@ -246,13 +258,6 @@ static void on_timeout(void *ctx)
 	struct session *s = ctx;
 	bool total = clock_mono_ms() - s->started_ms >= s->settings->total_timeout_ms;
 
-	if (s->state == SESSION_ASKING || s->state == SESSION_SENDING || s->state == SESSION_KEEPING) {
-		/* We are the slow ones; stored's answer has a deadline of its own. */
-		if (total)
-			s->parting = &open_too_long;
-		stream_set_idle_timeout(s->stream, s->settings->idle_timeout_ms);
-		return;
-	}
 	if (s->state == SESSION_CLOSED)
 		return;
 	if (s->state != SESSION_HANDSHAKE)
@@ -297,9 +302,10 @@ void session_new(struct smtpd *d, struct stream *stream, const char *service, bo
 
 void session_abandon(struct session *s)
 {
+	static const struct stream_handlers no_handlers;
 	struct stream *stream = s->stream;
 
-	stream_set_handlers(stream, NULL, NULL);
+	stream_set_handlers(stream, &no_handlers, NULL);
 	stream_close(stream);
 	session_free(s);
 }

@@ -98,17 +98,11 @@ static void end_logins(struct smtpd *d, struct view grant)
 	}
 }
 
+/* Each once: who still finds no room stalls again, at the end of the list. */
 static void wake_stalled(struct smtpd *d)
 {
-	struct session_list woken = TAILQ_HEAD_INITIALIZER(woken);
-	struct session *s;
-
-	TAILQ_CONCAT(&woken, &d->stalled, stalled_link);
-	while ((s = TAILQ_FIRST(&woken))) {
-		TAILQ_REMOVE(&woken, s, stalled_link);
-		s->stalled = false;
-		session_run(s);
-	}
+	for (uint64_t n = d->stalled_count; n && !TAILQ_EMPTY(&d->stalled); n--)
+		session_run(TAILQ_FIRST(&d->stalled));
 }
 
 static void on_store_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
@@ -235,7 +229,17 @@ void smtpd_stall(struct smtpd *d, struct session *s)
 	if (s->stalled)
 		return;
 	s->stalled = true;
+	d->stalled_count++;
 	TAILQ_INSERT_TAIL(&d->stalled, s, stalled_link);
+}
+
+void smtpd_unstall(struct smtpd *d, struct session *s)
+{
+	if (!s->stalled)
+		return;
+	s->stalled = false;
+	d->stalled_count--;
+	TAILQ_REMOVE(&d->stalled, s, stalled_link);
 }
 
 struct view smtpd_text(struct smtpd *d, const char *fmt, ...)

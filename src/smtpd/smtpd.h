@@ -39,6 +39,7 @@ struct smtpd {
 	struct buf spare[SMTPD_SPARE_BUFFERS]; /* message buffers between two uses */
 	unsigned spare_count;
 	uint64_t bytes_held; /* message bytes in all sessions, not yet handed on */
+	uint64_t stalled_count;
 	uint64_t session_count, accepted_count, message_count;
 	bool space_low;
 	bool stopping;
@@ -65,6 +66,7 @@ void smtpd_stop(struct smtpd *d, void (*fn)(void *ctx), void *ctx);
 
 /* The session is to run again when the channel to stored has room. */
 void smtpd_stall(struct smtpd *d, struct session *s);
+void smtpd_unstall(struct smtpd *d, struct session *s);
 /* For session.c: a session is no more. */
 void smtpd_session_gone(struct smtpd *d);
 /* True when there is a stored to ask and its channel has room; with stored away true too, so that the
