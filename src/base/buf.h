@@ -4,6 +4,8 @@
 
 #include "base/view.h"
 
+#include <stdarg.h>
+
 /* Growing bytes with a mandatory maximum. An append that would pass `max` appends nothing and sets
  * `overflow`, which stays set until buf_reset(): check it once, at the end. */
 struct buf {
@@ -26,6 +28,7 @@ void buf_append_cstr(struct buf *b, const char *s);
 void buf_append_char(struct buf *b, char c);
 void buf_append_u64(struct buf *b, uint64_t value); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Room for `n` more bytes at the end, to be taken with buf_commit(); NULL (and overflow) past max. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC
+ * What the server says it can. */
+#include "imapd/capability.h"
+
+#include "ipc/sasl_client.h"
+
+static void before_login(struct buf *out, const struct session *s)
+{
+	bool tls = stream_is_tls(s->stream);
+
+	if (!tls && s->imapd->tls)
+		buf_append_cstr(out, " STARTTLS");
+	if (!session_may_login(s)) {
+		buf_append_cstr(out, " LOGINDISABLED");
+		return;
+	}
+	buf_append_cstr(out, " SASL-IR ");
+	sasl_client_mechanisms(out, "AUTH=", tls, true);
+}
+
+void capability_format(struct buf *out, const struct session *s)
+{
+	buf_append_cstr(out, "IMAP4rev1 LITERAL+ ID ENABLE IDLE");
+	if (s->state == SESSION_FRESH)
+		before_login(out, s);
+	else
+		buf_append_cstr(out, " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
+				     "LIST-STATUS ESEARCH CONDSTORE");
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC
+ * APPEND: a literal goes to stored as it comes, within the credit that stored gives.
+ *
+ *     CHECKING ─ the mailbox is there ─> STREAMING ─ whole ─> KEEPING ─ stored's answer ─> done
+ *        │                                  │ stored refuses, or the bytes are no message
+ *        └─ not there: refused unread       └─> DROPPING ─ whole ─> done
+ */
+#include "imapd/commands.h"
+#include "mail/imap_args.h"
+#include "mail/smtp_data.h"
+
+enum { CREDIT = 262144, PIECE = 65536, INPUT_MAX = 65536 }; /* imapd_stream_limits.in_max */
+
+enum append_phase { CHECKING, STREAMING, DROPPING, KEEPING };
+
+struct append {
+	enum append_phase phase;
+	struct view name;
+	struct imap_append args;
+	struct mailbox_word *keywords;
+	struct smtp_strict strict;
+	uint64_t room; /* taken of what all sessions may have under way */
+	uint64_t credit;
+	uint32_t id; /* of the request; 0 once stored answered, or was told to forget it */
+};
+
+static void give_up(struct command *c)
+{
+	struct session *s = c->session;
+	struct append *append = c->state;
+
+	if (append->id) {
+		(void)mailbox_send_append_abort(s->imapd->store, append->id, &(struct mailbox_append_abort){0});
+		channel_call_cancel(s->imapd->store, append->id);
+	}
+	append->id = 0;
+	s->call_id = 0;
+	imapd_give_room(s->imapd, append->room);
+	append->room = 0;
+}
+
+/* The result stands; what follows of the message is read and forgotten. */
+static enum step drop(struct command *c, struct append *append)
+{
+	give_up(c);
+	append->phase = DROPPING;
+	return command_await(c, AWAIT_LITERAL);
+}
+
+/* The literal is not taken: a client that waits for "+" is not asked for it. */
+static enum step refuse(struct session *s, struct command *c, enum step result)
+{
+	(void)c;
+	imap_reader_refuse(&s->reader);
+	return result;
+}
+
+static enum step await_bytes(struct session *s, struct command *c, const struct append *append)
+{
+	if (append->phase == DROPPING)
+		return command_await(c, AWAIT_LITERAL);
+	if (append->credit < INPUT_MAX)
+		return command_await(c, AWAIT_ANSWER);
+	return command_await(c, channel_is_full(s->imapd->store) ? AWAIT_CHANNEL : AWAIT_LITERAL);
+}
+
+static bool call_append(struct session *s, const struct append *append)
+{
+	const struct imap_append *args = &append->args;
+	struct mailbox_append m = {
+	    .session = s->store_id,
+	    .name = append->name,
+	    .flags = args->flags.system,
+	    .keywords = append->keywords,
+	    .n_keywords = args->flags.keyword_count,
+	    .has_date = args->has_date,
+	    .internaldate_s = args->wall_s,
+	    .size_bytes = args->message->literal_bytes,
+	};
+
+	/* No deadline: the client may be slow. */
+	return mailbox_call_append(s->imapd->store, &m, 0, command_on_answer, s);
+}
+
+static enum step stream(struct session *s, struct command *c, struct append *append)
+{
+	uint64_t size = append->args.message->literal_bytes, room = size < CREDIT ? size : CREDIT;
+
+	imap_reader_stream(&s->reader);
+	if (s->reader.literal.sync)
+		session_say(s, "+ OK");
+	if (!imapd_take_room(s->imapd, room)) {
+		(void)command_no(c, "[UNAVAILABLE]", "Too many messages are coming in, try again later");
+		return drop(c, append);
+	}
+	append->room = room;
+	if (!call_append(s, append)) {
+		(void)command_failed(c, "[TRYCREATE]");
+		return drop(c, append);
+	}
+	append->id = s->call_id = channel_call_id(s->imapd->store);
+	append->phase = STREAMING;
+	append->credit = CREDIT;
+	smtp_strict_init(&append->strict, 0);
+	return await_bytes(s, c, append);
+}
+
+static bool take_keywords(struct command *c, struct append *append)
+{
+	const struct imap_flags *flags = &append->args.flags;
+
+	append->keywords = arena_array(&c->arena, flags->keyword_count + 1, sizeof *append->keywords);
+	if (!append->keywords)
+		return false;
+	for (uint32_t i = 0; i < flags->keyword_count; i++)
+		append->keywords[i].word = flags->keywords[i];
+	return true;
+}
+
+static enum step announced(struct session *s, struct command *c)
+{
+	struct append *append = command_state(c, sizeof *append);
+	struct mailbox_open open = {.session = s->store_id};
+	enum step step;
+
+	if (!command_mailbox_arg(c, c->args, &append->name, &step))
+		return refuse(s, c, step);
+	if (!imap_args_append(c->args->next, &c->arena, &append->args) || !take_keywords(c, append))
+		return refuse(s, c, command_bad(c, "Not what APPEND takes"));
+	if (append->args.message->literal_bytes > s->imapd->settings.max_message_bytes)
+		return refuse(s, c, command_no(c, "[TOOBIG]", "The message is too big"));
+	if (append->args.message->literal_bytes == 0)
+		return refuse(s, c, command_no(c, "[CANNOT]", "A message of no bytes is none"));
+	c->forget = give_up;
+	if (!s->reader.literal.sync)
+		return stream(s, c, append);
+	open.name = append->name;
+	return command_await_answer(c,
+				    mailbox_call_open(s->imapd->store, &open, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step checked(struct session *s, struct command *c, struct append *append)
+{
+	if (!c->answer || c->answer->type != MAILBOX_OPENED)
+		return refuse(s, c, command_failed(c, "[TRYCREATE]"));
+	return stream(s, c, append);
+}
+
+static const char *fault_text(enum smtp_data_error fault)
+{
+	switch (fault) {
+	case SMTP_DATA_OK:
+	case SMTP_DATA_LINE_TOO_LONG:
+		break;
+	case SMTP_DATA_BARE_CR:
+		return "The message has a CR without LF";
+	case SMTP_DATA_BARE_LF:
+		return "The message has an LF without CR";
+	case SMTP_DATA_NUL:
+		return "The message has a NUL";
+	}
+	return NULL;
+}
+
+static enum step take_bytes(struct session *s, struct command *c, struct append *append)
+{
+	struct view rest = c->data;
+	const char *fault = fault_text(smtp_strict_check(&append->strict, rest));
+
+	if (fault) {
+		(void)command_no(c, "[CANNOT]", fault);
+		return drop(c, append);
+	}
+	append->credit -= rest.n;
+	while (rest.n) {
+		struct mailbox_data m = {.bytes = view_sub(rest, 0, PIECE)};
+
+		if (!mailbox_send_data(s->imapd->store, append->id, &m)) {
+			(void)command_failed(c, "[TRYCREATE]");
+			return drop(c, append);
+		}
+		rest = view_sub(rest, PIECE, rest.n);
+	}
+	return await_bytes(s, c, append);
+}
+
+static enum step whole(struct session *s, struct command *c, struct append *append)
+{
+	const char *fault;
+
+	if (append->args.message->next)
+		(void)command_bad(c, "Nothing may follow the message");
+	if (append->phase == DROPPING || append->args.message->next)
+		return STEP_DONE;
+	fault = fault_text(smtp_strict_end(&append->strict));
+	if (fault)
+		return command_no(c, "[CANNOT]", fault);
+	append->phase = KEEPING;
+	if (mailbox_send_append_end(s->imapd->store, append->id, &(struct mailbox_append_end){0}))
+		return command_await(c, AWAIT_ANSWER);
+	return command_failed(c, "[TRYCREATE]");
+}
+
+static enum step kept(struct session *s, struct command *c)
+{
+	const struct mailbox_appended *m = &c->answer->appended;
+
+	s->imapd->message_count++;
+	buf_printf(&c->text, "[APPENDUID %u %u] APPEND completed", m->uidvalidity, m->uid);
+	return STEP_DONE;
+}
+
+/* stored has said something while the message streams, or behind it. */
+static enum step heard(struct session *s, struct command *c, struct append *append)
+{
+	if (c->answer && c->answer->type == MAILBOX_MORE) {
+		append->credit += c->answer->more.bytes;
+		return append->phase == KEEPING ? command_await(c, AWAIT_ANSWER) : await_bytes(s, c, append);
+	}
+	append->id = 0;
+	if (append->phase == KEEPING && c->answer && c->answer->type == MAILBOX_APPENDED)
+		return kept(s, c);
+	(void)command_failed(c, "[TRYCREATE]");
+	return append->phase == KEEPING ? STEP_DONE : drop(c, append);
+}
+
+/* A second literal is announced: we do not take several messages at once. */
+static enum step another(struct session *s, struct command *c)
+{
+	return refuse(s, c, command_bad(c, "Nothing may follow the message"));
+}
+
+static enum step append_command(struct session *s, struct command *c)
+{
+	struct append *append = c->state;
+
+	if (!append)
+		return c->literal == LITERAL_ANNOUNCED ? announced(s, c) : command_bad(c, "The message is missing");
+	if (append->phase == CHECKING)
+		return checked(s, c, append);
+	if (c->answered)
+		return heard(s, c, append);
+	switch (c->literal) {
+	case LITERAL_NONE:
+		break;
+	case LITERAL_ANNOUNCED:
+		return another(s, c);
+	case LITERAL_BYTES:
+		return append->phase == DROPPING ? command_await(c, AWAIT_LITERAL) : take_bytes(s, c, append);
+	case LITERAL_OVER:
+		return whole(s, c, append);
+	}
+	return await_bytes(s, c, append);
+}
+
+const struct command_spec cmd_append_table[] = {
+    {"APPEND", append_command, SESSION_AUTHENTICATED | SESSION_SELECTED, COMMAND_STREAMS},
+    {NULL, NULL, 0, 0},
+};

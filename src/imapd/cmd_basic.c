@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC
+ * CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE and NAMESPACE. */
+#include "imapd/capability.h"
+#include "imapd/commands.h"
+
+enum { ID_PAIRS_MAX = 30, ID_VALUE_MAX = 1024 }; /* RFC 2971 §3.3 */
+
+static enum step capability(struct session *s, struct command *c)
+{
+	if (c->args)
+		return command_bad(c, "CAPABILITY has no arguments");
+	buf_append_cstr(session_out(s), "* CAPABILITY ");
+	capability_format(session_out(s), s);
+	buf_append_cstr(session_out(s), "\r\n");
+	return STEP_DONE;
+}
+
+/* NOOP and CHECK are there for what follows: the news about the mailbox. Messages are always kept (RFC 9051 §6.1.2). */
+static enum step noop(struct session *s, struct command *c)
+{
+	(void)s;
+	return c->args ? command_bad(c, "There are no arguments") : STEP_DONE;
+}
+
+static enum step logout(struct session *s, struct command *c)
+{
+	if (c->args)
+		return command_bad(c, "LOGOUT has no arguments");
+	session_say(s, "* BYE Logging out");
+	session_enter(s, SESSION_LOGOUT);
+	return STEP_DONE;
+}
+
+/* Pairs of strings, or NIL; they go to the log. */
+static bool log_id(struct log_line *l, const struct imap_arg *arg)
+{
+	const struct imap_arg *item;
+	unsigned pairs = 0;
+
+	if (imap_arg_is_nil(arg))
+		return !arg->next;
+	if (!imap_arg_list(arg, &item) || arg->next)
+		return false;
+	for (; item; item = item->next->next) {
+		struct view key, value;
+
+		if (!imap_arg_string(item, &key) || !imap_arg_nstring(item->next, &value) || ++pairs > ID_PAIRS_MAX ||
+		    value.n > ID_VALUE_MAX)
+			return false;
+		if (view_eq_lit_nocase(key, "name"))
+			log_str(l, "name", value);
+		else if (view_eq_lit_nocase(key, "version"))
+			log_str(l, "version", value);
+	}
+	return true;
+}
+
+/* RFC 2971 */
+static enum step id(struct session *s, struct command *c)
+{
+	struct log_line l;
+
+	session_log_begin(&l, s, LOG_LEVEL_DEBUG, "client-id");
+	if (!log_id(&l, c->args))
+		return command_bad(c, "Not a list of names and values");
+	log_end(&l);
+	session_say(s, "* ID (\"name\" \"pombo\" \"version\" \"" POMBO_VERSION "\")");
+	return STEP_DONE;
+}
+
+/* RFC 5161: what is not known is ignored. */
+static enum step enable(struct session *s, struct command *c)
+{
+	bool condstore = false;
+	struct view word;
+
+	if (!c->args)
+		return command_bad(c, "What is to be enabled?");
+	for (const struct imap_arg *arg = c->args; arg; arg = arg->next) {
+		if (!imap_arg_atom(arg, &word))
+			return command_bad(c, "Not the name of a capability");
+		condstore = condstore || view_eq_lit_nocase(word, "CONDSTORE");
+	}
+	s->condstore = s->condstore || condstore;
+	session_say(s, "* ENABLED%s", condstore ? " CONDSTORE" : "");
+	return STEP_DONE;
+}
+
+/* RFC 2342: personal mailboxes only. */
+static enum step namespace(struct session *s, struct command *c) {
+	if (c->args) return command_bad(c, "NAMESPACE has no arguments");
+	session_say(s, "* NAMESPACE ((\"\" \"/\")) NIL NIL");
+	return STEP_DONE;
+}
+
+enum {
+	ANY = SESSION_FRESH | SESSION_AUTHENTICATED | SESSION_SELECTED,
+	LOGGED_IN = SESSION_AUTHENTICATED | SESSION_SELECTED
+};
+
+const struct command_spec cmd_basic_table[] = {
+    {"NOOP", noop, ANY, COMMAND_ASKS},
+    {"CHECK", noop, SESSION_SELECTED, COMMAND_ASKS},
+    {"CAPABILITY", capability, ANY, 0},
+    {"LOGOUT", logout, ANY, COMMAND_NO_SYNC},
+    {"ID", id, ANY, 0},
+    {"ENABLE", enable, LOGGED_IN, 0},
+    {"NAMESPACE", namespace, LOGGED_IN, 0},
+    {NULL, NULL, 0, 0},
+};

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC
+ * FETCH and UID FETCH. */
+#include "imapd/commands.h"
+#include "imapd/fetch.h"
+#include "imapd/selected.h"
+#include "mail/imap_args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPANS_MAX = 8192 }; /* of one rows_want */
+
+static void forget_page(struct fetch *f)
+{
+	free(f->page.copy);
+	f->page = (struct fetch_page){0};
+	free(f->seen);
+	f->seen = NULL;
+	f->n_seen = 0;
+}
+
+static void forget(struct command *c)
+{
+	struct fetch *f = c->state;
+
+	forget_page(f);
+	fetch_row_fini(&f->row);
+}
+
+/* ---- a page that has to outlive the answer it came in ---- */
+
+static struct view *row_views(struct mailbox_row *row, size_t i)
+{
+	struct view *views[] = {&row->keywords, &row->header, &row->index, &row->message, &row->uidl};
+
+	return i < ARRAY_LEN(views) ? views[i] : NULL;
+}
+
+static size_t row_bytes(const struct mailbox_row *row)
+{
+	return row->keywords.n + row->header.n + row->index.n + row->message.n + row->uidl.n;
+}
+
+static void copy_rows(struct fetch_page *page, struct mailbox_row *to, char *bytes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct view *v;
+
+		to[i] = page->rows[page->at + i];
+		for (size_t j = 0; (v = row_views(&to[i], j)); j++) {
+			if (!v->p || v->n == 0)
+				continue;
+			memcpy(bytes, v->p, v->n);
+			v->p = bytes;
+			bytes += v->n;
+		}
+	}
+}
+
+static void keep_page(struct fetch_page *page)
+{
+	uint32_t n = page->n - page->at;
+	size_t rows_bytes = n * sizeof(struct mailbox_row), total = rows_bytes;
+	char *copy;
+
+	if (page->copy || n == 0)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		total += row_bytes(&page->rows[page->at + i]);
+	copy = xmalloc(total);
+	copy_rows(page, (struct mailbox_row *)copy, copy + rows_bytes, n);
+	*page = (struct fetch_page){.rows = (struct mailbox_row *)copy, .n = n, .copy = copy};
+}
+
+/* ---- what is asked of stored ---- */
+
+static enum step ask_rows(struct session *s, struct command *c, struct fetch *f)
+{
+	struct mailbox_rows_want m = {
+	    .session = s->store_id,
+	    .mailbox = s->selected->mailbox,
+	    .ranges = f->spans + f->span_at,
+	    .n_ranges = f->n_spans - f->span_at,
+	    .uid_from = f->uid_from,
+	    .fields = f->fields,
+	    .changed_since = f->args.changedsince ? f->args.changedsince_modseq : 0,
+	    .inline_max = FETCH_INLINE_MAX,
+	};
+
+	if (m.n_ranges > SPANS_MAX)
+		m.n_ranges = SPANS_MAX;
+	f->spans_asked = m.n_ranges;
+	f->asked = FETCH_ASKED_ROWS;
+	return command_await_answer(
+	    c, mailbox_call_rows_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step mark_seen(struct session *s, struct command *c, struct fetch *f)
+{
+	struct mailbox_flags m = {
+	    .session = s->store_id,
+	    .mailbox = s->selected->mailbox,
+	    .ranges = f->seen,
+	    .n_ranges = f->n_seen,
+	    .mode = IMAP_STORE_ADD,
+	    .flags = IMAP_SEEN,
+	    .unchanged_since = UINT64_MAX,
+	};
+
+	f->asked = FETCH_ASKED_FLAGS;
+	return command_await_answer(c,
+				    mailbox_call_flags(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+/* ---- the walk ---- */
+
+static enum step over(struct session *s, struct command *c, const struct fetch *f)
+{
+	struct log_line l;
+
+	if (f->damaged) {
+		session_log_begin(&l, s, LOG_LEVEL_ERROR, "message-unreadable");
+		log_u64(&l, "mailbox", s->selected->mailbox);
+		log_end(&l);
+		return command_no(c, "[SERVERBUG]", "Some of it cannot be read");
+	}
+	if (c->result == COMMAND_OK && f->written < f->wanted)
+		return command_no(c, "[EXPUNGEISSUED]", "Some of these messages are gone");
+	return STEP_DONE;
+}
+
+static enum step next_page(struct session *s, struct command *c, struct fetch *f)
+{
+	forget_page(f);
+	f->uid_from = f->next;
+	if (f->next == 0) {
+		f->span_at += f->spans_asked;
+		f->uid_from = 1;
+	}
+	return f->span_at < f->n_spans ? ask_rows(s, c, f) : over(s, c, f);
+}
+
+static enum step write_rows(struct session *s, struct command *c, struct fetch *f)
+{
+	while (f->page.at < f->page.n) {
+		enum step step = fetch_row_write(s, c, f);
+
+		if (step == STEP_WAIT)
+			keep_page(&f->page);
+		if (step != STEP_DONE)
+			return step;
+		f->page.at++;
+	}
+	return f->n_seen ? mark_seen(s, c, f) : next_page(s, c, f);
+}
+
+static enum step take_rows(struct session *s, struct command *c, struct fetch *f)
+{
+	if (!c->answer || c->answer->type != MAILBOX_ROWS)
+		return command_failed(c, "[NONEXISTENT]");
+	f->page = (struct fetch_page){.rows = c->answer->rows.rows, .n = c->answer->rows.n_rows};
+	f->next = c->answer->rows.next;
+	if (f->marks_seen)
+		f->seen = xcalloc(f->page.n ? f->page.n : 1, sizeof *f->seen);
+	return write_rows(s, c, f);
+}
+
+static enum step marked(struct session *s, struct command *c, struct fetch *f)
+{
+	const struct mailbox_msg *m = c->answer;
+
+	if (!m || m->type != MAILBOX_FLAGS_DONE)
+		return command_failed(c, "[NONEXISTENT]");
+	/* The FETCH responses have shown it; only a client that follows modseqs has to hear of it. */
+	selected_wrote(s->selected, m->flags_done.before, m->flags_done.highestmodseq, !s->condstore);
+	return next_page(s, c, f);
+}
+
+static enum step go_on(struct session *s, struct command *c, struct fetch *f)
+{
+	switch (c->answered ? f->asked : FETCH_ASKED_NOTHING) {
+	case FETCH_ASKED_ROWS:
+		return take_rows(s, c, f);
+	case FETCH_ASKED_FLAGS:
+		return marked(s, c, f);
+	case FETCH_ASKED_BYTES:
+	case FETCH_ASKED_NOTHING:
+		break;
+	}
+	return write_rows(s, c, f);
+}
+
+/* ---- the beginning ---- */
+
+static bool is_supported(const struct imap_fetch *args)
+{
+	const uint32_t not_yet = IMAP_FETCH_EMAILID | IMAP_FETCH_THREADID | IMAP_FETCH_SAVEDATE;
+
+	for (const struct imap_fetch_section *section = args->sections; section; section = section->next)
+		if (section->what == IMAP_FETCH_BINARY || section->what == IMAP_FETCH_BINARY_SIZE)
+			return false;
+	return !(args->items & not_yet) && !args->vanished;
+}
+
+static enum step prepare(struct session *s, struct command *c, struct fetch *f)
+{
+	struct imap_fetch *args = &f->args;
+
+	if (args->changedsince)
+		args->items |= IMAP_FETCH_MODSEQ; /* RFC 7162 §3.1.4.1 */
+	if (args->items & IMAP_FETCH_MODSEQ)
+		s->condstore = true;
+	if (c->spec->flags & COMMAND_UID)
+		args->items |= IMAP_FETCH_UID;
+	f->marks_seen = args->sets_seen && !s->selected->read_only;
+	f->fields = fetch_fields(args) | (f->marks_seen ? 1 << 0 : 0);
+	f->uid_from = 1;
+	f->row.section = args->sections;
+	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
+}
+
+static uint64_t count(const struct selected *x, const struct fetch *f)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_spans; i++)
+		n += seqmap_seq(&x->map, f->spans[i].last) - seqmap_seq(&x->map, f->spans[i].first) + 1;
+	return n;
+}
+
+static enum step begin(struct session *s, struct command *c, const struct imap_arg *items)
+{
+	struct fetch *f = command_state(c, sizeof *f);
+	bool uids = (c->spec->flags & COMMAND_UID) != 0;
+	const char *error;
+	struct imap_set set;
+	struct view text;
+
+	fetch_row_init(&f->row);
+	c->forget = forget;
+	if (!imap_arg_atom(c->args, &text) || !imap_set_parse(text, &c->arena, &set))
+		return command_bad(c, "Not a set of messages");
+	if (!imap_fetch_parse(items, &c->arena, &f->args, &error))
+		return command_bad(c, error);
+	if (!is_supported(&f->args))
+		return command_bad(c, "Not an item of FETCH");
+	if (!selected_resolve(s->selected, &set, uids, &c->arena, &f->spans, &f->n_spans))
+		return command_bad(c, "There is no such message");
+	if (!uids && !f->args.changedsince)
+		f->wanted = count(s->selected, f);
+	return prepare(s, c, f);
+}
+
+static enum step fetch(struct session *s, struct command *c)
+{
+	if (c->state)
+		return go_on(s, c, c->state);
+	return c->args ? begin(s, c, c->args->next) : command_bad(c, "A set and items are needed");
+}
+
+const struct command_spec cmd_fetch_table[] = {
+    {"FETCH", fetch, SESSION_SELECTED, COMMAND_NO_EXPUNGE},
+    {"UID FETCH", fetch, SESSION_SELECTED, COMMAND_UID},
+    {NULL, NULL, 0, 0},
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC
+ * CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE. */
+#include "imapd/commands.h"
+#include "mail/imap_mailbox.h"
+
+static enum step answered(struct command *c, enum mailbox_type good)
+{
+	if (c->answer && (c->answer->type == MAILBOX_DONE || c->answer->type == good))
+		return STEP_DONE;
+	return command_failed(c, "[NONEXISTENT]");
+}
+
+/* To be asked once. */
+static bool is_first(struct command *c)
+{
+	if (c->state)
+		return false;
+	(void)command_state(c, 1);
+	return true;
+}
+
+/* "foo/" means that there will be names below foo (RFC 9051 §6.3.4); every name of ours may have them. */
+static void drop_delimiter(struct command *c, struct imap_arg *ret_arg)
+{
+	*ret_arg = *c->args;
+	if (ret_arg->text.n > 1 && ret_arg->text.p[ret_arg->text.n - 1] == '/')
+		ret_arg->text.n--;
+}
+
+static enum step create(struct session *s, struct command *c)
+{
+	struct mailbox_create m = {.session = s->store_id};
+	struct imap_arg name;
+	enum step step;
+
+	if (!is_first(c))
+		return answered(c, MAILBOX_CREATED);
+	if (!c->args || c->args->next)
+		return command_bad(c, "One mailbox name is needed");
+	drop_delimiter(c, &name);
+	if (!command_mailbox_arg(c, &name, &m.name, &step))
+		return step;
+	return command_await_answer(c,
+				    mailbox_call_create(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step delete_command(struct session *s, struct command *c)
+{
+	struct mailbox_delete m = {.session = s->store_id};
+	enum step step;
+
+	if (!is_first(c))
+		return answered(c, MAILBOX_DONE);
+	if (!command_mailbox_arg(c, c->args, &m.name, &step))
+		return step;
+	if (c->args->next)
+		return command_bad(c, "One mailbox name is needed");
+	return command_await_answer(c,
+				    mailbox_call_delete(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step rename_command(struct session *s, struct command *c)
+{
+	struct mailbox_rename m = {.session = s->store_id};
+	enum step step;
+
+	if (!is_first(c))
+		return answered(c, MAILBOX_DONE);
+	if (!command_mailbox_arg(c, c->args, &m.from, &step) || !command_mailbox_arg(c, c->args->next, &m.to, &step))
+		return step;
+	if (c->args->next->next)
+		return command_bad(c, "Two mailbox names are needed");
+	return command_await_answer(c,
+				    mailbox_call_rename(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step subscription(struct session *s, struct command *c, bool on)
+{
+	struct mailbox_subscribe m = {.session = s->store_id, .on = on};
+	enum step step;
+
+	if (!is_first(c))
+		return answered(c, MAILBOX_DONE);
+	if (!command_mailbox_arg(c, c->args, &m.name, &step))
+		return step;
+	if (c->args->next)
+		return command_bad(c, "One mailbox name is needed");
+	return command_await_answer(
+	    c, mailbox_call_subscribe(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step subscribe(struct session *s, struct command *c)
+{
+	return subscription(s, c, true);
+}
+
+static enum step unsubscribe(struct session *s, struct command *c)
+{
+	return subscription(s, c, false);
+}
+
+enum { LOGGED_IN = SESSION_AUTHENTICATED | SESSION_SELECTED };
+
+const struct command_spec cmd_mailbox_table[] = {
+    {"CREATE", create, LOGGED_IN, 0},           {"DELETE", delete_command, LOGGED_IN, COMMAND_ASKS | COMMAND_DELETES},
+    {"RENAME", rename_command, LOGGED_IN, 0},   {"SUBSCRIBE", subscribe, LOGGED_IN, 0},
+    {"UNSUBSCRIBE", unsubscribe, LOGGED_IN, 0}, {NULL, NULL, 0, 0},
+};

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC
+ * SELECT, EXAMINE, CLOSE and UNSELECT. */
+#include "imapd/commands.h"
+#include "imapd/selected.h"
+#include "mail/imap_args.h"
+
+/* The watch begins before the UIDs are read: nothing can happen in between unheard. */
+enum select_phase { ASK_OPEN, ASK_WATCH, ASK_UIDS };
+
+struct select {
+	enum select_phase phase;
+	bool read_only;
+	bool condstore;
+	bool has_uids;
+	uint32_t first_unseen_uid;
+	struct selected *selected;
+};
+
+static void forget(struct command *c)
+{
+	struct select *sel = c->state;
+
+	selected_free(&sel->selected);
+}
+
+static enum step begin(struct session *s, struct command *c, bool read_only)
+{
+	struct select *sel;
+	struct imap_select args;
+	struct mailbox_open m = {.session = s->store_id};
+	enum step step;
+
+	if (!command_mailbox_arg(c, c->args, &m.name, &step))
+		return step;
+	if (!imap_args_select(c->args->next, &c->arena, &args) || args.qresync)
+		return command_bad(c, "Not a parameter of SELECT");
+	sel = command_state(c, sizeof *sel);
+	sel->read_only = read_only;
+	sel->condstore = args.condstore;
+	c->forget = forget;
+	if (s->selected)
+		session_say(s, "* OK [CLOSED] The mailbox selected before is closed");
+	session_deselect(s);
+	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step ask_watch(struct session *s, struct command *c, struct select *sel)
+{
+	const struct mailbox_opened *opened = &c->answer->opened;
+	struct mailbox_watch m = {
+	    .session = s->store_id,
+	    .mailbox = opened->mailbox,
+	    .highestmodseq_seen = opened->highestmodseq,
+	};
+
+	sel->selected = selected_new(opened, sel->read_only);
+	sel->first_unseen_uid = opened->first_unseen_uid;
+	sel->phase = ASK_WATCH;
+	return command_await_answer(c,
+				    mailbox_call_watch(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static enum step ask_uids(struct session *s, struct command *c, struct select *sel, uint32_t uid_from)
+{
+	struct mailbox_uids_want m = {
+	    .session = s->store_id,
+	    .mailbox = sel->selected->mailbox,
+	    .uid_from = uid_from,
+	};
+
+	sel->phase = ASK_UIDS;
+	return command_await_answer(
+	    c, mailbox_call_uids_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+/* Pages are snapshots of their own: what the first one knew is what the client is told. */
+static bool take_uids(struct select *sel, const struct mailbox_uids *m)
+{
+	struct selected *x = sel->selected;
+
+	if (!sel->has_uids) {
+		x->told = x->told_expunged = x->latest = m->highestmodseq;
+		x->uidnext = m->uidnext;
+	}
+	sel->has_uids = true;
+	if (m->highestmodseq > x->latest)
+		x->latest = m->highestmodseq;
+	for (uint32_t i = 0; i < m->n_ranges; i++)
+		if (!seqmap_append(&x->map, m->ranges[i].first, m->ranges[i].last))
+			return false;
+	return true;
+}
+
+static void say_unseen(struct session *s, uint32_t first_unseen_uid)
+{
+	uint32_t seq = seqmap_seq(&s->selected->map, first_unseen_uid);
+
+	if (seq)
+		session_say(s, "* OK [UNSEEN %u] The first unseen message", seq);
+}
+
+static enum step done(struct session *s, struct command *c, struct select *sel)
+{
+	struct selected *x = sel->selected;
+
+	s->selected = x;
+	sel->selected = NULL;
+	session_enter(s, SESSION_SELECTED);
+	s->condstore = s->condstore || sel->condstore;
+	selected_say_flags(s);
+	session_say(s, "* %u EXISTS", x->map.count);
+	/* \Recent is not kept (RFC 9051 has none). */
+	session_say(s, "* 0 RECENT");
+	say_unseen(s, sel->first_unseen_uid);
+	session_say(s, "* OK [UIDVALIDITY %u] UIDs are valid", x->uidvalidity);
+	session_say(s, "* OK [UIDNEXT %u] Predicted next UID", x->uidnext);
+	session_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)x->told);
+	buf_printf(&c->text, "[READ-%s] %s completed", x->read_only ? "ONLY" : "WRITE", c->spec->name);
+	return STEP_DONE;
+}
+
+static enum step go_on(struct session *s, struct command *c, struct select *sel)
+{
+	const struct mailbox_msg *m = c->answer;
+
+	if (sel->phase == ASK_OPEN && m && m->type == MAILBOX_OPENED)
+		return ask_watch(s, c, sel);
+	if (sel->phase == ASK_WATCH && m && m->type == MAILBOX_DONE)
+		return ask_uids(s, c, sel, 1);
+	if (sel->phase != ASK_UIDS || !m || m->type != MAILBOX_UIDS || !take_uids(sel, &m->uids))
+		return command_failed(c, "[NONEXISTENT]");
+	return m->uids.next ? ask_uids(s, c, sel, m->uids.next) : done(s, c, sel);
+}
+
+static enum step select_command(struct session *s, struct command *c)
+{
+	return c->state ? go_on(s, c, c->state) : begin(s, c, false);
+}
+
+static enum step examine(struct session *s, struct command *c)
+{
+	return c->state ? go_on(s, c, c->state) : begin(s, c, true);
+}
+
+/* Expunges without telling (RFC 9051 §6.4.1). */
+static enum step close_command(struct session *s, struct command *c)
+{
+	struct mailbox_range all;
+	struct mailbox_expunge m = {.session = s->store_id, .mailbox = s->selected->mailbox, .ranges = &all};
+
+	if (c->args)
+		return command_bad(c, "CLOSE has no arguments");
+	m.n_ranges = selected_everything(s->selected, &all);
+	if (!c->state && !s->selected->read_only && m.n_ranges) {
+		(void)command_state(c, 1);
+		return command_await_answer(
+		    c, mailbox_call_expunge(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	}
+	if (c->state && (!c->answer || c->answer->type != MAILBOX_EXPUNGED))
+		return command_failed(c, "[NONEXISTENT]");
+	session_deselect(s);
+	return STEP_DONE;
+}
+
+/* RFC 3691 */
+static enum step unselect(struct session *s, struct command *c)
+{
+	if (c->args)
+		return command_bad(c, "UNSELECT has no arguments");
+	session_deselect(s);
+	return STEP_DONE;
+}
+
+enum { LOGGED_IN = SESSION_AUTHENTICATED | SESSION_SELECTED };
+
+const struct command_spec cmd_select_table[] = {
+    {"SELECT", select_command, LOGGED_IN, COMMAND_NO_SYNC},
+    {"EXAMINE", examine, LOGGED_IN, COMMAND_NO_SYNC},
+    {"CLOSE", close_command, SESSION_SELECTED, COMMAND_NO_SYNC},
+    {"UNSELECT", unselect, SESSION_SELECTED, COMMAND_NO_SYNC},
+    {NULL, NULL, 0, 0},
+};

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: ISC
+ * Writes one message's FETCH response, item by item, from stored's row and, for large messages, from pieces. */
+#include "imapd/fetch.h"
+
+#include "imapd/selected.h"
+#include "mail/bodystructure.h"
+#include "mail/imap_date.h"
+#include "mail/imap_write.h"
+
+enum { INDEX_ARENA_MAX = 16 << 20, TEXT_MAX = 4 << 20 };
+
+/* `fields` of rows_want (msgs/mailbox.def). */
+enum {
+	WANT_FLAGS = 1 << 0,
+	WANT_MODSEQ = 1 << 1,
+	WANT_INTERNALDATE = 1 << 2,
+	WANT_SIZE = 1 << 3,
+	WANT_HEADER = 1 << 4,
+	WANT_INDEX = 1 << 5,
+	WANT_MESSAGE = 1 << 6,
+};
+
+void fetch_row_init(struct fetch_row *r)
+{
+	*r = (struct fetch_row){0};
+	arena_init(&r->arena, INDEX_ARENA_MAX);
+	buf_init(&r->header, FETCH_FILTERED_MAX);
+}
+
+void fetch_row_fini(struct fetch_row *r)
+{
+	arena_fini(&r->arena);
+	buf_fini(&r->header);
+}
+
+static bool is_root_header(const struct imap_section *section)
+{
+	return section->path_len == 0 &&
+	       (section->text == IMAP_SECTION_HEADER || section->text == IMAP_SECTION_FIELDS ||
+		section->text == IMAP_SECTION_FIELDS_NOT);
+}
+
+static bool is_filter(const struct imap_section *section)
+{
+	return section->text == IMAP_SECTION_FIELDS || section->text == IMAP_SECTION_FIELDS_NOT;
+}
+
+uint32_t fetch_fields(const struct imap_fetch *args)
+{
+	static const struct {
+		uint32_t item, field;
+	} needs[] = {
+	    {IMAP_FETCH_FLAGS, WANT_FLAGS},         {IMAP_FETCH_MODSEQ, WANT_MODSEQ},
+	    {IMAP_FETCH_RFC822_SIZE, WANT_SIZE},    {IMAP_FETCH_INTERNALDATE, WANT_INTERNALDATE},
+	    {IMAP_FETCH_ENVELOPE, WANT_INDEX},      {IMAP_FETCH_BODY, WANT_INDEX},
+	    {IMAP_FETCH_BODYSTRUCTURE, WANT_INDEX},
+	};
+	uint32_t fields = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		if (args->items & needs[i].item)
+			fields |= needs[i].field;
+	for (const struct imap_fetch_section *at = args->sections; at; at = at->next) {
+		fields |= WANT_SIZE | (is_root_header(&at->section) ? WANT_HEADER : WANT_MESSAGE);
+		if (at->section.path_len)
+			fields |= WANT_INDEX;
+	}
+	return fields;
+}
+
+/* ---- the items without bytes of the message ---- */
+
+/* With a space in front of all but the first. */
+static struct buf *item(struct session *s, struct fetch *f)
+{
+	struct buf *out = session_out(s);
+
+	if (f->row.any)
+		buf_append_char(out, ' ');
+	f->row.any = true;
+	return out;
+}
+
+static void put_number(struct session *s, struct fetch *f, const char *name, uint64_t number)
+{
+	struct buf *out = item(s, f);
+
+	buf_append_cstr(out, name);
+	buf_append_u64(out, number);
+}
+
+static void put_text(struct session *s, struct fetch *f, const char *name, struct view text)
+{
+	struct buf *out = item(s, f);
+
+	buf_append_cstr(out, name);
+	buf_append_view(out, text);
+}
+
+static void put_flags(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	bool marks = f->marks_seen && !(row->flags & IMAP_SEEN);
+
+	if (marks)
+		f->seen[f->n_seen++] = (struct mailbox_range){row->uid, row->uid};
+	if (marks || (f->args.items & IMAP_FETCH_FLAGS))
+		selected_format_flags(item(s, f), row->flags | (marks ? IMAP_SEEN : 0), row->keywords);
+}
+
+static void put_texts(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	const uint32_t items = f->args.items;
+	struct mime_index_head head;
+	struct buf body = BUF_INIT(TEXT_MAX);
+
+	if (!(items & (IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE)))
+		return;
+	if (!mime_index_peek(row->index, &head)) {
+		f->damaged = true;
+		return;
+	}
+	if (items & IMAP_FETCH_ENVELOPE)
+		put_text(s, f, "ENVELOPE ", head.envelope);
+	if ((items & IMAP_FETCH_BODY) && bodystructure_to_body(&body, head.bodystructure))
+		put_text(s, f, "BODY ", buf_view(&body));
+	if (items & IMAP_FETCH_BODYSTRUCTURE)
+		put_text(s, f, "BODYSTRUCTURE ", head.bodystructure);
+	buf_fini(&body);
+}
+
+static void put_items(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	const uint32_t items = f->args.items;
+
+	if (items & IMAP_FETCH_UID)
+		put_number(s, f, "UID ", row->uid);
+	put_flags(s, f, row);
+	if (items & IMAP_FETCH_MODSEQ) {
+		put_number(s, f, "MODSEQ (", row->modseq);
+		buf_append_char(session_out(s), ')');
+	}
+	if (items & IMAP_FETCH_INTERNALDATE) {
+		buf_append_cstr(item(s, f), "INTERNALDATE ");
+		imap_date_time_format(session_out(s), row->internaldate_s, 0);
+	}
+	if (items & IMAP_FETCH_RFC822_SIZE)
+		put_number(s, f, "RFC822.SIZE ", row->size_bytes);
+	put_texts(s, f, row);
+}
+
+/* False: not a message that the session knows. */
+static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	uint32_t seq = seqmap_seq(&s->selected->map, row->uid);
+
+	if (!seq)
+		return false;
+	selected_meet(s, row->keywords);
+	buf_append_cstr(session_out(s), "* ");
+	buf_append_u64(session_out(s), seq);
+	buf_append_cstr(session_out(s), " FETCH (");
+	put_items(s, f, row);
+	f->row.begun = true;
+	return true;
+}
+
+/* ---- sections ---- */
+
+static void put_nil(struct session *s, struct fetch *f, const struct imap_fetch_section *at)
+{
+	imap_fetch_format_name(item(s, f), at);
+	buf_append_cstr(session_out(s), " NIL");
+}
+
+static void put_bytes(struct session *s, struct fetch *f, const struct imap_fetch_section *at, struct view bytes)
+{
+	imap_fetch_format_name(item(s, f), at);
+	buf_append_char(session_out(s), ' ');
+	imap_write_literal(session_out(s), bytes.n);
+	buf_append_view(session_out(s), bytes);
+}
+
+static void put_filtered(struct session *s, struct fetch *f, const struct imap_fetch_section *at, struct view header)
+{
+	struct buf fields = BUF_INIT(header.n);
+	struct imap_range clip;
+
+	imap_section_filter(&at->section, header, &fields);
+	clip = imap_section_clip(&at->section, (struct imap_range){0, fields.n});
+	put_bytes(s, f, at, view_sub(buf_view(&fields), clip.off, clip.bytes));
+	buf_fini(&fields);
+}
+
+/* Where the section lies in the message as it is read. */
+static bool find_root(const struct imap_section *section, const struct mailbox_row *row, struct imap_range *ret)
+{
+	if (section->text == IMAP_SECTION_ALL)
+		*ret = (struct imap_range){0, row->size_bytes};
+	else if (section->text == IMAP_SECTION_TEXT)
+		*ret = (struct imap_range){row->header_bytes, row->size_bytes - row->header_bytes};
+	else
+		*ret = (struct imap_range){0, row->header_bytes};
+	return row->header_bytes <= row->size_bytes;
+}
+
+static bool find(struct fetch *f, const struct imap_section *section, const struct mailbox_row *row,
+		 struct imap_range *ret)
+{
+	struct fetch_row *r = &f->row;
+
+	if (section->path_len == 0)
+		return find_root(section, row, ret);
+	if (!r->has_index && !mime_index_decode(row->index, &r->arena, &r->index)) {
+		f->damaged = true;
+		return false;
+	}
+	r->has_index = true;
+	return imap_section_find(section, &r->index, row->prefix_bytes, ret, NULL);
+}
+
+/* The bytes, when the row has them. */
+static bool is_at_hand(const struct mailbox_row *row, struct imap_range range, struct view *ret)
+{
+	struct view from = row->message.n ? row->message : row->header;
+
+	if (range.off > from.n || range.bytes > from.n - range.off)
+		return false;
+	*ret = view_sub(from, range.off, range.bytes);
+	return true;
+}
+
+static void begin_pieces(struct session *s, struct fetch *f, const struct imap_fetch_section *at,
+			 struct imap_range range, bool filtered)
+{
+	struct fetch_row *r = &f->row;
+
+	r->piecewise = true;
+	r->filtered = filtered;
+	r->off = range.off;
+	r->left = range.bytes;
+	if (filtered) {
+		r->left = range.bytes < FETCH_FILTERED_MAX ? range.bytes : FETCH_FILTERED_MAX;
+		return;
+	}
+	imap_fetch_format_name(item(s, f), at);
+	buf_append_char(session_out(s), ' ');
+	imap_write_literal(session_out(s), range.bytes);
+}
+
+/* Writes the section, or the beginning of one that comes in pieces. */
+static void begin_section(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	const struct imap_fetch_section *at = f->row.section;
+	bool filtered = is_filter(&at->section);
+	struct imap_range range;
+	struct view bytes;
+
+	if (!find(f, &at->section, row, &range)) {
+		put_nil(s, f, at);
+		return;
+	}
+	if (!filtered)
+		range = imap_section_clip(&at->section, range);
+	if (!is_at_hand(row, range, &bytes))
+		begin_pieces(s, f, at, range, filtered);
+	else if (filtered)
+		put_filtered(s, f, at, bytes);
+	else
+		put_bytes(s, f, at, bytes);
+}
+
+static enum step ask_piece(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
+{
+	struct mailbox_bytes_want m = {
+	    .session = s->store_id,
+	    .mailbox = s->selected->mailbox,
+	    .uid = row->uid,
+	    .offset = f->row.off,
+	    .length = f->row.left < FETCH_PIECE ? (uint32_t)f->row.left : FETCH_PIECE,
+	};
+
+	f->asked = FETCH_ASKED_BYTES;
+	return command_await_answer(
+	    c, mailbox_call_bytes_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static bool take_piece(struct session *s, struct command *c, struct fetch *f)
+{
+	struct fetch_row *r = &f->row;
+	struct view bytes;
+
+	f->asked = FETCH_ASKED_NOTHING;
+	c->answered = false;
+	if (!c->answer || c->answer->type != MAILBOX_BYTES)
+		return false;
+	bytes = c->answer->bytes.bytes;
+	if (bytes.n == 0 || bytes.n > r->left)
+		return false;
+	buf_append_view(r->filtered ? &r->header : session_out(s), bytes);
+	r->off += bytes.n;
+	r->left -= bytes.n;
+	return true;
+}
+
+/* A literal that was announced must be ended: without its bytes the connection is of no more use. */
+static enum step lost(struct session *s)
+{
+	struct log_line l;
+
+	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message-cut-off");
+	log_u64(&l, "mailbox", s->selected->mailbox);
+	log_end(&l);
+	return STEP_CLOSE;
+}
+
+static enum step go_on_piecewise(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
+{
+	struct fetch_row *r = &f->row;
+
+	if (c->answered && f->asked == FETCH_ASKED_BYTES && !take_piece(s, c, f))
+		return lost(s);
+	if (r->left)
+		return stream_is_full(s->stream) ? command_await_drain(c) : ask_piece(s, c, f, row);
+	if (r->filtered)
+		put_filtered(s, f, r->section, buf_view(&r->header));
+	buf_fini(&r->header);
+	r->piecewise = false;
+	return STEP_DONE;
+}
+
+static enum step write_section(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
+{
+	struct fetch_row *r = &f->row;
+
+	if (!r->piecewise) {
+		if (stream_is_full(s->stream))
+			return command_await_drain(c);
+		begin_section(s, f, row);
+	}
+	if (r->piecewise) {
+		enum step step = go_on_piecewise(s, c, f, row);
+
+		if (step != STEP_DONE)
+			return step;
+	}
+	r->section = r->section->next;
+	return STEP_DONE;
+}
+
+static void end(struct session *s, struct fetch *f)
+{
+	struct fetch_row *r = &f->row;
+
+	buf_append_cstr(session_out(s), ")\r\n");
+	f->written++;
+	r->begun = r->any = r->has_index = false;
+	r->section = f->args.sections;
+	if (r->arena.blocks)
+		arena_reset(&r->arena);
+}
+
+enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
+{
+	const struct mailbox_row *row = &f->page.rows[f->page.at];
+
+	if (!f->row.begun) {
+		if (stream_is_full(s->stream))
+			return command_await_drain(c);
+		if (!begin(s, f, row))
+			return STEP_DONE;
+	}
+	while (f->row.section) {
+		enum step step = write_section(s, c, f, row);
+
+		if (step != STEP_DONE)
+			return step;
+	}
+	end(s, f);
+	return STEP_DONE;
+}

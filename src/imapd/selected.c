@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC
+ * The selected mailbox as the client believes it to be. */
+#include "imapd/selected.h"
+
+#include <stdlib.h>
+
+enum { KEYWORDS_MAX = 1 << 20 }; /* bytes of names a mailbox can have in use */
+
+struct selected *selected_new(const struct mailbox_opened *m, bool read_only)
+{
+	struct selected *x = xcalloc(1, sizeof *x);
+
+	x->mailbox = m->mailbox;
+	x->read_only = read_only;
+	x->uidvalidity = m->uidvalidity;
+	x->uidnext = m->uidnext;
+	buf_init(&x->keywords, KEYWORDS_MAX);
+	for (uint32_t i = 0; i < m->n_keywords; i++)
+		(void)selected_learn(x, m->keywords[i].word);
+	return x;
+}
+
+void selected_free(struct selected **xp)
+{
+	struct selected *x = *xp;
+
+	if (!x)
+		return;
+	seqmap_fini(&x->map);
+	buf_fini(&x->keywords);
+	free(x);
+	*xp = NULL;
+}
+
+void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool quiet)
+{
+	if (after > x->latest)
+		x->latest = after;
+	if (!quiet || before == 0 || before != x->told)
+		return;
+	/* Nothing else lies between: no expunge either, unless one was held back before. */
+	if (x->told_expunged == x->told)
+		x->told_expunged = after;
+	x->told = after;
+}
+
+static bool knows(const struct selected *x, struct view keyword)
+{
+	struct view rest = buf_view(&x->keywords), one;
+
+	while (view_cut(rest, ' ', &one, &rest))
+		if (view_eq_nocase(one, keyword))
+			return true;
+	return false;
+}
+
+bool selected_learn(struct selected *x, struct view keywords)
+{
+	bool learnt = false;
+
+	while (keywords.n) {
+		struct view one = keywords, rest = VIEW_EMPTY;
+
+		(void)view_cut(keywords, ' ', &one, &rest);
+		if (one.n && !knows(x, one)) {
+			buf_append_view(&x->keywords, one);
+			buf_append_char(&x->keywords, ' ');
+			learnt = true;
+		}
+		keywords = rest;
+	}
+	return learnt;
+}
+
+void selected_say_flags(struct session *s)
+{
+	const struct selected *x = s->selected;
+	struct view keywords = buf_view(&x->keywords);
+	struct buf *out = session_out(s);
+	const char *system = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
+
+	keywords.n -= keywords.n ? 1 : 0;
+	buf_printf(out, "* FLAGS (%s%s", system, keywords.n ? " " : "");
+	buf_append_view(out, keywords);
+	buf_append_cstr(out, ")\r\n");
+	if (x->read_only) {
+		session_say(s, "* OK [PERMANENTFLAGS ()] Read-only mailbox");
+		return;
+	}
+	buf_printf(out, "* OK [PERMANENTFLAGS (%s ", system);
+	buf_append_view(out, keywords);
+	buf_append_cstr(out, keywords.n ? " \\*)] Flags are kept\r\n" : "\\*)] Flags are kept\r\n");
+}
+
+void selected_meet(struct session *s, struct view keywords)
+{
+	if (keywords.n && selected_learn(s->selected, keywords))
+		selected_say_flags(s);
+}
+
+void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords)
+{
+	bool any;
+
+	buf_append_cstr(out, "FLAGS (");
+	any = imap_flags_format_system(out,
+				       flags & (IMAP_SEEN | IMAP_ANSWERED | IMAP_FLAGGED | IMAP_DELETED | IMAP_DRAFT));
+	if (any && keywords.n)
+		buf_append_char(out, ' ');
+	buf_append_view(out, keywords);
+	buf_append_char(out, ')');
+}
+
+/* Whether the set names a number that no message has. "*" is let pass in an empty mailbox, where RFC 3501 §9 wants BAD: too
+ * many clients send 1:* without looking. */
+static bool is_beyond(const struct imap_set *set, uint32_t count)
+{
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct imap_span *span = &set->spans[i];
+
+		if (span->first != IMAP_STAR && span->last != IMAP_STAR && (span->first > count || span->last > count))
+			return true;
+	}
+	return false;
+}
+
+/* The known messages of one resolved span, as the UIDs at its ends. */
+static bool known_span(const struct selected *x, const struct imap_span *span, bool uids, struct mailbox_range *ret)
+{
+	struct seqmap_span seqs = {span->first, span->last < x->map.count ? span->last : x->map.count};
+
+	if (uids ? !seqmap_find(&x->map, span->first, span->last, &seqs) : seqs.first > seqs.last)
+		return false;
+	*ret = (struct mailbox_range){seqmap_uid(&x->map, seqs.first), seqmap_uid(&x->map, seqs.last)};
+	return true;
+}
+
+bool selected_known(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
+		    struct mailbox_range **ret_spans, uint32_t *ret_n)
+{
+	struct mailbox_range *spans = arena_array(a, set->count ? set->count : 1, sizeof *spans);
+	uint32_t n = 0;
+
+	if (!spans || set->saved)
+		return false;
+	imap_set_resolve(set, uids ? seqmap_last_uid(&x->map) : x->map.count);
+	for (uint32_t i = 0; i < set->count; i++)
+		if (known_span(x, &set->spans[i], uids, &spans[n]))
+			n++;
+	*ret_spans = spans;
+	*ret_n = n;
+	return true;
+}
+
+bool selected_resolve(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
+		      struct mailbox_range **ret_spans, uint32_t *ret_n)
+{
+	if (!uids && is_beyond(set, x->map.count))
+		return false;
+	return selected_known(x, set, uids, a, ret_spans, ret_n);
+}
+
+uint32_t selected_everything(const struct selected *x, struct mailbox_range *ret_span)
+{
+	*ret_span = (struct mailbox_range){seqmap_first_uid(&x->map), seqmap_last_uid(&x->map)};
+	return x->map.count ? 1 : 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_IMAPD_SELECTED_H
+#define POMBO_IMAPD_SELECTED_H
+
+#include "imapd/seqmap.h"
+#include "imapd/session.h"
+#include "mail/imap_flags.h"
+#include "mail/imap_set.h"
+
+/* The selected mailbox as the client believes it to be. */
+struct selected {
+	uint64_t mailbox; /* stored's id */
+	bool read_only; /* EXAMINE */
+	bool noticed; /* stored sent `changed` and was not asked since */
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	struct seqmap map;
+	uint64_t told; /* arrivals and flags up to this modseq were told */
+	uint64_t told_expunged; /* expunges likewise; behind `told` while some are held back */
+	uint64_t latest; /* what there is, as far as the session has heard */
+	struct buf keywords; /* those the client was told of, each with a space behind it */
+};
+
+struct selected *selected_new(const struct mailbox_opened *m, bool read_only);
+void selected_free(struct selected **x);
+
+/* A write of this session took the mailbox from modseq `before` to `after`. `quiet`: the client need not be told. */
+void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool quiet);
+
+/* Remembers keywords (names joined by one space); true when some are new: FLAGS is to be sent. */
+bool selected_learn(struct selected *x, struct view keywords);
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" */
+void selected_say_flags(struct session *s);
+/* Both: before a message's keywords are shown. */
+void selected_meet(struct session *s, struct view keywords);
+/* "FLAGS (\Seen $Junk)" */
+void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords);
+
+/* A client's set as UID spans of messages that the session knows, ascending and apart, in the arena. `uids`: the set names UIDs
+ * (unknown ones vanish), else numbers. False: a number that no message has; the answer is BAD. */
+must_check bool selected_resolve(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
+				 struct mailbox_range **ret_spans, uint32_t *ret_n);
+/* The same, numbers that no message has vanish too (SEARCH). False: "$", or the arena is full. */
+must_check bool selected_known(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
+			       struct mailbox_range **ret_spans, uint32_t *ret_n);
+/* All messages. n is 0 or 1. */
+uint32_t selected_everything(const struct selected *x, struct mailbox_range *ret_span);
+
+#endif

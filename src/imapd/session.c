@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: ISC
+ * One connection: its engine, its states, its end. */
+#include "imapd/session.h"
+
+#include "base/clock.h"
+#include "imapd/capability.h"
+#include "imapd/command.h"
+#include "imapd/selected.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+enum {
+	COMMANDS_A_TURN = 32, /* of one session before the others get theirs */
+	BLOCKED_MS = 5 * 60 * 1000,
+	LINE_MAX_BYTES = 16384, /* base64 of the longest SASL response (ipc/sasl_client.h) */
+};
+
+struct buf *session_out(struct session *s)
+{
+	return stream_out(s->stream);
+}
+
+void session_say(struct session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(session_out(s), fmt, ap);
+	va_end(ap);
+	buf_append_cstr(session_out(s), "\r\n");
+}
+
+void session_log_begin(struct log_line *l, const struct session *s, enum log_level level, const char *event)
+{
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(s->id, id);
+	log_begin(l, level, event);
+	log_cstr(l, "session", id);
+	log_cstr(l, "client", stream_peer(s->stream)->ip);
+	if (s->address)
+		log_cstr(l, "account", s->address);
+}
+
+void session_enter(struct session *s, enum session_state state)
+{
+	const struct imapd_settings *settings = &s->imapd->settings;
+
+	assert(s->state != SESSION_LOGOUT || state == SESSION_LOGOUT);
+	assert(state != SESSION_SELECTED || s->selected);
+	if (s->state == SESSION_FRESH && state == SESSION_AUTHENTICATED) {
+		stream_set_total_timeout(s->stream, 0);
+		stream_set_idle_timeout(s->stream, settings->idle_timeout_ms);
+		s->errors = 0;
+	}
+	s->state = state;
+}
+
+bool session_may_login(const struct session *s)
+{
+	if (stream_is_tls(s->stream))
+		return true;
+	return s->imapd->settings.plaintext_auth_on_loopback && stream_peer(s->stream)->loopback;
+}
+
+void session_close(struct session *s)
+{
+	if (s->closing)
+		return;
+	s->closing = true;
+	session_enter(s, SESSION_LOGOUT);
+	command_abandon(&s->command);
+	if (session_out(s)->n)
+		stream_flush(s->stream);
+	stream_close(s->stream);
+}
+
+void session_bye(struct session *s, const char *text)
+{
+	if (s->closing)
+		return;
+	session_say(s, "* BYE %s", text);
+	session_close(s);
+}
+
+void session_forgive(struct session *s)
+{
+	if (++s->errors >= s->imapd->settings.max_errors)
+		session_bye(s, "[CLIENTBUG] Too many errors");
+}
+
+/* The reply to what the watch is ended with does not matter. */
+static void ignore_answer(void *ctx, const struct mailbox_msg *answer)
+{
+	(void)ctx;
+	(void)answer;
+}
+
+void session_deselect(struct session *s)
+{
+	struct mailbox_watch none = {.session = s->store_id};
+
+	if (!s->selected)
+		return;
+	selected_free(&s->selected);
+	session_enter(s, SESSION_AUTHENTICATED);
+	(void)mailbox_call_watch(s->imapd->store, &none, STORE_DEADLINE_MS, ignore_answer, NULL);
+}
+
+void session_notice(struct session *s, const struct mailbox_changed *m)
+{
+	struct selected *x = s->selected;
+
+	if (!x || x->mailbox != m->mailbox)
+		return;
+	x->noticed = true;
+	if (m->highestmodseq > x->latest)
+		x->latest = m->highestmodseq;
+	if (s->command && s->command->wait == AWAIT_NEWS) {
+		s->command->overheard = true;
+		session_run(s);
+	}
+}
+
+/* ---- the engine ---- */
+
+static void refuse_literal(struct session *s)
+{
+	imap_reader_refuse(&s->reader);
+	session_say(s, "%.*s BAD [TOOBIG] The literal is too long", VIEW_FMT(s->reader.command.tag));
+	imap_reader_reset(&s->reader);
+	session_forgive(s);
+}
+
+/* The first argument, a name, is kept all the same. */
+static bool streams(const struct session *s)
+{
+	const struct imap_command *read = &s->reader.command;
+	const struct command_spec *spec = command_find(read->name, read->args);
+
+	return spec && (spec->flags & COMMAND_STREAMS) && (spec->states & s->state) && read->args->next;
+}
+
+static void on_literal(struct session *s)
+{
+	if (streams(s)) {
+		if (!s->command)
+			(void)command_begin(s);
+		s->command->literal = LITERAL_ANNOUNCED;
+		return;
+	}
+	if (!imap_reader_keep(&s->reader))
+		refuse_literal(s);
+	else if (s->reader.literal.sync)
+		session_say(s, "+ OK");
+}
+
+static void on_bad(struct session *s)
+{
+	struct view tag = s->reader.command.tag;
+
+	if (tag.n)
+		session_say(s, "%.*s BAD %s", VIEW_FMT(tag), s->reader.error);
+	else
+		session_say(s, "* BAD %s", s->reader.error);
+	command_abandon(&s->command);
+	imap_reader_reset(&s->reader);
+	session_forgive(s);
+}
+
+static void on_command(struct session *s)
+{
+	if (s->command) {
+		s->command->literal = LITERAL_OVER;
+	} else if (!command_begin(s)) {
+		imap_reader_reset(&s->reader);
+		session_forgive(s);
+	}
+}
+
+/* Reads on; false: more bytes are needed. */
+static bool read_command(struct session *s)
+{
+	size_t used;
+	enum imap_read what = imap_reader_next(&s->reader, stream_input(s->stream), &used);
+
+	if (what == IMAP_READ_DATA) {
+		s->command->literal = LITERAL_BYTES;
+		s->command->data = s->reader.data;
+		(void)command_run(s); /* waits again, or is over */
+		stream_consume(s->stream, used);
+		return true;
+	}
+	stream_consume(s->stream, used);
+	switch (what) {
+	case IMAP_READ_MORE:
+		return false;
+	case IMAP_READ_LITERAL:
+		on_literal(s);
+		break;
+	case IMAP_READ_COMMAND:
+		on_command(s);
+		break;
+	case IMAP_READ_BAD:
+		on_bad(s);
+		break;
+	case IMAP_READ_CLOSE:
+		session_bye(s, "[CLIENTBUG] The client went on with a command that was refused");
+		break;
+	case IMAP_READ_DATA:
+		break;
+	}
+	return true;
+}
+
+static bool read_line(struct session *s)
+{
+	size_t used;
+	struct view line;
+	enum parse r = imap_reader_line(&s->reader, stream_input(s->stream), LINE_MAX_BYTES, &used, &line);
+
+	stream_consume(s->stream, used);
+	if (r == PARSE_BAD)
+		session_bye(s, "[CLIENTBUG] Not a line");
+	if (r == PARSE_DONE)
+		s->command->line = line;
+	return r == PARSE_DONE;
+}
+
+/* One thing more; false: nothing to do for now. */
+static bool advance(struct session *s)
+{
+	if (s->closing || s->handshaking)
+		return false;
+	if (!s->command)
+		return read_command(s);
+	if (command_is_ready(s)) {
+		if (command_run(s) == STEP_CLOSE)
+			session_close(s);
+		return true;
+	}
+	if (!command_reads(s->command))
+		return false;
+	return s->command->wait == AWAIT_LITERAL ? read_command(s) : read_line(s);
+}
+
+static bool wants_input(const struct session *s)
+{
+	return !s->handshaking && (!s->command || command_reads(s->command));
+}
+
+/* The idle deadline rests while a command runs; a client that does not take what it asked for has one of its own. */
+static void watch_blocked(struct session *s)
+{
+	bool blocked = s->command && s->command->wait == AWAIT_DRAIN;
+
+	if (s->state != SESSION_FRESH && blocked != s->blocked)
+		stream_set_total_timeout(s->stream, blocked ? BLOCKED_MS : 0);
+	s->blocked = blocked;
+}
+
+/* Reading goes on or rests; `more`: what has been read already is not done with. */
+static void settle(struct session *s, bool more)
+{
+	bool wants = wants_input(s);
+
+	if (s->closing)
+		return;
+	if (session_out(s)->n)
+		stream_flush(s->stream);
+	watch_blocked(s);
+	if (!s->paused && (more || !wants)) {
+		stream_pause(s->stream);
+		s->paused = true;
+	}
+	if (s->paused && wants) {
+		s->paused = false;
+		stream_resume(s->stream);
+	}
+}
+
+void session_run(struct session *s)
+{
+	uint32_t stop_at = s->commands + COMMANDS_A_TURN;
+
+	if (s->running || s->closing)
+		return;
+	s->running = true;
+	while (s->commands != stop_at && advance(s))
+		;
+	s->running = false;
+	settle(s, s->commands == stop_at);
+}
+
+/* ---- what the stream says ---- */
+
+static void on_input(void *ctx)
+{
+	session_run(ctx);
+}
+
+static void on_drain(void *ctx)
+{
+	struct session *s = ctx;
+
+	session_run(s);
+}
+
+static void greet(struct session *s)
+{
+	struct buf capabilities = BUF_INIT(1024);
+
+	capability_format(&capabilities, s);
+	session_say(s, "* OK [CAPABILITY %s] %s pombo ready", buf_cstr(&capabilities),
+		    buf_cstr(&s->imapd->settings.hostname));
+	buf_fini(&capabilities);
+}
+
+static void on_tls(void *ctx, const char *error)
+{
+	struct session *s = ctx;
+	struct log_line l;
+
+	s->handshaking = false;
+	if (error) {
+		session_log_begin(&l, s, LOG_LEVEL_INFO, "tls-failed");
+		log_cstr(&l, "error", error);
+		log_end(&l);
+		return;
+	}
+	if (s->tls_first)
+		greet(s);
+	session_run(s);
+}
+
+static void on_timeout(void *ctx)
+{
+	struct session *s = ctx;
+
+	session_bye(s, s->state == SESSION_FRESH ? "[CLIENTBUG] Too slow to log in" : "Idle for too long");
+}
+
+static void forget(struct session *s)
+{
+	struct imapd *d = s->imapd;
+
+	command_abandon(&s->command);
+	selected_free(&s->selected);
+	if (s->store_id) {
+		(void)map_u64_remove(&d->by_store_id, s->store_id);
+		if (d->store)
+			(void)mailbox_send_session_close(d->store, 0,
+							 &(struct mailbox_session_close){.session = s->store_id});
+	}
+	TAILQ_REMOVE(&d->sessions, s, link);
+	imap_reader_fini(&s->reader);
+	free(s->address);
+	free(s);
+	imapd_session_gone(d);
+}
+
+static void on_closed(void *ctx, enum stream_end end)
+{
+	static const char *const ends[] = {
+	    [STREAM_CLOSED_BY_US] = "done",
+	    [STREAM_CLOSED_BY_PEER] = "client went",
+	    [STREAM_ERROR] = "error",
+	    [STREAM_TIMEOUT] = "timeout",
+	};
+	struct session *s = ctx;
+	struct log_line l;
+
+	session_log_begin(&l, s, s->address ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "disconnected");
+	log_cstr(&l, "why", ends[end]);
+	log_u64(&l, "commands", s->commands);
+	log_u64(&l, "ms", clock_mono_ms() - s->started_ms);
+	log_end(&l);
+	forget(s);
+}
+
+static const struct stream_handlers handlers = {on_input, on_drain, on_tls, on_closed, on_timeout};
+
+void session_new(struct imapd *d, struct stream *stream, const char *service, bool tls_first)
+{
+	struct session *s = xcalloc(1, sizeof *s);
+
+	s->imapd = d;
+	s->stream = stream;
+	s->id = id_next(&d->ids);
+	s->started_ms = clock_mono_ms();
+	s->service = service;
+	s->state = SESSION_FRESH;
+	s->tls_first = tls_first;
+	imap_reader_init(&s->reader, &imap_reader_limits_before_login);
+	TAILQ_INSERT_TAIL(&d->sessions, s, link);
+	stream_set_handlers(stream, &handlers, s);
+	stream_set_total_timeout(stream, d->settings.login_timeout_ms);
+	if (tls_first) {
+		session_start_tls(s);
+	} else {
+		greet(s);
+		settle(s, false);
+	}
+}
+
+void session_start_tls(struct session *s)
+{
+	if (stream_input(s->stream).n) {
+		struct log_line l;
+
+		session_log_begin(&l, s, LOG_LEVEL_WARNING, "plaintext-before-tls");
+		log_end(&l);
+		session_close(s);
+		return;
+	}
+	if (session_out(s)->n)
+		stream_flush(s->stream);
+	s->handshaking = true;
+	stream_start_tls(s->stream, s->imapd->tls);
+}
+
+void session_stop(struct session *s)
+{
+	if (!s->command || command_reads(s->command))
+		session_bye(s, "[UNAVAILABLE] The server is going down");
+}

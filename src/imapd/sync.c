@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC
+ * Tells the client what happened to its mailbox.
+ *
+ * Each page of changes covers a span of UIDs and is a snapshot of its own, so only what the first page knew counts as told
+ * afterwards; what later pages knew more is told again by the next round, which does no harm. Of one page, flags go first, under
+ * the numbers the client has, then arrivals, then expunges from the last to the first, so that no number moves under another. */
+#include "imapd/sync.h"
+
+#include "imapd/command.h"
+#include "imapd/selected.h"
+
+#include <stdlib.h>
+
+enum { EXPUNGES_A_PIECE = 512 };
+
+void sync_fini(struct sync *y)
+{
+	free(y->gone);
+	*y = (struct sync){0};
+}
+
+bool sync_is_under_way(const struct sync *y)
+{
+	return y->asked || y->began;
+}
+
+bool sync_is_due(const struct session *s, bool expunges)
+{
+	const struct selected *x = s->selected;
+
+	return x && (x->noticed || x->latest > x->told || (expunges && x->told_expunged < x->told));
+}
+
+static enum step ask(struct session *s, struct command *c)
+{
+	struct selected *x = s->selected;
+	struct mailbox_changes_want want = {
+	    .session = s->store_id,
+	    .mailbox = x->mailbox,
+	    .since = x->told_expunged,
+	    .uid_from = c->sync.uid_from,
+	};
+
+	x->noticed = false;
+	c->sync.asked = true;
+	return command_await_answer(
+	    c, mailbox_call_changes_want(s->imapd->store, &want, STORE_DEADLINE_MS, command_on_answer, s));
+}
+
+static void tell_flags(struct session *s, const struct command *c, const struct mailbox_change *row, uint32_t seq)
+{
+	struct buf *out;
+
+	selected_meet(s, row->keywords);
+	out = session_out(s);
+	buf_printf(out, "* %u FETCH (", seq);
+	if (s->condstore || (c->spec->flags & COMMAND_UID))
+		buf_printf(out, "UID %u ", row->uid);
+	selected_format_flags(out, row->flags, row->keywords);
+	if (s->condstore)
+		buf_printf(out, " MODSEQ (%llu)", (unsigned long long)row->modseq);
+	buf_append_cstr(out, ")\r\n");
+}
+
+static void take_rows(struct session *s, struct command *c, const struct mailbox_changes *m)
+{
+	struct selected *x = s->selected;
+
+	for (uint32_t i = 0; i < m->n_rows; i++) {
+		const struct mailbox_change *row = &m->rows[i];
+		uint32_t seq = seqmap_seq(&x->map, row->uid);
+
+		if (seq && row->modseq > x->told)
+			tell_flags(s, c, row, seq);
+		else if (!seq && seqmap_append(&x->map, row->uid, row->uid))
+			c->sync.arrived = true;
+	}
+	if (c->sync.arrived)
+		session_say(s, "* %u EXISTS", x->map.count);
+	c->sync.arrived = false;
+	if (m->uidnext > x->uidnext)
+		x->uidnext = m->uidnext;
+}
+
+/* The numbers of those vanished that the client knows: into y->gone, ascending and apart. False: not as stored promised. */
+static bool find_vanished(const struct selected *x, struct sync *y, const struct mailbox_changes *m)
+{
+	y->gone = xcalloc(m->n_vanished ? m->n_vanished : 1, sizeof *y->gone);
+	y->gone_n = 0;
+	for (uint32_t i = 0; i < m->n_vanished; i++) {
+		struct seqmap_span *span = &y->gone[y->gone_n];
+
+		if (!seqmap_find(&x->map, m->vanished[i].first, m->vanished[i].last, span))
+			continue;
+		if (y->gone_n && span->first <= span[-1].last)
+			return false;
+		y->gone_n++;
+	}
+	return true;
+}
+
+static bool take_vanished(struct session *s, struct sync *y, const struct mailbox_changes *m)
+{
+	struct selected *x = s->selected;
+
+	free(y->gone);
+	if (!find_vanished(x, y, m))
+		return false;
+	if (y->gone_n == 0)
+		return true;
+	y->vanished = true;
+	if (y->expunges)
+		seqmap_remove(&x->map, y->gone, y->gone_n);
+	else
+		y->gone_n = 0;
+	return true;
+}
+
+/* The page is known; what it says of expunges is told by tell_expunges(). */
+static bool take_page(struct session *s, struct command *c, const struct mailbox_changes *m)
+{
+	struct sync *y = &c->sync;
+
+	if (!y->began)
+		y->highestmodseq = m->highestmodseq;
+	y->began = true;
+	y->uid_from = m->next;
+	take_rows(s, c, m);
+	return take_vanished(s, y, m);
+}
+
+static bool tell_expunges(struct session *s, struct sync *y)
+{
+	unsigned told = 0;
+
+	while (y->gone_n) {
+		struct seqmap_span *span = &y->gone[y->gone_n - 1];
+
+		if (++told % EXPUNGES_A_PIECE == 0 && stream_is_full(s->stream))
+			return false;
+		session_say(s, "* %u EXPUNGE", span->last);
+		if (span->last-- == span->first)
+			y->gone_n--;
+	}
+	return true;
+}
+
+static enum step over(struct session *s, struct sync *y)
+{
+	struct selected *x = s->selected;
+
+	if (y->highestmodseq > x->told)
+		x->told = y->highestmodseq;
+	if (x->told > x->latest)
+		x->latest = x->told;
+	/* A commit that came after the first page's snapshot is still to be told. */
+	if (x->latest > x->told)
+		x->noticed = true;
+	if (y->expunges || !y->vanished)
+		x->told_expunged = x->told;
+	sync_fini(y);
+	return STEP_DONE;
+}
+
+static enum step lost(struct session *s, const char *why)
+{
+	session_bye(s, why);
+	return STEP_CLOSE;
+}
+
+/* Without its mailbox a session cannot go on (RFC 2180 §3), unless it was this command that took it away. */
+static enum step gone(struct session *s, struct command *c)
+{
+	sync_fini(&c->sync);
+	if (!(c->spec->flags & COMMAND_DELETES))
+		return lost(s, "[CLOSED] The mailbox was deleted");
+	session_say(s, "* OK [CLOSED] The mailbox is closed");
+	session_deselect(s);
+	return STEP_DONE;
+}
+
+/* Without news now, there is another time: `latest` stays ahead. */
+static enum step without_answer(struct session *s, struct command *c)
+{
+	if (c->answer && c->answer->type == MAILBOX_FAILED && c->answer->failed.code == 1)
+		return gone(s, c);
+	sync_fini(&c->sync);
+	return STEP_DONE;
+}
+
+enum step sync_run(struct session *s, struct command *c)
+{
+	struct sync *y = &c->sync;
+
+	if (y->asked && !c->answered)
+		return STEP_WAIT;
+	if (c->answered && y->asked) {
+		y->asked = false;
+		if (!c->answer || c->answer->type != MAILBOX_CHANGES)
+			return without_answer(s, c);
+		if (c->answer->changes.mailbox_gone)
+			return gone(s, c);
+		if (!take_page(s, c, &c->answer->changes))
+			return lost(s, "[SERVERBUG] The mailbox is not as expected");
+	}
+	if (!tell_expunges(s, y))
+		return command_await_drain(c);
+	if (y->began && y->uid_from == 0)
+		return over(s, y);
+	return stream_is_full(s->stream) ? command_await_drain(c) : ask(s, c);
+}

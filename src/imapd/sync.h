@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_IMAPD_SYNC_H
+#define POMBO_IMAPD_SYNC_H
+
+#include "imapd/seqmap.h"
+#include "imapd/session.h"
+
+/* Tells the client what happened to its mailbox since it was told last: EXPUNGE, FETCH (FLAGS), EXISTS (RFC 9051 §5.2, §7.5.1).
+ * Asks stored page by page; the view of selected.h changes exactly as the client hears it. */
+struct sync {
+	bool asked; /* a page is on its way */
+	bool began;
+	bool expunges; /* EXPUNGE may be sent */
+	bool vanished; /* something went that was not told */
+	bool arrived; /* EXISTS is due */
+	uint32_t uid_from;
+	uint64_t highestmodseq; /* of the first page: everything up to it will have been told */
+	struct seqmap_span *gone; /* numbers to be told as EXPUNGE, from the last to the first */
+	size_t gone_n;
+};
+
+struct command;
+/* One round of telling, in steps like a handler's. CLOSE: the mailbox is gone, or stored is. */
+enum step sync_run(struct session *s, struct command *c);
+void sync_fini(struct sync *y);
+/* Begun and not done. */
+bool sync_is_under_way(const struct sync *y);
+/* There may be something to tell. */
+bool sync_is_due(const struct session *s, bool expunges);
+
+#endif
