@@ -4,7 +4,7 @@
 
 #include "imapd/selected.h"
 #include "mail/bodystructure.h"
-#include "mail/imap_date.h"
+#include "mail/date.h"
 #include "mail/imap_write.h"
 
 enum { INDEX_ARENA_MAX = 16 << 20, TEXT_MAX = 4 << 20 };
@@ -97,6 +97,15 @@ static void put_text(struct session *s, struct fetch *f, const char *name, struc
 	buf_append_view(out, text);
 }
 
+static void put_internaldate(struct session *s, struct fetch *f, int64_t wall_s)
+{
+	struct date date = {.utc_s = wall_s, .zone_known = true};
+
+	put_text(s, f, "INTERNALDATE \"", VIEW_EMPTY);
+	date_format_imap(session_out(s), &date);
+	buf_append_char(session_out(s), '"');
+}
+
 static void put_flags(struct session *s, struct fetch *f, const struct mailbox_row *row)
 {
 	bool marks = f->marks_seen && !(row->flags & IMAP_SEEN);
@@ -139,10 +148,8 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 		put_number(s, f, "MODSEQ (", row->modseq);
 		buf_append_char(session_out(s), ')');
 	}
-	if (items & IMAP_FETCH_INTERNALDATE) {
-		buf_append_cstr(item(s, f), "INTERNALDATE ");
-		imap_date_time_format(session_out(s), row->internaldate_s, 0);
-	}
+	if (items & IMAP_FETCH_INTERNALDATE)
+		put_internaldate(s, f, row->internaldate_s);
 	if (items & IMAP_FETCH_RFC822_SIZE)
 		put_number(s, f, "RFC822.SIZE ", row->size_bytes);
 	put_texts(s, f, row);

@@ -93,7 +93,7 @@ static void put_flag(struct writer *w, uint64_t flag)
 			buf_append_cstr(w->out, keys[i].key);
 }
 
-static void put_date(struct writer *w, const char *key, int32_t days)
+static void put_date(struct writer *w, const char *key, int64_t days)
 {
 	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
