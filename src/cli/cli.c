@@ -14,7 +14,8 @@
 
 int cli_fail(enum cli_status status, const char *what, const char *why, const char *todo)
 {
-	(void)fprintf(stderr, "pombo: %s%s%s%s%s\n", what, why ? ": " : "", why ? why : "", todo ? "; " : "", todo ? todo : "");
+	(void)fprintf(stderr, "pombo: %s%s%s%s%s\n", what, why ? ": " : "", why ? why : "", todo ? "; " : "",
+		      todo ? todo : "");
 	return status;
 }
 
@@ -74,7 +75,8 @@ static int unknown_option(const struct cli *c, const char *given, const struct c
 	return cli_usage(c, buf_cstr(&why));
 }
 
-static const struct cli_option *find_option(const char *word, size_t name_len, const struct cli_option *options, size_t n)
+static const struct cli_option *find_option(const char *word, size_t name_len, const struct cli_option *options,
+					    size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct cli_option *o = &options[i];

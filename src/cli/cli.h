@@ -11,8 +11,8 @@ enum cli_status {
 	CLI_OTHER = 1,
 	CLI_USAGE = 64,
 	CLI_BAD_DATA = 65,
-	CLI_NO_SUCH = 67,       /* no such account or domain */
-	CLI_NOT_RUNNING = 69,   /* server not running or unreachable */
+	CLI_NO_SUCH = 67, /* no such account or domain */
+	CLI_NOT_RUNNING = 69, /* server not running or unreachable */
 	CLI_CANNOT_CREATE = 73,
 	CLI_TRY_AGAIN = 75,
 	CLI_NOT_ALLOWED = 77,
@@ -22,16 +22,16 @@ enum cli_status {
 struct cli {
 	const char *dir; /* data folder: --dir, $POMBO_DIR, /var/lib/pombo */
 	bool json;
-	int argc;        /* the command's own words: argv[0] is its name */
+	int argc; /* the command's own words: argv[0] is its name */
 	char **argv;
 };
 
 /* A command, or a command with sub-commands ("account add"). */
 struct cli_command {
-	const char *name;    /* "account add" */
-	const char *usage;   /* what follows the name: "ADDRESS [--quota SIZE]" */
+	const char *name; /* "account add" */
+	const char *usage; /* what follows the name: "ADDRESS [--quota SIZE]" */
 	const char *summary; /* one line */
-	const char *help;    /* paragraphs with an example */
+	const char *help; /* paragraphs with an example */
 	int (*run)(struct cli *c);
 };
 
@@ -42,7 +42,7 @@ int cli_fail_errno(enum cli_status status, const char *what, int error, const ch
 /* One option of a command: `--name VALUE` (or a flag when value is NULL and flag is not). */
 struct cli_option {
 	const char *name; /* without dashes */
-	char short_name;  /* or 0 */
+	char short_name; /* or 0 */
 	bool *flag;
 	const char **value;
 	struct cli_words *values; /* may be given several times */

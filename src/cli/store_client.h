@@ -11,19 +11,22 @@
 struct store_client {
 	struct sync_channel channel;
 	struct buf payload;
-	int control_fd; /* of our own stored, or -1 */
-	int pid;        /* of it, or 0 */
+	/* of a stored of our own: */
+	struct sync_channel control;
+	int control_fd; /* or -1 */
+	int lock_fd; /* or -1 */
+	int pid;
 };
 
 /* 0, or an exit status after the error was printed. */
 must_check int store_client_open(const struct cli *c, struct store_client *ret);
+/* The same with a store that does not exist yet: for `pombo init`. */
+must_check int store_client_create(const struct cli *c, struct store_client *ret);
 void store_client_close(struct store_client *s);
 /* Asks (payload encoded in s->payload with admin_put_x) and waits. `failed` answers are printed and returned as exit status; so
  * is silence. 0: `ret` holds the answer, valid until the next ask. */
 must_check int store_client_ask(struct store_client *s, uint16_t type, struct admin_msg *ret);
-
-#define STORE_CLIENT_ASK(s, name, NAME, msg, ret) \
-	(buf_reset(&(s)->payload), admin_put_##name(&(s)->payload, (msg)) ? store_client_ask((s), ADMIN_##NAME, (ret)) \
-		: cli_fail(CLI_BAD_DATA, "the request is too long", NULL, NULL))
+/* The same, and prints what a `done` answer says. */
+must_check int store_client_do(struct store_client *s, uint16_t type);
 
 #endif

@@ -162,9 +162,10 @@ int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload
 	return r < 0 ? r : next_until(s, until_ms, ret);
 }
 
-int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, int timeout_ms)
+int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
+			int timeout_ms)
 {
-	return send_frame(s, type, payload, NULL, 0, clock_mono_ms() + (uint64_t)timeout_ms);
+	return send_frame(s, type, payload, fds, n_fds, clock_mono_ms() + (uint64_t)timeout_ms);
 }
 
 int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "supervisor/dir.h"
+#include "supervisor/supervisor.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -55,7 +56,7 @@ static char *own_folder(void)
 }
 
 /* In the build tree, in the tree it was installed to (wherever that was moved), where it was built to be installed. */
-char *process_find_role(const char *role, struct buf *error)
+char *supervisor_find_role(const char *role, struct buf *error)
 {
 	_cleanup_(free_ptr) char *own = own_folder();
 	_cleanup_(buf_fini) struct buf path = BUF_INIT(2 * PATH_BYTES);

@@ -72,8 +72,6 @@ void process_go(struct process *p);
 void process_reload(struct process *p);
 void process_stop(struct process *p, uint32_t grace_ms);
 void process_kill(struct process *p);
-/* Finds a role's executable beside our own; NULL (with `error`) when there is none. */
-char *process_find_role(const char *role, struct buf *error);
 
 /* ---- server.c ---- */
 void server_start(struct server *s);

@@ -39,7 +39,7 @@ static int find_dir(const char *dir, char **ret, struct buf *error)
 static int find_roles(struct server *s, struct buf *error)
 {
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
-		s->role_paths[kind] = process_find_role(kind_table[kind].role, error);
+		s->role_paths[kind] = supervisor_find_role(kind_table[kind].role, error);
 		if (!s->role_paths[kind])
 			return EX_OSFILE;
 	}

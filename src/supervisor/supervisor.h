@@ -34,6 +34,8 @@ pid_t supervisor_find(const char *dir);
 /* Takes DIR/run/lock, so that no server starts meanwhile: the descriptor (close it to give the lock back), or -EAGAIN when a
  * server runs, or another -errno. */
 must_check int supervisor_lock(const char *dir);
+/* The executable of a role ("stored"), beside our own or where it is installed; caller frees. NULL, with `error`. */
+char *supervisor_find_role(const char *role, struct buf *error);
 /* A connection to DIR/run/control.sock, however long the path is; or -errno (-ENOENT, -ECONNREFUSED: no server runs). */
 must_check int supervisor_connect(const char *dir);
 
