@@ -48,6 +48,12 @@ void arena_reset(struct arena *a)
 	a->blocks = keep;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b; b = b->next)
+		explicit_bzero(b->bytes, b->used);
+}
+
 static struct arena_block *block_new(struct arena *a, size_t n)
 {
 	size_t cap = n > BLOCK_BYTES ? n : BLOCK_BYTES;

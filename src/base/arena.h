@@ -17,6 +17,8 @@ void arena_init(struct arena *a, size_t max_bytes);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a); /* frees everything but one small block */
 
+void arena_wipe(struct arena *a); /* overwrites everything handed out, so that secrets do not linger; frees nothing */
+
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned for any type */
 void *arena_array(struct arena *a, size_t count, size_t size);
 struct view arena_copy(struct arena *a, struct view v);

@@ -9,8 +9,7 @@
 struct peer {
 	struct channel *channel; /* NULL once it went */
 	unsigned refs;
-	/* What the peer's handlers keep of it; freed by `forget` when the channel goes. */
-	void *state;
+	bool is_submission; /* holds grants without sessions */
 };
 
 struct reply {

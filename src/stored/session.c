@@ -11,14 +11,14 @@
 enum {
 	GRANTS_MAX = 200000,
 	SESSIONS_MAX = 200000,
-	UNUSED_GRANT_S = 3600,        /* a submission client may idle that long before its first MAIL */
+	UNUSED_GRANT_S = 3600, /* a submission client may idle that long before its first MAIL */
 	GRANT_LIFE_S = 30 * 24 * 3600,
 	SWEEP_S = 60,
 };
 
 struct sessions {
-	struct map grants;   /* handle → struct grant */
-	struct map by_id;    /* id → struct session */
+	struct map grants; /* handle → struct grant */
+	struct map by_id; /* id → struct session */
 	struct map watchers; /* mailbox → first struct session of a chain */
 	int64_t swept_mono_s;
 };
@@ -188,8 +188,9 @@ void sessions_forget_peer(struct sessions *ss, struct peer *peer)
 	}
 }
 
-void sessions_end_account(struct sessions *ss, uint64_t account, void (*session_ended)(void *ctx, struct session *s),
-			  void (*grant_ended)(void *ctx, struct grant *g), void *ctx)
+void sessions_end_stale(struct sessions *ss, uint64_t account, uint64_t generation,
+			void (*session_ended)(void *ctx, struct session *s),
+			void (*grant_ended)(void *ctx, struct grant *g), void *ctx)
 {
 	struct map_entry *e, *next;
 
@@ -197,7 +198,7 @@ void sessions_end_account(struct sessions *ss, uint64_t account, void (*session_
 		struct session *s = map_value(e);
 
 		next = map_next(&ss->by_id, e);
-		if (s->grant->account == account) {
+		if (s->grant->account == account && s->grant->generation != generation) {
 			session_ended(ctx, s);
 			sessions_close(ss, s);
 		}
@@ -206,7 +207,7 @@ void sessions_end_account(struct sessions *ss, uint64_t account, void (*session_
 		struct grant *g = map_value(e);
 
 		next = map_next(&ss->grants, e);
-		if (g->account == account) {
+		if (g->account == account && g->generation != generation) {
 			grant_ended(ctx, g);
 			sessions_drop_grant(ss, g);
 		}

@@ -19,7 +19,7 @@ struct grant {
 	struct peer *holder; /* NULL until first shown */
 	int64_t made_mono_s;
 	unsigned sessions;
-	struct view handle;  /* points into the table's key */
+	struct view handle; /* points into the table's key */
 	char *address;
 };
 
@@ -28,8 +28,8 @@ struct session {
 	struct peer *peer;
 	struct grant *grant;
 	uint64_t watched_mailbox; /* 0: none */
-	uint64_t told_modseq;     /* highest modseq the front end knows of, or was told of */
-	bool notice_due;          /* `changed` was sent and not yet followed by a look */
+	uint64_t told_modseq; /* highest modseq the front end knows of, or was told of */
+	bool notice_due; /* `changed` was sent and not yet followed by a look */
 	struct session *next_watcher;
 };
 
@@ -37,7 +37,8 @@ struct sessions *sessions_new(void);
 void sessions_free(struct sessions **ss);
 
 /* False: too many grants, or the handle is no handle. */
-must_check bool sessions_grant(struct sessions *ss, struct view handle, uint64_t account, uint64_t generation, struct view address);
+must_check bool sessions_grant(struct sessions *ss, struct view handle, uint64_t account, uint64_t generation,
+			       struct view address);
 /* The grant, when it may be used by `peer` for the first time or again; NULL otherwise. */
 struct grant *sessions_find_grant(struct sessions *ss, struct view handle, struct peer *peer);
 void sessions_drop_grant(struct sessions *ss, struct grant *g);
@@ -49,14 +50,15 @@ struct session *sessions_find(struct sessions *ss, uint64_t id, const struct pee
 void sessions_close(struct sessions *ss, struct session *s);
 /* The peer's channel went: its sessions and grants end. */
 void sessions_forget_peer(struct sessions *ss, struct peer *peer);
-/* Calls `ended` for each session and each sessionless grant of the account, then drops them. */
-void sessions_end_account(struct sessions *ss, uint64_t account,
-			  void (*session_ended)(void *ctx, struct session *s), void (*grant_ended)(void *ctx, struct grant *g), void *ctx);
+/* Ends every session and grant of the account whose generation is not `generation` (0: all), telling each first. */
+void sessions_end_stale(struct sessions *ss, uint64_t account, uint64_t generation,
+			void (*session_ended)(void *ctx, struct session *s),
+			void (*grant_ended)(void *ctx, struct grant *g), void *ctx);
 
 void sessions_watch(struct sessions *ss, struct session *s, uint64_t mailbox, uint64_t told_modseq);
 /* For each session that watches the mailbox and was not told of `modseq` yet. */
-void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq, void (*tell)(void *ctx, struct session *s, uint64_t modseq),
-		     void *ctx);
+void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq,
+		     void (*tell)(void *ctx, struct session *s, uint64_t modseq), void *ctx);
 size_t sessions_count(const struct sessions *ss);
 
 #endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: ISC
+ * A message handed in by smtpd or the command line: received, judged, resolved, kept.
+ *
+ *     begin ─▶ incoming (bytes, spool, policyd) ─▶ resolve (memory, else a reader) ─▶ deliver job ─▶ kept
+ *                  └───────────── refused ◀────────────────┴──────────────────────────────┘
+ */
+#include "stored/handed_in.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "stored/copy_prefix.h"
+#include "stored/incoming.h"
+#include "stored/recipients.h"
+
+#include "base/id.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MESSAGES_MAX = 4096, /* per channel */
+	ARENA_MAX = 8 * 1024 * 1024,
+	COPIES_MAX = 10000, /* mailboxes and foreign recipients of one message, lists expanded */
+};
+
+struct handed_in {
+	struct write write; /* once it commits */
+	struct deliver_job job;
+	struct task resolving;
+	struct stored *sd;
+	const struct handed_in_answers *answers;
+	struct handed_in_table *table; /* NULL once resolving began or the channel went */
+	struct reply reply;
+	struct arena arena;
+	struct incoming *incoming;
+	enum handed_in_by by;
+	uint64_t account;
+	struct smtp_begin envelope; /* views copied into the arena */
+	struct view *from; /* header senders: they must belong to the account */
+	size_t from_count;
+	struct view separator;
+	size_t local_cap, remote_cap;
+	struct deliver_remote *remotes;
+	struct map seen; /* accounts that have a copy already */
+	bool unknown; /* something was not in memory */
+	struct verdict verdict; /* set (code != 0) when refused */
+};
+
+struct handed_in_table {
+	struct stored *sd;
+	struct peer *peer;
+	const struct handed_in_answers *answers;
+	struct map by_id;
+};
+
+static const struct verdict no_space = VERDICT_INIT(452, 4, 3, 1, "the server's disk is nearly full; try again later");
+static const struct verdict temporary =
+    VERDICT_INIT(451, 4, 3, 0, "temporary trouble with the mail store; try again later");
+static const struct verdict too_big = VERDICT_INIT(552, 5, 3, 4, "the message is bigger than this server takes");
+
+struct handed_in_table *handed_in_table_new(struct stored *sd, struct peer *peer,
+					    const struct handed_in_answers *answers)
+{
+	struct handed_in_table *t = xcalloc(1, sizeof *t);
+
+	t->sd = sd;
+	t->peer = peer;
+	t->answers = answers;
+	map_init(&t->by_id);
+	return t;
+}
+
+static void handed_in_free(struct handed_in *h, bool kept)
+{
+	if (h->table)
+		(void)map_u64_remove(&h->table->by_id, h->reply.id);
+	incoming_free(&h->incoming, kept);
+	store_job_fini(&h->job.job);
+	map_fini(&h->seen);
+	arena_fini(&h->arena);
+	reply_end(&h->reply);
+	free(h);
+}
+
+void handed_in_table_free(struct handed_in_table **tp)
+{
+	struct handed_in_table *t = *tp;
+	struct map_entry *e;
+
+	while ((e = map_first(&t->by_id)))
+		handed_in_free(map_value(e), false);
+	map_fini(&t->by_id);
+	free(t);
+	*tp = NULL;
+}
+
+static void refuse(struct handed_in *h, const struct verdict *v)
+{
+	struct channel *c = reply_channel(&h->reply);
+
+	if (c)
+		h->answers->refused(c, h->reply.id, v);
+	handed_in_free(h, false);
+}
+
+/* ---- keeping ---- */
+
+static struct verdict verdict_of(enum store_outcome outcome)
+{
+	switch (outcome) {
+	case STORE_OVER_QUOTA:
+		return VERDICT(452, 4, 2, 2, "a recipient's mailbox is full; try again later");
+	case STORE_NO_SPACE:
+		return no_space;
+	case STORE_TOO_BIG:
+		return too_big;
+	case STORE_STALE:
+	case STORE_NO_ACCOUNT:
+		return VERDICT(451, 4, 3, 0, "a recipient changed meanwhile; try again");
+	case STORE_OK:
+	case STORE_TEMPORARY:
+	case STORE_NO_MAILBOX:
+	case STORE_EXISTS:
+	case STORE_NOT_ALLOWED:
+	case STORE_NO_MESSAGE:
+	case STORE_IN_USE:
+	case STORE_BAD_REQUEST:
+	case STORE_LIMIT:
+	case STORE_NO_DOMAIN:
+	case STORE_NO_ALIAS:
+		return temporary;
+	}
+	return temporary;
+}
+
+static void log_kept(const struct handed_in *h)
+{
+	struct log_line l;
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(h->job.message.id, id);
+	log_begin(&l, LOG_LEVEL_INFO, "kept");
+	log_cstr(&l, "id", id);
+	log_str(&l, "from", h->envelope.sender);
+	log_str(&l, "to", h->envelope.rcpts[0].address);
+	log_u64(&l, "recipients", h->envelope.n_rcpts);
+	log_u64(&l, "mailboxes", h->job.local_count);
+	log_u64(&l, "queued", h->job.remote_count);
+	log_u64(&l, "size", incoming_bytes(h->incoming));
+	log_str(&l, "client", h->envelope.client_ip);
+	log_end(&l);
+}
+
+static void committed(struct completion *c)
+{
+	struct handed_in *h = (struct handed_in *)c;
+	struct channel *channel = reply_channel(&h->reply);
+	struct verdict v;
+
+	if (h->job.job.outcome != STORE_OK) {
+		v = verdict_of(h->job.job.outcome);
+		refuse(h, &v);
+		return;
+	}
+	h->sd->messages++;
+	log_kept(h);
+	if (channel)
+		h->answers->kept(channel, h->reply.id, h->job.message.id);
+	handed_in_free(h, true);
+}
+
+static void keep(struct handed_in *h)
+{
+	struct deliver_job *j = &h->job;
+
+	j->remotes = h->remotes;
+	j->wall_s = clock_wall_s();
+	j->sender = h->envelope.sender;
+	j->envid = h->envelope.envid;
+	j->account = h->account;
+	j->ret = h->envelope.ret;
+	j->body = h->envelope.body;
+	j->smtputf8 = h->envelope.smtputf8;
+	j->requiretls = h->envelope.requiretls;
+	if (!copy_prefixes(j, &h->envelope, role_conf(h->sd->role)->hostname, h->separator, &h->arena)) {
+		refuse(h, &temporary);
+		return;
+	}
+	h->write.completion.done = committed;
+	h->write.job = &j->job;
+	write_put(h->sd->writer, &h->write);
+}
+
+/* ---- resolving: on the loop out of memory, or on a reader thread ---- */
+
+static void *grown(struct arena *a, const void *items, size_t count, size_t item_size, size_t *cap)
+{
+	void *more;
+
+	if (count < *cap)
+		return (void *)items;
+	*cap = *cap ? *cap * 2 : 4;
+	more = arena_array(a, *cap, item_size);
+	if (more && count)
+		memcpy(more, items, count * item_size);
+	return more;
+}
+
+static bool add_local(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt,
+		      bool one_of_many)
+{
+	struct deliver_job *j = &h->job;
+
+	if (h->envelope.n_rcpts > 1 || one_of_many) {
+		if (map_u64_set(&h->seen, t->account, h))
+			return true; /* the same mailbox by two ways gets one copy */
+	}
+	j->locals = grown(&h->arena, j->locals, j->local_count, sizeof *j->locals, &h->local_cap);
+	if (!j->locals)
+		return false;
+	j->locals[j->local_count++] = (struct deliver_local){
+	    .account = t->account, .ignore_quota = one_of_many, .prefix = rcpt->address /* until copy_prefixes() */};
+	return true;
+}
+
+static bool add_remote(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt)
+{
+	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
+	if (!h->remotes)
+		return false;
+	h->remotes[h->job.remote_count++] = (struct deliver_remote){
+	    .address = t->address,
+	    .domain = recipient_domain(t->address, &h->arena),
+	    .orcpt = rcpt->orcpt,
+	    .notify = rcpt->notify,
+	};
+	return true;
+}
+
+static void add_targets(struct handed_in *h, const struct recipient *to, const struct smtp_rcpt *rcpt)
+{
+	for (size_t i = 0; i < to->target_count; i++) {
+		const struct directory_target *t = &to->targets[i];
+
+		if (h->job.local_count + h->job.remote_count >= COPIES_MAX) {
+			h->verdict = VERDICT(452, 4, 5, 3, "too many recipients for one message; send it in parts");
+			return;
+		}
+		if (!(t->account ? add_local(h, t, rcpt, to->target_count > 1) : add_remote(h, t, rcpt))) {
+			h->verdict = temporary;
+			return;
+		}
+	}
+}
+
+/* Takes up one answer; false: stop here. */
+static bool heed(struct handed_in *h, const struct recipient *answer)
+{
+	if (answer->answer == RECIPIENT_UNKNOWN)
+		h->unknown = true;
+	else if (answer->answer == RECIPIENT_REFUSED)
+		h->verdict = answer->verdict;
+	return answer->answer == RECIPIENT_TAKEN;
+}
+
+static void resolve(struct handed_in *h, struct store_reader *r)
+{
+	h->unknown = false;
+	h->verdict = (struct verdict){0};
+	h->job.local_count = h->job.remote_count = 0;
+	map_fini(&h->seen);
+	for (size_t i = 0; i < h->from_count; i++) {
+		struct recipient from = sender_resolve(h->sd->store, r, h->account, h->from[i], &h->arena);
+
+		if (!heed(h, &from))
+			return;
+	}
+	for (size_t i = 0; i < h->envelope.n_rcpts; i++) {
+		const struct smtp_rcpt *rcpt = &h->envelope.rcpts[i];
+		struct recipient to =
+		    recipient_resolve(h->sd->store, r, rcpt->address, h->by != BY_STRANGER, 0, &h->arena);
+
+		if (!heed(h, &to))
+			return;
+		add_targets(h, &to, rcpt);
+		if (h->verdict.code)
+			return;
+	}
+}
+
+static void resolved(struct handed_in *h)
+{
+	if (h->verdict.code)
+		refuse(h, &h->verdict);
+	else
+		keep(h);
+}
+
+static struct handed_in *of_resolving(void *task)
+{
+	return (struct handed_in *)((char *)task - offsetof(struct handed_in, resolving));
+}
+
+static void resolve_run(struct task *t, unsigned thread_index)
+{
+	struct handed_in *h = of_resolving(t);
+
+	resolve(h, h->sd->reader_connections[thread_index]);
+}
+
+static void resolve_done(struct completion *c)
+{
+	resolved(of_resolving(c));
+}
+
+static void resolve_somewhere(struct handed_in *h)
+{
+	resolve(h, NULL);
+	if (!h->unknown) {
+		resolved(h);
+		return;
+	}
+	h->resolving.completion.done = resolve_done;
+	h->resolving.run = resolve_run;
+	if (!pool_put(h->sd->readers, &h->resolving))
+		refuse(h, &temporary);
+}
+
+/* ---- judged ---- */
+
+static bool copy_senders(struct handed_in *h, const struct judge_judged *judged)
+{
+	h->from = arena_array(&h->arena, judged->n_from, sizeof *h->from);
+	if (!h->from)
+		return false;
+	for (uint32_t i = 0; i < judged->n_from; i++)
+		h->from[h->from_count++] = arena_copy(&h->arena, judged->from[i].address);
+	return true;
+}
+
+static void refuse_as_judged(struct handed_in *h, const struct judge_refused *refused)
+{
+	struct verdict v = {.code = refused->code, .text = refused->text};
+
+	v.class = (enum verdict_class)(refused->code / 100);
+	if ((v.class != VERDICT_TEMPORARY && v.class != VERDICT_PERMANENT) ||
+	    !dsn_status_parse(refused->enhanced, &v.enhanced))
+		v = temporary; /* policyd is odd; nobody bounces for that */
+	refuse(h, &v);
+}
+
+static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
+{
+	struct handed_in *h = ctx;
+
+	switch (end) {
+	case INCOMING_REFUSED:
+		refuse_as_judged(h, &answer->refused);
+		return;
+	case INCOMING_TEMPORARY:
+		refuse(h, &temporary);
+		return;
+	case INCOMING_NO_SPACE:
+		refuse(h, &no_space);
+		return;
+	case INCOMING_TOO_BIG:
+		refuse(h, &too_big);
+		return;
+	case INCOMING_JUDGED:
+		break;
+	}
+	/* From here on it runs to its end whether or not the channel stays. */
+	(void)map_u64_remove(&h->table->by_id, h->reply.id);
+	h->table = NULL;
+	h->separator = arena_copy(&h->arena, answer->judged.separator);
+	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) ||
+	    (h->by == BY_ACCOUNT && !copy_senders(h, &answer->judged)))
+		refuse(h, &temporary);
+	else
+		resolve_somewhere(h);
+}
+
+static void on_more(void *ctx, struct incoming *in, uint32_t bytes)
+{
+	struct handed_in *h = ctx;
+	struct channel *c = reply_channel(&h->reply);
+
+	(void)in;
+	if (c)
+		h->answers->more(c, h->reply.id, bytes);
+}
+
+/* ---- from the channel ---- */
+
+static bool copy_envelope(struct handed_in *h, const struct smtp_begin *m)
+{
+	struct smtp_begin *e = &h->envelope;
+	struct view *const views[] = {&e->sender,   &e->client_ip, &e->client_name, &e->helo,
+				      &e->protocol, &e->tls,       &e->listener,    &e->envid};
+
+	*e = *m;
+	e->grant = VIEW_EMPTY;
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		*views[i] = arena_copy(&h->arena, *views[i]);
+	e->rcpts = arena_array(&h->arena, m->n_rcpts, sizeof *e->rcpts);
+	if (!e->rcpts)
+		return false;
+	for (uint32_t i = 0; i < m->n_rcpts; i++) {
+		e->rcpts[i] = m->rcpts[i];
+		e->rcpts[i].address = arena_copy(&h->arena, m->rcpts[i].address);
+		e->rcpts[i].orcpt = arena_copy(&h->arena, m->rcpts[i].orcpt);
+	}
+	return true;
+}
+
+void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by by, uint64_t account,
+		     const struct smtp_begin *m)
+{
+	static const struct incoming_handlers handlers = {.done = on_done, .more = on_more};
+	const struct verdict *why_not =
+	    t->sd->space_is_low                                                               ? &no_space
+	    : t->by_id.count >= MESSAGES_MAX || m->n_rcpts == 0 || map_u64_get(&t->by_id, id) ? &temporary
+											      : NULL;
+	struct handed_in *h;
+
+	if (why_not) {
+		t->answers->refused(t->peer->channel, id, why_not);
+		return;
+	}
+	h = xcalloc(1, sizeof *h);
+	h->table = t;
+	h->sd = t->sd;
+	h->answers = t->answers;
+	h->reply = reply_to(t->peer, id);
+	h->by = by;
+	h->account = account;
+	arena_init(&h->arena, ARENA_MAX);
+	map_init(&h->seen);
+	deliver_job_init(&h->job);
+	(void)map_u64_set(&t->by_id, id, h);
+	if (!copy_envelope(h, m)) {
+		refuse(h, &temporary);
+		return;
+	}
+	h->incoming =
+	    incoming_new(t->sd, store_next_id(t->sd->store), role_conf(t->sd->role)->max_message_size, &handlers, h);
+}
+
+void handed_in_piece(struct handed_in_table *t, uint32_t id, struct view bytes)
+{
+	struct handed_in *h = map_u64_get(&t->by_id, id);
+
+	/* One that was refused already may still be on its way here: let it pass. */
+	if (h)
+		incoming_data(h->incoming, bytes);
+}
+
+void handed_in_end(struct handed_in_table *t, uint32_t id)
+{
+	static const uint8_t purposes[] = {
+	    [BY_STRANGER] = 0, [BY_ACCOUNT] = 1, [BY_TRUSTED_NETWORK] = 3, [BY_OPERATOR] = 1};
+	const struct conf *conf = role_conf(t->sd->role);
+	struct handed_in *h = map_u64_get(&t->by_id, id);
+
+	if (!h)
+		return;
+	incoming_finish(h->incoming, &(struct judge_judge){
+					 .purpose = purposes[h->by],
+					 .sender = h->envelope.sender,
+					 .client_ip = h->envelope.client_ip,
+					 .helo = h->envelope.helo,
+					 .hostname = view_from_cstr(conf->hostname),
+					 .wall_s = clock_wall_s(),
+					 .max_hops = (uint32_t)conf->max_hops,
+					 .max_header_bytes = (uint32_t)conf->max_header_size,
+				     });
+}
+
+void handed_in_abort(struct handed_in_table *t, uint32_t id)
+{
+	struct handed_in *h = map_u64_get(&t->by_id, id);
+
+	if (h)
+		handed_in_free(h, false);
+}

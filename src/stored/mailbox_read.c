@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: ISC
+ * Requests of imapd and popd that only read: pages of names, UIDs, rows, bytes and changes. */
+#include "store/mailbox_read.h"
+
+#include "store/folder.h"
+#include "stored/mailbox_peer.h"
+
+enum {
+	NAMES_PAGE = 500,
+	RANGES_PAGE = 8192,
+	ROWS_PAGE = 2000,
+	ROWS_PAGE_BYTES = 256 * 1024,
+	INLINE_MAX = 256 * 1024,
+	BYTES_MAX = 262144,
+};
+
+/* ---- names ---- */
+
+struct names_op {
+	struct op op;
+	uint64_t account;
+	struct view after;
+	struct folder_names result;
+};
+
+static void names_run(struct op *op, struct store_reader *r)
+{
+	struct names_op *n = (struct names_op *)op;
+
+	op->outcome = folder_list(r, n->account, n->after, NAMES_PAGE, &op->arena, &n->result);
+}
+
+static void names_answer(struct op *op, struct channel *c)
+{
+	struct names_op *n = (struct names_op *)op;
+	struct mailbox_name *names = arena_array(&op->arena, n->result.count, sizeof *names);
+
+	if (op->outcome != STORE_OK || !names) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	for (size_t i = 0; i < n->result.count; i++) {
+		const struct folder_name *f = &n->result.names[i];
+
+		names[i] = (struct mailbox_name){f->mailbox, f->name, f->attributes, f->uidvalidity};
+	}
+	(void)mailbox_send_names(c, op->reply.id,
+				 &(struct mailbox_names){names, (uint32_t)n->result.count, n->result.more});
+}
+
+void mailbox_on_names_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			   const struct mailbox_msg *m)
+{
+	struct names_op *n = op_new(sd, sizeof *n, peer, id);
+
+	n->op.run = names_run;
+	n->op.answer = names_answer;
+	n->account = s->grant->account;
+	n->after = arena_copy(&n->op.arena, m->names_want.name_after);
+	op_read(&n->op);
+}
+
+/* ---- open ---- */
+
+struct open_op {
+	struct op op;
+	uint64_t account;
+	struct view name;
+	struct box_status result;
+};
+
+static void open_run(struct op *op, struct store_reader *r)
+{
+	struct open_op *o = (struct open_op *)op;
+
+	op->outcome = box_open(r, o->account, o->name, &op->arena, &o->result);
+}
+
+static void open_answer(struct op *op, struct channel *c)
+{
+	const struct box_status *st = &((struct open_op *)op)->result;
+	struct mailbox_word *words = arena_array(&op->arena, st->keyword_count, sizeof *words);
+
+	if (op->outcome != STORE_OK || !words) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	for (size_t i = 0; i < st->keyword_count; i++)
+		words[i].word = st->keywords[i];
+	(void)mailbox_send_opened(c, op->reply.id,
+				  &(struct mailbox_opened){
+				      .mailbox = st->mailbox,
+				      .uidvalidity = st->uidvalidity,
+				      .uidnext = st->uidnext,
+				      .exists = st->exists,
+				      .unseen = st->unseen,
+				      .deleted = st->deleted,
+				      .size_bytes = st->size_bytes,
+				      .highestmodseq = st->highestmodseq,
+				      .first_unseen_uid = st->first_unseen_uid,
+				      .keywords = words,
+				      .n_keywords = (uint32_t)st->keyword_count,
+				  });
+}
+
+void mailbox_on_open(struct stored *sd, struct peer *peer, uint32_t id, struct session *s, const struct mailbox_msg *m)
+{
+	struct open_op *o = op_new(sd, sizeof *o, peer, id);
+
+	o->op.run = open_run;
+	o->op.answer = open_answer;
+	o->account = s->grant->account;
+	o->name = arena_copy(&o->op.arena, m->open.name);
+	op_read(&o->op);
+}
+
+/* ---- UIDs ---- */
+
+struct uids_op {
+	struct op op;
+	uint64_t account, mailbox;
+	uint32_t uid_from;
+	struct box_uids result;
+};
+
+static void uids_run(struct op *op, struct store_reader *r)
+{
+	struct uids_op *u = (struct uids_op *)op;
+
+	op->outcome = box_uids(r, u->account, u->mailbox, u->uid_from, RANGES_PAGE, &op->arena, &u->result);
+}
+
+static void uids_answer(struct op *op, struct channel *c)
+{
+	const struct box_uids *res = &((struct uids_op *)op)->result;
+	struct mailbox_range *ranges = mailbox_make_ranges(&op->arena, res->ranges, res->count);
+
+	if (op->outcome != STORE_OK || !ranges) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	(void)mailbox_send_uids(
+	    c, op->reply.id,
+	    &(struct mailbox_uids){res->highestmodseq, res->uidnext, ranges, (uint32_t)res->count, res->next});
+}
+
+void mailbox_on_uids_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			  const struct mailbox_msg *m)
+{
+	struct uids_op *u = op_new(sd, sizeof *u, peer, id);
+
+	u->op.run = uids_run;
+	u->op.answer = uids_answer;
+	u->account = s->grant->account;
+	u->mailbox = m->uids_want.mailbox;
+	u->uid_from = m->uids_want.uid_from;
+	op_read(&u->op);
+}
+
+/* ---- rows ---- */
+
+struct rows_op {
+	struct op op;
+	struct rows_query query;
+	struct box_rows result;
+};
+
+static void rows_run(struct op *op, struct store_reader *r)
+{
+	struct rows_op *o = (struct rows_op *)op;
+
+	op->outcome = box_rows(r, &o->query, &op->arena, &o->result);
+}
+
+static struct mailbox_row row_out(const struct box_row *row)
+{
+	return (struct mailbox_row){
+	    .uid = row->uid,
+	    .expunged = row->expunged,
+	    .flags = row->flags,
+	    .keywords = row->keywords,
+	    .modseq = row->modseq,
+	    .internaldate_s = row->internaldate_s,
+	    .size_bytes = row->size_bytes,
+	    .prefix_bytes = row->prefix_bytes,
+	    .header_bytes = row->prefix_bytes + row->header_bytes,
+	    .header = row->header,
+	    .index = row->index,
+	    .message = row->message,
+	    .uidl = row->uidl,
+	    .message_id = row->message_id,
+	    .savedate_s = row->savedate_s,
+	};
+}
+
+static void rows_answer(struct op *op, struct channel *c)
+{
+	const struct box_rows *res = &((struct rows_op *)op)->result;
+	struct mailbox_row *rows = arena_array(&op->arena, res->count, sizeof *rows);
+
+	if (op->outcome != STORE_OK || !rows) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	for (size_t i = 0; i < res->count; i++)
+		rows[i] = row_out(&res->rows[i]);
+	if (c && !mailbox_send_rows(c, op->reply.id, &(struct mailbox_rows){rows, (uint32_t)res->count, res->next}))
+		mailbox_send_outcome(c, op->reply.id, STORE_TOO_BIG);
+}
+
+void mailbox_on_rows_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			  const struct mailbox_msg *m)
+{
+	const struct mailbox_rows_want *w = &m->rows_want;
+	struct rows_op *o = op_new(sd, sizeof *o, peer, id);
+
+	o->op.run = rows_run;
+	o->op.answer = rows_answer;
+	o->query = (struct rows_query){
+	    .account = s->grant->account,
+	    .mailbox = w->mailbox,
+	    .ranges = mailbox_copy_ranges(&o->op.arena, w->ranges, w->n_ranges),
+	    .range_count = w->n_ranges,
+	    .uid_from = w->uid_from,
+	    .fields = w->fields,
+	    .changed_since = w->changed_since,
+	    .with_expunged = true,
+	    .inline_max = w->inline_max < INLINE_MAX ? w->inline_max : INLINE_MAX,
+	    .max_rows = ROWS_PAGE,
+	    .max_bytes = ROWS_PAGE_BYTES,
+	};
+	op_read(&o->op);
+}
+
+/* ---- bytes ---- */
+
+struct bytes_op {
+	struct op op;
+	uint64_t account, mailbox, offset;
+	uint32_t uid, length;
+	struct buf bytes;
+	uint64_t size_bytes;
+};
+
+static void bytes_run(struct op *op, struct store_reader *r)
+{
+	struct bytes_op *b = (struct bytes_op *)op;
+
+	op->outcome = box_bytes(r, b->account, b->mailbox, b->uid, b->offset, b->length, &b->bytes, &b->size_bytes);
+}
+
+static void bytes_answer(struct op *op, struct channel *c)
+{
+	struct bytes_op *b = (struct bytes_op *)op;
+
+	if (op->outcome == STORE_OK)
+		(void)mailbox_send_bytes(c, op->reply.id, &(struct mailbox_bytes){b->size_bytes, buf_view(&b->bytes)});
+	else
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+	buf_fini(&b->bytes);
+}
+
+void mailbox_on_bytes_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			   const struct mailbox_msg *m)
+{
+	const struct mailbox_bytes_want *w = &m->bytes_want;
+	struct bytes_op *b = op_new(sd, sizeof *b, peer, id);
+
+	b->op.run = bytes_run;
+	b->op.answer = bytes_answer;
+	b->account = s->grant->account;
+	b->mailbox = w->mailbox;
+	b->uid = w->uid;
+	b->offset = w->offset;
+	b->length = w->length < BYTES_MAX ? w->length : BYTES_MAX;
+	b->bytes = BUF_INIT(BYTES_MAX);
+	op_read(&b->op);
+}
+
+/* ---- changes ---- */
+
+struct changes_op {
+	struct op op;
+	uint64_t session;
+	uint64_t account, mailbox, since;
+	uint32_t uid_from;
+	struct box_changes result;
+};
+
+static void changes_run(struct op *op, struct store_reader *r)
+{
+	struct changes_op *o = (struct changes_op *)op;
+
+	op->outcome = box_changes(r, o->account, o->mailbox, o->since, o->uid_from, ROWS_PAGE, &op->arena, &o->result);
+}
+
+static void changes_answer(struct op *op, struct channel *c)
+{
+	struct changes_op *o = (struct changes_op *)op;
+	const struct box_changes *res = &o->result;
+	struct mailbox_range *vanished = mailbox_make_ranges(&op->arena, res->vanished, res->vanished_count);
+	struct mailbox_change *rows = arena_array(&op->arena, res->count, sizeof *rows);
+	struct session *s;
+
+	if (op->outcome != STORE_OK || !vanished || !rows) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	for (size_t i = 0; i < res->count; i++) {
+		const struct box_change *ch = &res->rows[i];
+
+		rows[i] = (struct mailbox_change){ch->uid, ch->flags, ch->keywords, ch->modseq, ch->is_new};
+	}
+	s = sessions_find(op->sd->sessions, o->session, op->reply.peer);
+	if (s && res->next == 0 && s->watched_mailbox == o->mailbox && res->highestmodseq > s->told_modseq)
+		s->told_modseq = res->highestmodseq;
+	(void)mailbox_send_changes(c, op->reply.id,
+				   &(struct mailbox_changes){
+				       .highestmodseq = res->highestmodseq,
+				       .uidnext = res->uidnext,
+				       .mailbox_gone = res->mailbox_gone,
+				       .vanished = vanished,
+				       .n_vanished = (uint32_t)res->vanished_count,
+				       .rows = rows,
+				       .n_rows = (uint32_t)res->count,
+				       .next = res->next,
+				   });
+}
+
+void mailbox_on_changes_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			     const struct mailbox_msg *m)
+{
+	const struct mailbox_changes_want *w = &m->changes_want;
+	struct changes_op *o = op_new(sd, sizeof *o, peer, id);
+
+	o->op.run = changes_run;
+	o->op.answer = changes_answer;
+	o->session = s->id;
+	o->account = s->grant->account;
+	o->mailbox = w->mailbox;
+	o->since = w->since;
+	o->uid_from = w->uid_from;
+	/* From here on a commit is told again: the snapshot may be taken before or after it. */
+	if (s->watched_mailbox == w->mailbox)
+		s->notice_due = false;
+	op_read(&o->op);
+}
+
+/* ---- quota ---- */
+
+struct quota_op {
+	struct op op;
+	uint64_t account;
+	struct quota_usage result;
+};
+
+static void quota_run(struct op *op, struct store_reader *r)
+{
+	struct quota_op *q = (struct quota_op *)op;
+
+	op->outcome = quota_read(r, q->account, &q->result);
+}
+
+static void quota_answer(struct op *op, struct channel *c)
+{
+	const struct quota_usage *u = &((struct quota_op *)op)->result;
+
+	if (op->outcome == STORE_OK)
+		(void)mailbox_send_quota(c, op->reply.id,
+					 &(struct mailbox_quota){u->used_bytes, u->limit_bytes, u->used_messages});
+	else
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+}
+
+void mailbox_on_quota_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			   const struct mailbox_msg *m)
+{
+	struct quota_op *q = op_new(sd, sizeof *q, peer, id);
+
+	(void)m;
+	q->op.run = quota_run;
+	q->op.answer = quota_answer;
+	q->account = s->grant->account;
+	op_read(&q->op);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC
+ * One request on its way through a thread and back. */
+#include "stored/op.h"
+
+#include <stdlib.h>
+
+void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id)
+{
+	struct op *op = xcalloc(1, size);
+
+	op->sd = sd;
+	op->reply = reply_to(peer, id);
+	op->outcome = STORE_TEMPORARY;
+	arena_init(&op->arena, OP_ARENA_MAX);
+	return op;
+}
+
+void op_finish(struct op *op)
+{
+	op->answer(op, reply_channel(&op->reply));
+	reply_end(&op->reply);
+	arena_fini(&op->arena);
+	free(op);
+}
+
+static void run_read(struct task *t, unsigned thread_index)
+{
+	struct op *op = (struct op *)t;
+
+	op->run(op, op->sd->reader_connections[thread_index]);
+}
+
+static void read_done(struct completion *c)
+{
+	struct op *op = (struct op *)c;
+
+	if (op->again && reply_channel(&op->reply)) {
+		op->again = false;
+		op_read(op);
+	} else {
+		op_finish(op);
+	}
+}
+
+void op_read(struct op *op)
+{
+	op->task.completion.done = read_done;
+	op->task.run = run_read;
+	if (!pool_put(op->sd->readers, &op->task)) {
+		op->outcome = STORE_TEMPORARY;
+		op_finish(op);
+	}
+}
+
+static void write_done(struct completion *c)
+{
+	struct op *op = (struct op *)c;
+	struct store_job *job = op->write.job;
+
+	op->outcome = job->outcome;
+	op->answer(op, reply_channel(&op->reply));
+	store_job_fini(job);
+	reply_end(&op->reply);
+	arena_fini(&op->arena);
+	free(op);
+}
+
+void op_write(struct op *op, struct store_job *job)
+{
+	op->write.completion.done = write_done;
+	op->write.job = job;
+	write_put(op->sd->writer, &op->write);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORED_OP_H
+#define POMBO_STORED_OP_H
+
+#include "stored/stored.h"
+
+/* One request on its way: what was asked, copied out of the frame; then the work on another thread; then the answer, if
+ * its asker is still there. A struct of a request's own has this as its first member. */
+struct op {
+	union {
+		struct task task; /* reads and spool work */
+		struct write write; /* writes: job set by the maker */
+	};
+	struct stored *sd;
+	struct reply reply;
+	struct arena arena; /* the request's views, and the results of reads */
+	enum store_outcome outcome;
+	bool again; /* set by run: not finished, but others may have the thread first */
+	/* Reads: on a reader thread; sets outcome. */
+	void (*run)(struct op *op, struct store_reader *r);
+	/* On the loop. Called once; `c` is NULL when nobody listens any more. The op is freed after it. */
+	void (*answer)(struct op *op, struct channel *c);
+};
+
+enum { OP_ARENA_MAX = 16 * 1024 * 1024 };
+
+/* Zeroed, `size` bytes, of which struct op is the first member. */
+void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id);
+/* Hands it to a reader thread; when too many wait, the answer comes at once with STORE_TEMPORARY. */
+void op_read(struct op *op);
+/* Hands op->write.job to the writer. op->outcome is the job's at the answer. */
+void op_write(struct op *op, struct store_job *job);
+/* Answers (outcome as set) and frees: for requests that need no thread. */
+void op_finish(struct op *op);
+
+#endif

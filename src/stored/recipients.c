@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC
+ * What an envelope address means here. */
+#include "stored/recipients.h"
+
+#include "mail/address_canon.h"
+
+#include <stdlib.h>
+
+enum { ADDRESS_FLAGS = ADDRESS_UTF8 | ADDRESS_LONG_LOCAL, CANON_MAX = 640 };
+
+static struct recipient refused(struct verdict v)
+{
+	return (struct recipient){.answer = RECIPIENT_REFUSED, .verdict = v};
+}
+
+static const struct verdict temporary =
+    VERDICT_INIT(451, 4, 3, 0, "temporary trouble with the mail store; try again later");
+
+/* The directory's key for an address as typed; false: not an address. Bare "postmaster" is one (RFC 5321 §4.5.1). */
+static bool canonical(struct view typed, struct arena *a, struct view *ret_key)
+{
+	_cleanup_(buf_fini) struct buf key = BUF_INIT(CANON_MAX);
+	struct address address;
+
+	if (view_eq_lit_nocase(typed, "postmaster")) {
+		*ret_key = VIEW_LIT("postmaster");
+		return true;
+	}
+	if (!address_parse(typed, ADDRESS_FLAGS, a, &address) || !address_canon(address.local, address.domain, &key))
+		return false;
+	*ret_key = arena_copy(a, buf_view(&key));
+	return ret_key->p != NULL;
+}
+
+struct view recipient_domain(struct view address, struct arena *a)
+{
+	struct view key, domain = VIEW_EMPTY, rest;
+
+	if (!canonical(address, a, &key))
+		return VIEW_EMPTY;
+	/* The domain is what follows the last "@". */
+	while (view_cut(key, '@', &rest, &domain))
+		key = domain;
+	return domain;
+}
+
+static struct recipient over_quota(void)
+{
+	return refused(VERDICT(452, 4, 2, 2, "the mailbox is full"));
+}
+
+static struct recipient judge_targets(struct store *s, struct directory_result *result, uint64_t size_bytes)
+{
+	/* One mailbox: its quota counts now. Behind a list a full member keeps nobody's mail out. */
+	if (result->target_count == 1 && result->targets[0].account &&
+	    directory_quota(s, result->targets[0].account, size_bytes) != STORE_OK)
+		return over_quota();
+	return (struct recipient){
+	    .answer = RECIPIENT_TAKEN, .local = true, .targets = result->targets, .target_count = result->target_count};
+}
+
+static struct recipient remote(struct view typed, bool may_relay, struct arena *a)
+{
+	struct directory_target *target = arena_alloc(a, sizeof *target);
+
+	if (!may_relay)
+		return refused(
+		    VERDICT(550, 5, 7, 1, "relaying denied: no such domain here, and you are not logged in"));
+	if (!target)
+		return refused(temporary);
+	target->address = arena_copy(a, typed);
+	return (struct recipient){.answer = RECIPIENT_TAKEN, .targets = target, .target_count = 1};
+}
+
+struct recipient recipient_resolve(struct store *s, struct store_reader *r, struct view typed, bool may_relay,
+				   uint64_t size_bytes, struct arena *a)
+{
+	struct directory_result result;
+	struct view key;
+
+	if (!canonical(typed, a, &key))
+		return refused(VERDICT(553, 5, 1, 3, "not a valid address"));
+	if (!r && !directory_cached(s, key, a, &result))
+		return (struct recipient){.answer = RECIPIENT_UNKNOWN};
+	if (r && directory_resolve(r, key, a, &result) != STORE_OK)
+		return refused(temporary);
+	switch (result.verdict) {
+	case DIRECTORY_LOCAL:
+		return judge_targets(s, &result, size_bytes);
+	case DIRECTORY_NOT_OURS:
+		return remote(typed, may_relay, a);
+	case DIRECTORY_NO_USER:
+		return refused(VERDICT(550, 5, 1, 1, "no such user here"));
+	case DIRECTORY_LOOP:
+		return refused(VERDICT(550, 5, 4, 6, "this address is an alias that leads nowhere"));
+	}
+	abort();
+}
+
+struct recipient sender_resolve(struct store *s, struct store_reader *r, uint64_t account, struct view typed,
+				struct arena *a)
+{
+	const struct recipient not_yours =
+	    refused(VERDICT(553, 5, 7, 1, "this sender address does not belong to your account"));
+	struct view key;
+	bool may;
+
+	/* The null sender of a bounce or a read receipt belongs to nobody. */
+	if (typed.n == 0)
+		return (struct recipient){.answer = RECIPIENT_TAKEN};
+	if (!canonical(typed, a, &key))
+		return not_yours;
+	if (r) {
+		enum store_outcome outcome = directory_may_send_as(r, account, key);
+
+		if (outcome == STORE_TEMPORARY)
+			return refused(temporary);
+		may = outcome == STORE_OK;
+	} else if (!directory_may_send_as_cached(s, account, key, &may)) {
+		return (struct recipient){.answer = RECIPIENT_UNKNOWN};
+	}
+	return may ? (struct recipient){.answer = RECIPIENT_TAKEN} : not_yours;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORED_STORED_H
+#define POMBO_STORED_STORED_H
+
+#include "ipc/role.h"
+#include "store/group.h"
+#include "stored/peer.h"
+#include "stored/pool.h"
+
+/* What the parts of this process share. Everything here belongs to the loop's thread. */
+struct event;
+struct judges;
+struct sessions;
+struct write_thread;
+
+struct stored {
+	struct role *role;
+	struct store *store;
+	struct completions *completions;
+	struct write_thread *writer;
+	struct pool *readers;
+	struct store_reader **reader_connections; /* one a thread of `readers` */
+	unsigned reader_count;
+	struct pool *spoolers; /* write and sync large messages */
+	struct judges *judges;
+	struct sessions *sessions;
+	struct smtp_link *smtp_peers; /* lists of all channels of a kind, to tell them things */
+	struct mailbox_link *mailbox_peers;
+	struct cred_link *cred_peers;
+	struct admin *admin;
+	struct event *tick;
+	struct upkeep *upkeep;
+	bool create; /* make the store instead of opening it */
+	bool space_is_low;
+	uint64_t messages; /* kept since start */
+	uint64_t bytes_in_flight;
+};
+
+/* ---- writes (write.c): jobs for the writer thread ---- */
+struct write {
+	struct completion completion; /* `done` runs on the loop once the job is finished and durable */
+	struct store_job *job;
+	STAILQ_ENTRY(write) link;
+};
+must_check int write_thread_new(struct stored *sd, struct write_thread **ret);
+/* Finishes what was given. */
+void write_thread_free(struct write_thread **w);
+void write_put(struct write_thread *w, struct write *write);
+size_t write_waiting(struct write_thread *w);
+
+/* ---- work that nobody waits for (upkeep.c): pruning, files to remove; called once a second ---- */
+void upkeep_tick(struct stored *sd);
+
+/* ---- searching (mailbox_search.c): loads the charsets before the sandbox closes ---- */
+must_check int search_prepare(void);
+
+/* ---- what the store's changes mean for front ends (notice.c) ---- */
+void notice_changes(struct stored *sd, const struct store_change *changes, size_t n);
+
+/* ---- one file a channel list ---- */
+must_check int smtp_peer_add(struct stored *sd, const char *kind, int fd); /* smtp_peer.c */
+void smtp_peers_tell_space(struct stored *sd, bool low);
+must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /* mailbox_peer.c */
+must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
+void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
+must_check int admin_listen(struct stored *sd, int fd); /* admin.c */
+must_check int admin_add(struct stored *sd, int fd);
+void admin_overview(struct stored *sd, struct view json);
+void admin_reload_done(struct stored *sd, bool ok, struct view text);
+
+#endif
