@@ -124,7 +124,11 @@ void server_heard_ready(struct process *p)
 static void log_end_of(const struct process *p, int status)
 {
 	bool wanted = p->told_to_stop && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	_cleanup_(buf_fini) struct buf message = BUF_INIT(128);
 	struct log_line l;
+
+	buf_printf(&message, "%s (%s %u) exited %s", kind_table[p->kind].role, name_of(p), p->index,
+		   wanted ? "as it was told" : "unexpectedly");
 
 	log_begin(&l, wanted ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, "process_ended");
 	log_cstr(&l, "kind", name_of(p));
@@ -136,6 +140,7 @@ static void log_end_of(const struct process *p, int status)
 		log_cstr(&l, "signal", "SYS (it made a system call that its sandbox forbids)");
 	else
 		log_cstr(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+	log_cstr(&l, "message", buf_cstr(&message));
 	log_end(&l);
 }
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: ISC
+"""The running server's processes are made to do what a taken-over process would try (test/tools/inject), and must not succeed;
+the same call with the filter suspended shows that it is the filter that denied it, and Landlock behind it."""
+import os
+import re
+import subprocess
+
+import pombo
+import pytest
+
+INJECT = pombo.BUILD / "test" / "tools" / "inject"
+KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "authd", "keyd", "stored")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="stops processes of other users: needs root")
+
+# What an intruder tries first ends the process; what libraries may try in passing is refused.
+FATAL = ("socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "setuid",
+         "mkfifo", "bpf")
+REFUSED = {"open": "EPERM", "openat": "EPERM", "open-folder": "EPERM", "creat": "EPERM", "sendto": "EPERM", "fork": "EPERM",
+           "mmap-exec": "EPERM", "kill": "EPERM", "io_uring_setup": "ENOSYS"}
+FILES = ("open", "openat", "open-folder", "creat")
+
+
+def inject(pid, call, without_seccomp=False):
+    option = ["--without-seccomp"] if without_seccomp else []
+    done = subprocess.run([str(INJECT), *option, str(pid), call], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def victims(server):
+    server.tolerate(r"exited unexpectedly", r"event=peer_odd", r"level=error")
+    return {kind: server.pids(kind)[0] for kind in KINDS}
+
+
+@pytest.mark.parametrize("call", FATAL)
+def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
+    for kind, pid in victims.items():
+        assert inject(pid, call) == "killed SYS", kind
+        assert server.wait_role(kind, not_pid=pid)
+    fresh = {kind: server.pids(kind)[0] for kind in KINDS}
+    for kind, pid in fresh.items():  # without the filter all would go another way
+        assert not re.match(r"killed|denied ENOSYS", inject(pid, call, without_seccomp=True)), kind
+
+
+@pytest.mark.parametrize("call,error", REFUSED.items())
+def test_what_a_library_may_try_is_refused(victims, call, error):
+    for kind, pid in victims.items():
+        if kind == "stored" and call in FILES:
+            continue  # below
+        assert inject(pid, call) == f"denied {error}", kind
+    for kind, pid in victims.items():
+        assert inject(pid, call, without_seccomp=True) != f"denied {error}", kind
+
+
+@pytest.mark.parametrize("call", FILES)
+def test_landlock_denies_files_where_seccomp_would_not(server, victims, call):
+    # The call as such works: in the supervisor, which is not confined.
+    supervisor = next(p for p in server.pids() if p == server.process.pid)
+    assert inject(supervisor, call).startswith("returned"), "inject itself does not work"
+    if call == "creat":
+        os.unlink("/tmp/pombo-inject")
+    for kind, pid in victims.items():
+        if kind != "stored":
+            assert inject(pid, call, without_seccomp=True) == "denied EACCES", kind
+
+
+def test_the_store_reaches_its_own_folder_only(server, victims):
+    pid = victims["stored"]
+    assert inject(pid, "openat") in ("denied ENOENT", "denied EACCES")  # another root, or Landlock
+    assert inject(pid, "creat") in ("denied ENOENT", "denied EACCES")
+    assert inject(pid, "open-folder").startswith("returned")  # its root is its folder
+    assert os.readlink(f"/proc/{pid}/root") == str((server.dir / "store").resolve())
+    # Landlock lets it make plain files and folders there, nothing else.
+    assert inject(pid, "mkfifo", without_seccomp=True) == "denied EACCES"
+
+
+def test_the_harness_sees_a_call_that_is_allowed(victims):
+    for kind, pid in victims.items():
+        assert inject(pid, "getpid") == f"returned {pid}", kind
+        assert inject(pid, "read") == "denied EBADF", kind
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def test_every_process_has_given_up_what_it_does_not_need(server):
+    uids = {}
+    for kind in KINDS:
+        for pid in server.pids(kind):
+            s = status_of(pid)
+            assert s["NoNewPrivs"] == "1" and s["Seccomp"] == "2", kind
+            assert {s[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}, kind
+            assert s["Groups"].strip() == "", kind
+            assert len(set(s["Uid"].split())) == 1 and len(set(s["Gid"].split())) == 1, kind
+            uids.setdefault(kind, s["Uid"].split()[0])
+            limits = open(f"/proc/{pid}/limits").read()
+            assert re.search(r"Max core file size\s+0\s+0", limits), kind
+            # Not dumpable: its /proc folder belongs to root, whatever its uid is.
+            assert os.stat(f"/proc/{pid}/mem").st_uid == 0, kind
+    assert "0" not in uids.values() and len(set(uids.values())) == len(KINDS), uids
+
+
+def test_no_process_holds_a_descriptor_that_is_not_its_own(server):
+    """Front ends and helpers: sockets, pipes, the loop, /dev/null and the log; no file, no folder."""
+    for kind in KINDS:
+        for pid in server.pids(kind):
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{fd}")
+                if int(fd) <= 2 or re.match(r"socket:|anon_inode:|pipe:", target):
+                    continue
+                assert kind == "stored" and target.startswith(str((server.dir / "store").resolve())) or \
+                    kind == "keyd" and target == str((server.dir / "tls" / "key.pem").resolve()), (kind, fd, target)
