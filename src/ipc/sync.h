@@ -28,8 +28,8 @@ void sync_channel_fini(struct sync_channel *s); /* closes fd */
 must_check int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
 				 size_t n_fds, int timeout_ms, void *ret);
 /* Sends a further frame of the last call's request, under its id; before any call, a message that nobody answers. 0 or -errno. */
-must_check int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
-				   int timeout_ms);
+must_check int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
+				   size_t n_fds, int timeout_ms);
 /* Waits for the next frame with the id of the last call: for answers that come in several frames. */
 must_check int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret);
 

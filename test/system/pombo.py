@@ -138,7 +138,7 @@ class Server:
                                             env={**os.environ, **self.env})
         self.session = self.process.pid
         if wait:
-            self.wait_log(event="ready", role="pombo", timeout=timeout)
+            self.wait_log(event="ready", role="supervisor", timeout=timeout)
         return self
 
     @property
