@@ -62,16 +62,15 @@ static bool parse_v1_addresses(int family, struct view v, struct proxy_header *r
 
 static enum parse parse_v1(struct view in, size_t *ret_consumed, struct proxy_header *ret)
 {
-	size_t end = view_find(view_sub(in, 0, V1_MAX), VIEW_LIT("\r\n"));
+	struct view longest = view_sub(in, 0, V1_MAX);
+	size_t end = view_find(longest, VIEW_LIT("\r\n"));
 	struct view line = view_sub(in, v1_start.n, end - v1_start.n);
 	struct view protocol = line, rest = VIEW_EMPTY;
 	struct proxy_header h = {0};
 	bool ok;
 
-	if (end >= V1_MAX - 1)
-		return PARSE_BAD;
-	if (end == in.n)
-		return PARSE_MORE;
+	if (end == longest.n)
+		return longest.n < V1_MAX ? PARSE_MORE : PARSE_BAD;
 	(void)view_cut(line, ' ', &protocol, &rest);
 	if (view_eq_lit(protocol, "UNKNOWN"))
 		ok = true; /* whatever follows up to the line's end is ignored (§2.1) */
