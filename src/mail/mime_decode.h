@@ -8,12 +8,13 @@
  * what is no base64 is skipped, a broken "=XX" stays as it is, blanks at the end of a quoted-printable line go. */
 struct mime_decoder {
 	enum mime_encoding encoding;
+	/* base64 */
 	uint32_t bits;
 	uint32_t count; /* sextets in `bits` */
-	bool ended; /* base64 padding was met */
-	uint32_t held_n;
-	char held[4]; /* proven: quoted-printable holds: "=", "=4" or "=\r" cut off at the end of a piece */
-	struct buf blanks; /* quoted-printable: blanks that may turn out to end a line */
+	/* quoted-printable */
+	int state;
+	char hex; /* the first digit of "=XX" */
+	struct buf blanks; /* that may turn out to end a line */
 };
 
 /* MIME_UNKNOWN_ENCODING passes bytes through: a caller that must know asks first (BINARY: UNKNOWN-CTE). */
