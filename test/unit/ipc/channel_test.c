@@ -2,7 +2,6 @@
 #include "ipc/channel.h"
 
 #include "ipc/frame.h"
-#include "ipc/msgs/control_msgs.h"
 #include "ipc/msgs/smtp_msgs.h"
 
 #include <errno.h>

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: ISC
+"""The supervisor: start, restart with back-off, reload without a connection dropped, end, and what it says when it cannot."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+import processes
+import pombo
+import pytest
+
+KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "authd", "keyd", "stored")
+FRONT_PORTS = {"smtpd mx": "smtp", "smtpd submission": "submission", "imapd": "imap", "popd": "pop3"}
+
+
+def greeting(server, service, timeout=10 * pombo.SLOW):
+    """The first bytes that a new connection gets."""
+    with socket.create_connection((server.address, server.ports[service]), timeout=timeout) as s:
+        s.settimeout(timeout)
+        return s.recv(512)
+
+
+def is_closed(server, service):
+    with socket.socket() as s:
+        return s.connect_ex((server.address, server.ports[service])) != 0
+
+
+def wait_for(what, timeout=10 * pombo.SLOW):
+    deadline = time.monotonic() + timeout
+    while not (got := what()):
+        assert time.monotonic() < deadline, "did not come"
+        time.sleep(0.01)
+    return got
+
+
+# ---- restart ----
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_process_is_started_anew_and_the_others_stay(server, kind):
+    server.tolerate("exited unexpectedly")
+    before = server.pids()
+    victim = server.kill(kind)
+    fresh = server.wait_role(kind, not_pid=victim) if len(server.pids(kind)) == 0 else None
+    wait_for(lambda: len(server.pids()) == len(before))
+    assert victim not in server.pids() and set(before) - {victim} <= set(server.pids())
+    assert fresh is None or fresh not in before
+    for service in FRONT_PORTS.values():
+        assert greeting(server, service)
+    # All channels are there again: mail goes in and out.
+    assert server.deliver(pombo.ALICE, "Subject: after\r\n\r\nthe crash\r\n") == {}
+    assert server.messages()[-1].endswith(b"the crash\r\n")
+
+
+
+def test_back_off_doubles_while_a_process_keeps_dying(server):
+    server.tolerate("exited unexpectedly")
+    others = [p for p in server.pids() if processes.role_of(p) != "popd"]
+    gaps = []
+    for _ in range(5):
+        pid = server.wait_role("popd")
+        # Long enough that it got as far as being ready.
+        wait_for(lambda: greeting(server, "pop3"))
+        began = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        server.wait_role("popd", not_pid=pid, timeout=20 * pombo.SLOW)
+        gaps.append(time.monotonic() - began)
+    for n, gap in enumerate(gaps):
+        assert gap >= 0.1 * 2 ** n * 0.9, gaps
+    assert gaps[0] < 1 * pombo.SLOW, gaps
+    assert [p for p in server.pids() if processes.role_of(p) != "popd"] == others
+
+
+# ---- reload ----
+
+def test_a_reload_keeps_connections_and_takes_up_settings(server):
+    with server.wire("smtp") as old:
+        old.read_reply()
+        old.line("EHLO client.example.net")
+        assert "SIZE 52428800" in " ".join(old.read_reply())
+        server.configure(["max-message-size = 1M"])
+        server.reload()
+        old.line("NOOP")
+        assert old.read_reply()[0].startswith("250")
+        with server.wire("smtp") as new:
+            new.read_reply()
+            new.line("EHLO client.example.net")
+            assert "SIZE 1048576" in " ".join(new.read_reply())
+
+
+def test_a_reload_opens_and_closes_ports(server):
+    pids = server.pids()
+    assert is_closed(server, "submission-alt")
+    server.configure(["submission-alt = yes"])
+    server.reload()
+    assert greeting(server, "submission-alt").startswith(b"220")
+    with server.wire("submission-alt") as w:
+        w.read_reply()
+        server.configure(["submission-alt = no"])
+        server.reload()
+        assert is_closed(server, "submission-alt")
+        w.line("NOOP")  # who was connected stays
+        assert w.read_reply()[0].startswith("250")
+    assert server.pids() == pids
+
+
+@pytest.mark.parametrize("line,why", [("hostnmae = x", "did you mean"), ("max-recipients = many", "is not a number"),
+                                      ("tls-cert = /nonexistent.pem", "cannot read"), ("tls-cert = pombo.conf", "no certificate")])
+def test_bad_settings_never_replace_good_ones(server, line, why):
+    server.tolerate("event=reload_failed")
+    pids = server.pids()
+    good = (server.dir / "pombo.conf").read_text()
+    server.configure(["submission-alt = yes", line])
+    server.process.send_signal(signal.SIGHUP)
+    said = server.wait_log(event="reload_failed")
+    assert why in said["error"] and str(server.dir) in said["error"] or "/nonexistent" in said["error"], said
+    assert is_closed(server, "submission-alt") and greeting(server, "smtp").startswith(b"220")
+    done = server.cli("reload", check=False)
+    assert done.returncode != 0 and why in done.stderr
+    (server.dir / "pombo.conf").write_text(good)
+    server.reload()
+    assert server.pids() == pids
+
+
+def make_certificate(server, name):
+    """A new pair in the place of the server's own; the certificate's bytes."""
+    key, cert = server.dir / "tls" / "key.pem", server.dir / "tls" / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", str(key),
+                    "-out", str(cert), "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
+                   check=True, capture_output=True)
+    return subprocess.run(["openssl", "x509", "-in", str(cert), "-outform", "DER"], check=True, capture_output=True).stdout
+
+
+def test_a_reload_takes_up_a_new_certificate_and_key(server):
+    with server.wire("submissions") as old:
+        old.read_reply()
+        first = old.sock.getpeercert(binary_form=True)
+        second = make_certificate(server, server.hostname)
+        assert first != second
+        server.reload()
+        for service in ("submissions", "imaps", "pop3s"):
+            with server.wire(service) as new:
+                new.read_line()
+                assert new.sock.getpeercert(binary_form=True) == second, service
+        old.line("NOOP")
+        assert old.read_reply()[0].startswith("250")
+        # A process that starts later has it too.
+        server.tolerate("exited unexpectedly")
+        for kind in ("keyd", "popd"):
+            server.wait_role(kind, not_pid=server.kill(kind))
+        wait_for(lambda: tls_works(server, "pop3s"))
+
+
+def tls_works(server, service):
+    try:
+        with server.wire(service) as w:
+            return w.read_line()
+    except OSError:
+        return None
+
+
+def test_a_certificate_without_its_key_is_refused(server):
+    server.tolerate("event=reload_failed")
+    old_key = (server.dir / "tls" / "key.pem").read_bytes()
+    make_certificate(server, server.hostname)
+    (server.dir / "tls" / "key.pem").write_bytes(old_key)
+    server.process.send_signal(signal.SIGHUP)
+    assert "is not the key of the certificate" in server.wait_log(event="reload_failed")["error"]
+    done = server.cli("run", "--check", check=False)
+    assert done.returncode == 78 and "is not the key of the certificate" in done.stderr
+
+
+# ---- the end ----
+
+def test_a_clean_end_says_goodbye_to_those_who_are_connected(server):
+    with server.wire("smtp") as w, server.wire("imap") as i:
+        w.read_reply()
+        i.read_line()
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 5 * pombo.SLOW
+        assert w.read_reply()[0].startswith("421")
+        assert i.read_line().startswith("* BYE")
+
+
+def test_it_ends_in_time_though_clients_neither_read_nor_go(server):
+    stubborn = [socket.create_connection((server.address, server.ports[s])) for s in FRONT_PORTS.values() for _ in range(3)]
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 5 * pombo.SLOW
+    for s in stubborn:
+        s.close()
+
+
+def test_no_process_outlives_the_supervisor(server):
+    left = set(server.pids()) - {server.process.pid}
+    assert len(left) >= 8
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    deadline = time.monotonic() + 2 * pombo.SLOW
+    while server.pids():
+        assert time.monotonic() < deadline, processes.describe(server.pids())
+        time.sleep(0.01)
+    server.process = server.session = None
+    server.start()  # and nothing is in the way of the next
+    assert greeting(server, "smtp").startswith(b"220")
+
+
+# ---- what it says when it cannot ----
+
+def run_again(server, **kwargs):
+    return subprocess.run([str(pombo.BINARY), "run", "--dir", str(server.dir)], capture_output=True, text=True, timeout=20 * pombo.SLOW,
+                          stdin=subprocess.DEVNULL, **kwargs)
+
+
+def test_a_second_server_on_the_same_folder_is_told_why_not(server):
+    done = run_again(server)
+    assert done.returncode == 73
+    assert done.stderr.startswith("pombo: a server runs on ") and f"process {server.process.pid}" in done.stderr
+    assert greeting(server, "smtp").startswith(b"220")
+
+
+def test_a_port_in_use_is_named(make_server):
+    server = make_server(start=False)
+    with socket.socket() as s:
+        s.bind((server.address, server.ports["imap"]))
+        s.listen()
+        done = run_again(server)
+    assert done.returncode == 69
+    assert f"cannot listen on {server.address}:{server.ports['imap']} (imap): another program listens there" in done.stderr
+
+
+def test_a_privileged_port_without_root(make_server):
+    if os.geteuid() == 0 and int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 25:
+        server = make_server(start=False, config=["port-offset = 0"])
+        subprocess.run(["chown", "-R", "65534:65534", str(server.dir)], check=True)
+        done = run_again(server, user=65534, group=65534, extra_groups=[])
+        assert done.returncode == 77, done.stderr
+        assert f"cannot listen on {server.address}:25 (smtp): Permission denied; run as root, or set port-offset = 10000" in done.stderr
+    else:
+        pytest.skip("every port may be bound here")
+
+
+@pytest.mark.parametrize("line,status,why", [
+    ("hostnmae = x", 78, 'unknown key "hostnmae"; did you mean "hostname"?'),
+    ("listen = 192.0.2.1", 69, "this machine has no such address"),
+    ("submission-alt = yes\nport-offset = 64000", 78, "the highest port is 65535"),
+    ("tls-key = /nonexistent", 78, "tls-key: cannot read /nonexistent"),
+    ("hostname = \"\"", 78, "hostname is not set"),
+])
+def test_settings_that_cannot_be_served(make_server, line, status, why):
+    server = make_server(start=False)
+    server.configure(line)
+    done = run_again(server)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("pombo: ") and why in done.stderr
+
+
+# ---- the service manager ----
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_the_service_manager_is_told(make_server, tmp_path, abstract):
+    name = f"pombo-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind("\0" + name if abstract else name)
+        s.settimeout(10 * pombo.SLOW)
+        server = make_server(env={"NOTIFY_SOCKET": "@" + name if abstract else name})
+        assert b"READY=1" in s.recv(4096)
+        server.reload()
+        said = s.recv(4096)
+        assert said.startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert b"READY=1" in s.recv(4096)
+        server.stop()
+        assert b"STOPPING=1" in s.recv(4096)
+
+
+# ---- overview ----
+
+def test_status_names_every_process_and_port(server):
+    state = server.cli_json("status")
+    text = json.dumps(state)
+    for pid in set(server.pids()) - {server.process.pid}:
+        assert f'"pid": {pid}' in text
+    for service in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"):
+        assert f'"port": {server.ports[service]}' in text
+
+
+# ---- as anybody ----
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: needs root")
+def test_it_runs_without_root(make_server):
+    server = make_server(start=False)
+    subprocess.run(["chown", "-R", "65534:65534", str(server.dir)], check=True)
+    log = open(server.log_file, "ab")
+    server.mark = 0
+    server.process = subprocess.Popen([str(pombo.BINARY), "run", "--dir", str(server.dir)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                      start_new_session=True, user=65534, group=65534, extra_groups=[])
+    server.session = server.process.pid
+    server.wait_log(event="ready", timeout=20 * pombo.SLOW)
+    assert server.deliver(pombo.ALICE, "Subject: x\r\n\r\ny\r\n") == {}
+    assert len(server.messages()) == 1
+    log.close()
+
+
+# ---- figures ----
+
+@pytest.mark.release_only
+def test_the_first_banner_comes_within_a_tenth_of_a_second(make_server):
+    server = make_server(start=False)
+    best = 10.0
+    for _ in range(8):
+        began = time.monotonic()
+        server.start(wait=False)
+        while True:
+            try:
+                assert greeting(server, "smtp").startswith(b"220")
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.001)
+        best = min(best, time.monotonic() - began)
+        server.wait_log(event="ready")
+        server.stop()
+    assert best < 0.1, f"{best * 1000:.0f} ms"
+
+
+@pytest.mark.release_only
+def test_the_idle_server_is_small(server):
+    time.sleep(2)  # buffers of the start are given back
+    assert server.pss_kib() <= 30 * 1024, {processes.role_of(p): processes.pss_kib(p) for p in server.pids()}
