@@ -2,7 +2,6 @@
  * COPY, UID COPY, MOVE and UID MOVE (RFC 6851). All or nothing: stored does it in one step. */
 #include "imapd/commands.h"
 #include "imapd/selected.h"
-#include "mail/imap_set.h"
 
 enum { SPANS_MAX = 8192 };
 
@@ -53,11 +52,10 @@ static enum step begin(struct session *s, struct command *c, bool move)
 {
 	struct mailbox_copy m = {.session = s->store_id, .mailbox = s->selected->mailbox, .move = move};
 	struct imap_set set;
-	struct view text;
 	enum step step;
 
 	(void)command_state(c, 1);
-	if (!imap_arg_atom(c->args, &text) || !imap_set_parse(text, &c->arena, &set))
+	if (!command_set_arg(c, c->args, &set))
 		return command_bad(c, "Not a set of messages");
 	if (!command_mailbox_arg(c, c->args->next, &m.target, &step))
 		return step;

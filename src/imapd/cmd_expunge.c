@@ -2,7 +2,6 @@
  * EXPUNGE and UID EXPUNGE (RFC 4315). */
 #include "imapd/commands.h"
 #include "imapd/selected.h"
-#include "mail/imap_set.h"
 
 enum { SPANS_MAX = 8192 };
 
@@ -29,9 +28,8 @@ static enum step ask(struct session *s, struct command *c, struct expunge *expun
 static bool take_set(struct session *s, struct command *c, struct expunge *expunge)
 {
 	struct imap_set set;
-	struct view text;
 
-	return imap_arg_atom(c->args, &text) && !c->args->next && imap_set_parse(text, &c->arena, &set) &&
+	return command_set_arg(c, c->args, &set) && !c->args->next &&
 	       selected_resolve(s->selected, &set, true, &c->arena, &expunge->spans, &expunge->n_spans);
 }
 

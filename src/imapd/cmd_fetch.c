@@ -234,11 +234,10 @@ static enum step begin(struct session *s, struct command *c, const struct imap_a
 	bool uids = (c->spec->flags & COMMAND_UID) != 0;
 	const char *error;
 	struct imap_set set;
-	struct view text;
 
 	fetch_row_init(&f->row);
 	c->forget = forget;
-	if (!imap_arg_atom(c->args, &text) || !imap_set_parse(text, &c->arena, &set))
+	if (!command_set_arg(c, c->args, &set))
 		return command_bad(c, "Not a set of messages");
 	if (!imap_fetch_parse(items, &c->arena, &f->args, &error))
 		return command_bad(c, error);

@@ -124,10 +124,9 @@ static enum step begin(struct session *s, struct command *c)
 {
 	struct store *store = command_state(c, sizeof *store);
 	struct imap_set set;
-	struct view text;
 
 	c->forget = forget;
-	if (!imap_arg_atom(c->args, &text) || !imap_set_parse(text, &c->arena, &set))
+	if (!command_set_arg(c, c->args, &set))
 		return command_bad(c, "Not a set of messages");
 	if (!imap_args_store(c->args->next, &c->arena, &store->args) || !take_keywords(c, store))
 		return command_bad(c, "Not what STORE takes");

@@ -312,6 +312,11 @@ bool command_mailbox_arg(struct command *c, const struct imap_arg *arg, struct v
 	return true;
 }
 
+bool command_set_arg(struct command *c, const struct imap_arg *arg, struct imap_set *ret)
+{
+	return arg && arg->kind == IMAP_ATOM && imap_set_parse(arg->text, &c->arena, ret);
+}
+
 void *command_state(struct command *c, size_t n)
 {
 	c->state = arena_alloc(&c->arena, n); /* the arena is new: it has room */

@@ -4,6 +4,7 @@
 
 #include "imapd/session.h"
 #include "imapd/sync.h"
+#include "mail/imap_set.h"
 
 /* One command under way: found in the table, run by its handler in as many steps as it needs, then followed by what the client
  * has to be told about the mailbox (sync.h), then by the tagged response. */
@@ -104,6 +105,8 @@ enum { STORE_DEADLINE_MS = 60000 };
 /* A mailbox name argument as UTF-8 in the arena. False: *ret_step is what to return. */
 must_check bool command_mailbox_arg(struct command *c, const struct imap_arg *arg, struct view *ret_name,
 				    enum step *ret_step);
+/* A set of messages, as written. */
+must_check bool command_set_arg(struct command *c, const struct imap_arg *arg, struct imap_set *ret);
 /* Memory of the handler, zeroed; its address becomes c->state. */
 void *command_state(struct command *c, size_t n);
 

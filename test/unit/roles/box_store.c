@@ -1,0 +1,910 @@
+/* SPDX-License-Identifier: ISC
+ * A stored that lives in the test. */
+#include "box_store.h"
+
+#include "mail/header_scan.h"
+#include "mail/imap_flags.h"
+#include "mail/imap_parse.h"
+#include "mail/imap_search.h"
+#include "mail/mime_index.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 900 << 10 };
+
+/* ---- the model ---- */
+
+static struct box *find_box(struct box_store *b, struct view name)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (!b->boxes[i].gone && view_eq(buf_view(&b->boxes[i].name), name))
+			return &b->boxes[i];
+	return NULL;
+}
+
+struct box *box_store_find(struct box_store *b, const char *name)
+{
+	return find_box(b, view_from_cstr(name));
+}
+
+static struct box *box_by_id(struct box_store *b, uint64_t id)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->boxes[i].id == id)
+			return &b->boxes[i];
+	return NULL;
+}
+
+struct box_message *box_find(struct box *box, uint32_t uid)
+{
+	for (uint32_t i = 0; i < box->n; i++)
+		if (box->messages[i].uid == uid)
+			return &box->messages[i];
+	return NULL;
+}
+
+uint32_t box_count(const struct box *box)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < box->n; i++)
+		n += !box->messages[i].expunged;
+	return n;
+}
+
+static struct box *add_box(struct box_store *b, struct view name, uint32_t attributes)
+{
+	struct box *box;
+
+	assert(b->n < BOX_MAX);
+	box = &b->boxes[b->n++];
+	memset(box, 0, sizeof *box);
+	buf_init(&box->name, 2048);
+	buf_append_view(&box->name, name);
+	box->id = ++b->next_id;
+	box->uidvalidity = 1000 + (uint32_t)box->id;
+	box->uidnext = 1;
+	box->modseq = 1;
+	box->attributes = attributes;
+	return box;
+}
+
+static void message_fini(struct box_message *m)
+{
+	buf_fini(&m->bytes);
+	buf_fini(&m->index);
+	buf_fini(&m->keywords);
+}
+
+static uint32_t header_end(struct view bytes)
+{
+	struct header_scan scan;
+
+	header_scan_init(&scan, bytes.n + 1);
+	if (header_scan_next(&scan, bytes) != PARSE_DONE)
+		header_scan_end(&scan);
+	return (uint32_t)scan.content;
+}
+
+static struct box_message *add_message(struct box_store *b, struct box *box, struct view bytes, uint32_t flags)
+{
+	struct box_message *m;
+
+	box->messages = xrealloc(box->messages, (box->n + 1) * sizeof *box->messages);
+	m = &box->messages[box->n++];
+	*m = (struct box_message){.uid = box->uidnext++, .flags = flags, .modseq = box->modseq, .date_s = 1700000000};
+	buf_init(&m->bytes, 64 << 20);
+	buf_init(&m->index, 4 << 20);
+	buf_init(&m->keywords, BOX_KEYWORDS_BYTES);
+	buf_append_view(&m->bytes, bytes);
+	m->header_bytes = header_end(bytes);
+	mime_index_encode(mime_index_parse(b->parser, bytes), &m->index);
+	return m;
+}
+
+static void notify(struct box_store *b, const struct box *box)
+{
+	for (size_t i = 0; i < b->session_count; i++) {
+		struct box_session *s = &b->sessions[i];
+
+		if (s->id && s->watched == box->id)
+			(void)mailbox_send_changed(b->channel, 0,
+						   &(struct mailbox_changed){s->id, box->id, box->modseq});
+	}
+}
+
+static uint64_t begin_write(struct box_store *b, struct box *box)
+{
+	b->commit++;
+	return ++box->modseq;
+}
+
+uint32_t box_store_deliver(struct box_store *b, const char *name, struct view bytes, uint32_t flags)
+{
+	struct box *box = box_store_find(b, name);
+	uint32_t uid;
+
+	(void)begin_write(b, box);
+	uid = add_message(b, box, bytes, flags)->uid;
+	notify(b, box);
+	return uid;
+}
+
+void box_store_flag(struct box_store *b, const char *name, uint32_t uid, uint32_t flags)
+{
+	struct box *box = box_store_find(b, name);
+	struct box_message *m = box_find(box, uid);
+
+	m->flags = flags;
+	m->modseq = begin_write(b, box);
+	notify(b, box);
+}
+
+void box_store_expunge(struct box_store *b, const char *name, uint32_t uid)
+{
+	struct box *box = box_store_find(b, name);
+	struct box_message *m = box_find(box, uid);
+
+	m->expunged = true;
+	m->modseq = begin_write(b, box);
+	notify(b, box);
+}
+
+/* ---- answers ---- */
+
+static void fail(struct box_store *b, uint32_t id, uint8_t code)
+{
+	(void)mailbox_send_failed(b->channel, id, &(struct mailbox_failed){code, VIEW_LIT("so")});
+}
+
+static void done(struct box_store *b, uint32_t id)
+{
+	(void)mailbox_send_done(b->channel, id, &(struct mailbox_done){b->commit});
+}
+
+static struct box_session *find_session(struct box_store *b, uint64_t id)
+{
+	for (size_t i = 0; i < b->session_count; i++)
+		if (id && b->sessions[i].id == id)
+			return &b->sessions[i];
+	return NULL;
+}
+
+static bool in_ranges(const struct mailbox_range *ranges, uint32_t n, uint32_t uid)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (uid >= ranges[i].first && uid <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* A growing list of ranges. */
+struct ranges {
+	struct mailbox_range *at;
+	uint32_t n;
+};
+
+static void add_uid(struct ranges *r, uint32_t uid)
+{
+	if (r->n && r->at[r->n - 1].last + 1 == uid) {
+		r->at[r->n - 1].last++;
+		return;
+	}
+	r->at = xrealloc(r->at, (r->n + 1) * sizeof *r->at);
+	r->at[r->n++] = (struct mailbox_range){uid, uid};
+}
+
+static void open_session(struct box_store *b, uint32_t id, const struct mailbox_session_open *m)
+{
+	assert(view_eq_lit(m->grant, "0123456789abcdef0123456789abcdef") && b->session_count < BOX_SESSIONS);
+	b->sessions[b->session_count++] = (struct box_session){.id = ++b->next_id};
+	b->opened++;
+	(void)mailbox_send_session(b->channel, id, &(struct mailbox_session){b->next_id, VIEW_LIT("me@example.org")});
+}
+
+void box_store_end_session(struct box_store *b, size_t at)
+{
+	(void)mailbox_send_session_ended(b->channel, 0, &(struct mailbox_session_ended){b->sessions[at].id});
+}
+
+static void names(struct box_store *b, uint32_t id, const struct mailbox_names_want *m)
+{
+	struct mailbox_name page[3];
+	struct mailbox_names answer = {.names = page};
+
+	/* In the order of bytes: the least name above the last one, again and again. */
+	for (struct view after = m->name_after; answer.n_names < ARRAY_LEN(page);) {
+		const struct box *least = NULL;
+
+		for (size_t i = 0; i < b->n; i++)
+			if (!b->boxes[i].gone && view_cmp(buf_view(&b->boxes[i].name), after) > 0 &&
+			    (!least || view_cmp(buf_view(&b->boxes[i].name), buf_view(&least->name)) < 0))
+				least = &b->boxes[i];
+		if (!least)
+			break;
+		after = buf_view(&least->name);
+		page[answer.n_names++] = (struct mailbox_name){least->id, after, least->attributes, least->uidvalidity};
+	}
+	answer.more = answer.n_names == ARRAY_LEN(page);
+	(void)mailbox_send_names(b->channel, id, &answer);
+}
+
+static void open_box(struct box_store *b, uint32_t id, const struct mailbox_open *m)
+{
+	const struct box *box = find_box(b, m->name);
+	struct mailbox_word words[64];
+	struct mailbox_opened answer = {.keywords = words};
+
+	if (!box || (box->attributes & 1)) {
+		fail(b, id, 1);
+		return;
+	}
+	answer.mailbox = box->id;
+	answer.uidvalidity = box->uidvalidity;
+	answer.uidnext = box->uidnext;
+	answer.highestmodseq = box->modseq;
+	for (uint32_t i = 0; i < box->n; i++) {
+		const struct box_message *message = &box->messages[i];
+		struct view rest = buf_view(&message->keywords), one;
+
+		if (message->expunged)
+			continue;
+		answer.exists++;
+		answer.size_bytes += message->bytes.n;
+		answer.deleted += (message->flags & IMAP_DELETED) != 0;
+		if (!(message->flags & IMAP_SEEN) && answer.unseen++ == 0)
+			answer.first_unseen_uid = message->uid;
+		while (view_cut(rest, ' ', &one, &rest) && answer.n_keywords < ARRAY_LEN(words))
+			words[answer.n_keywords++].word = one;
+	}
+	(void)mailbox_send_opened(b->channel, id, &answer);
+}
+
+static void uids(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_uids_want *m)
+{
+	struct ranges ranges = {0};
+	struct mailbox_uids answer = {.highestmodseq = box->modseq, .uidnext = box->uidnext};
+
+	for (uint32_t i = 0; i < box->n; i++) {
+		uint32_t uid = box->messages[i].uid;
+
+		if (uid < m->uid_from || box->messages[i].expunged)
+			continue;
+		if (ranges.n == b->page_ranges && ranges.at[ranges.n - 1].last + 1 != uid) {
+			answer.next = uid;
+			break;
+		}
+		add_uid(&ranges, uid);
+	}
+	answer.ranges = ranges.at;
+	answer.n_ranges = ranges.n;
+	(void)mailbox_send_uids(b->channel, id, &answer);
+	free(ranges.at);
+}
+
+static struct view keywords_text(const struct box_message *m)
+{
+	struct view v = buf_view(&m->keywords);
+
+	v.n -= v.n ? 1 : 0;
+	return v;
+}
+
+static struct mailbox_row row_of(const struct box_message *m, const struct mailbox_rows_want *want)
+{
+	struct mailbox_row row = {.uid = m->uid, .expunged = m->expunged};
+	struct view bytes = buf_view(&m->bytes);
+
+	if (want->fields & 1 << 0) {
+		row.flags = m->flags;
+		row.keywords = keywords_text(m);
+	}
+	row.modseq = want->fields & 1 << 1 ? m->modseq : 0;
+	row.internaldate_s = want->fields & 1 << 2 ? m->date_s : 0;
+	if (want->fields & 1 << 3) {
+		row.size_bytes = bytes.n;
+		row.header_bytes = m->header_bytes;
+	}
+	if (want->fields & 1 << 4)
+		row.header = view_sub(bytes, 0, m->header_bytes);
+	if (want->fields & 1 << 5)
+		row.index = buf_view(&m->index);
+	if ((want->fields & 1 << 6) && bytes.n <= want->inline_max)
+		row.message = bytes;
+	return row;
+}
+
+static void rows(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_rows_want *m)
+{
+	struct mailbox_row page[2000];
+	struct mailbox_rows answer = {.rows = page};
+	char uidl[ARRAY_LEN(page)][32]; /* "u" and two numbers */
+	size_t total = 0;
+
+	b->rows_asked++;
+	for (uint32_t i = 0; i < box->n; i++) {
+		const struct box_message *message = &box->messages[i];
+
+		if (message->uid < m->uid_from || !in_ranges(m->ranges, m->n_ranges, message->uid) ||
+		    message->modseq <= m->changed_since)
+			continue;
+		if (answer.n_rows == b->page_rows || total > ANSWER_MAX / 4) {
+			answer.next = message->uid;
+			break;
+		}
+		page[answer.n_rows] = row_of(message, m);
+		if (m->fields & 1 << 7) {
+			(void)snprintf(uidl[answer.n_rows], sizeof uidl[0], "u%u.%u", box->uidvalidity, message->uid);
+			page[answer.n_rows].uidl = view_from_cstr(uidl[answer.n_rows]);
+		}
+		total += page[answer.n_rows].message.n + page[answer.n_rows].index.n + page[answer.n_rows].header.n;
+		answer.n_rows++;
+	}
+	(void)mailbox_send_rows(b->channel, id, &answer);
+}
+
+static void bytes(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_bytes_want *m)
+{
+	const struct box_message *message = box_find(box, m->uid);
+
+	b->bytes_asked++;
+	assert(m->length <= 262144);
+	if (!message) {
+		fail(b, id, 6);
+		return;
+	}
+	(void)mailbox_send_bytes(
+	    b->channel, id,
+	    &(struct mailbox_bytes){message->bytes.n, view_sub(buf_view(&message->bytes), m->offset, m->length)});
+}
+
+static void watch(struct box_store *b, uint32_t id, struct box_session *s, const struct mailbox_watch *m)
+{
+	s->watched = m->mailbox;
+	done(b, id);
+}
+
+static void changes(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_changes_want *m)
+{
+	struct mailbox_change page[64];
+	struct ranges vanished = {0};
+	struct mailbox_changes answer = {.highestmodseq = box->modseq, .uidnext = box->uidnext, .rows = page};
+
+	answer.mailbox_gone = box->gone;
+	for (uint32_t i = 0; i < box->n; i++) {
+		const struct box_message *message = &box->messages[i];
+
+		if (message->uid < m->uid_from || message->modseq <= m->since)
+			continue;
+		if (answer.n_rows + vanished.n >= b->page_rows || answer.n_rows == ARRAY_LEN(page)) {
+			answer.next = message->uid;
+			break;
+		}
+		if (message->expunged)
+			add_uid(&vanished, message->uid);
+		else
+			page[answer.n_rows++] = (struct mailbox_change){message->uid, message->flags,
+									keywords_text(message), message->modseq, false};
+	}
+	answer.vanished = vanished.at;
+	answer.n_vanished = vanished.n;
+	(void)mailbox_send_changes(b->channel, id, &answer);
+	free(vanished.at);
+}
+
+/* ---- writes ---- */
+
+static bool has_keyword(struct view keywords, struct view word)
+{
+	struct view one;
+
+	while (view_cut(keywords, ' ', &one, &keywords))
+		if (view_eq_nocase(one, word))
+			return true;
+	return false;
+}
+
+static bool set_keywords(struct box_message *m, const struct mailbox_flags *w)
+{
+	struct buf result = BUF_INIT(BOX_KEYWORDS_BYTES);
+	struct view rest = buf_view(&m->keywords), one;
+	bool changed;
+
+	while (w->mode != 0 && view_cut(rest, ' ', &one, &rest)) {
+		bool named = false;
+
+		for (uint32_t i = 0; i < w->n_keywords; i++)
+			named = named || view_eq_nocase(w->keywords[i].word, one);
+		if (w->mode == 1 || !named)
+			buf_printf(&result, "%.*s ", VIEW_FMT(one));
+	}
+	for (uint32_t i = 0; w->mode != 2 && i < w->n_keywords; i++)
+		if (!has_keyword(buf_view(&result), w->keywords[i].word))
+			buf_printf(&result, "%.*s ", VIEW_FMT(w->keywords[i].word));
+	changed = !view_eq(buf_view(&result), buf_view(&m->keywords));
+	buf_fini(&m->keywords);
+	m->keywords = result;
+	return changed;
+}
+
+static bool set_flags(struct box_message *m, const struct mailbox_flags *w)
+{
+	uint32_t flags = w->mode == 0 ? w->flags : w->mode == 1 ? m->flags | w->flags : m->flags & ~w->flags;
+	bool changed = flags != m->flags;
+
+	m->flags = flags;
+	return set_keywords(m, w) || changed;
+}
+
+static void flags(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_flags *w)
+{
+	struct mailbox_flags_done answer = {.before = box->modseq};
+	struct ranges modified = {0};
+	bool any = false;
+
+	b->flags_asked++;
+	for (uint32_t i = 0; i < box->n; i++) {
+		struct box_message *m = &box->messages[i];
+
+		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid))
+			continue;
+		if (m->modseq > w->unchanged_since) {
+			add_uid(&modified, m->uid);
+		} else if (set_flags(m, w)) {
+			m->modseq = box->modseq + 1;
+			any = true;
+		}
+	}
+	if (any)
+		(void)begin_write(b, box);
+	answer.commit = b->commit;
+	answer.highestmodseq = box->modseq;
+	answer.modified = modified.at;
+	answer.n_modified = modified.n;
+	if (any)
+		notify(b, box);
+	(void)mailbox_send_flags_done(b->channel, id, &answer);
+	free(modified.at);
+}
+
+static void expunge(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_expunge *w)
+{
+	struct ranges gone = {0};
+	struct mailbox_expunged answer = {0};
+
+	for (uint32_t i = 0; i < box->n; i++) {
+		struct box_message *m = &box->messages[i];
+
+		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid) || !(w->all || (m->flags & IMAP_DELETED)))
+			continue;
+		m->expunged = true;
+		m->modseq = box->modseq + 1;
+		add_uid(&gone, m->uid);
+	}
+	if (gone.n) {
+		(void)begin_write(b, box);
+		notify(b, box);
+	}
+	answer.commit = b->commit;
+	answer.highestmodseq = box->modseq;
+	answer.ranges = gone.at;
+	answer.n_ranges = gone.n;
+	(void)mailbox_send_expunged(b->channel, id, &answer);
+	free(gone.at);
+}
+
+static void copy(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_copy *w)
+{
+	struct box *target = find_box(b, w->target);
+	struct ranges sources = {0}, targets = {0};
+	struct mailbox_copied answer = {0};
+	uint32_t n = box->n;
+
+	if (!target) {
+		fail(b, id, 1);
+		return;
+	}
+	(void)begin_write(b, target);
+	if (w->move && target != box)
+		(void)begin_write(b, box);
+	for (uint32_t i = 0; i < n; i++) {
+		struct box_message *m = &box->messages[i], *made;
+
+		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid))
+			continue;
+		made = add_message(b, target, buf_view(&m->bytes), m->flags);
+		m = &box->messages[i]; /* box may be target */
+		made->date_s = m->date_s;
+		buf_append_view(&made->keywords, buf_view(&m->keywords));
+		add_uid(&sources, m->uid);
+		add_uid(&targets, made->uid);
+		if (w->move) {
+			m->expunged = true;
+			m->modseq = box->modseq;
+		}
+	}
+	answer = (struct mailbox_copied){.commit = b->commit,
+					 .target_uidvalidity = target->uidvalidity,
+					 .sources = sources.at,
+					 .n_sources = sources.n,
+					 .targets = targets.at,
+					 .n_targets = targets.n};
+	notify(b, target);
+	if (w->move && target != box)
+		notify(b, box);
+	(void)mailbox_send_copied(b->channel, id, &answer);
+	free(sources.at);
+	free(targets.at);
+}
+
+/* ---- the tree ---- */
+
+static void create(struct box_store *b, uint32_t id, const struct mailbox_create *m)
+{
+	if (find_box(b, m->name)) {
+		fail(b, id, 2);
+		return;
+	}
+	b->commit++;
+	(void)mailbox_send_created(b->channel, id, &(struct mailbox_created){b->commit, add_box(b, m->name, 0)->id});
+}
+
+static void delete_box(struct box_store *b, uint32_t id, struct box *box)
+{
+	if (!box || view_eq_lit(buf_view(&box->name), "INBOX")) {
+		fail(b, id, box ? 3 : 1);
+		return;
+	}
+	box->gone = true;
+	b->commit++;
+	notify(b, box);
+	done(b, id);
+}
+
+static void rename_box(struct box_store *b, uint32_t id, const struct mailbox_rename *m)
+{
+	struct box *box = find_box(b, m->from);
+
+	if (!box || find_box(b, m->to)) {
+		fail(b, id, box ? 2 : 1);
+		return;
+	}
+	buf_reset(&box->name);
+	buf_append_view(&box->name, m->to);
+	b->commit++;
+	done(b, id);
+}
+
+static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_subscribe *m)
+{
+	struct box *box = find_box(b, m->name);
+
+	if (!box && m->on)
+		box = add_box(b, m->name, 1 << 9);
+	if (box)
+		box->attributes = m->on ? box->attributes | 1 << 8 : box->attributes & ~(1u << 8);
+	b->commit++;
+	done(b, id);
+}
+
+/* ---- append ---- */
+
+static void append(struct box_store *b, uint32_t id, const struct mailbox_append *m)
+{
+	struct box_append *a = &b->append;
+
+	if (!find_box(b, m->name)) {
+		fail(b, id, 1);
+		return;
+	}
+	buf_reset(&a->name);
+	buf_reset(&a->bytes);
+	buf_reset(&a->keywords);
+	buf_append_view(&a->name, m->name);
+	for (uint32_t i = 0; i < m->n_keywords; i++)
+		buf_printf(&a->keywords, "%.*s ", VIEW_FMT(m->keywords[i].word));
+	a->id = id;
+	a->session = m->session;
+	a->flags = m->flags;
+	a->has_date = m->has_date;
+	a->date_s = m->internaldate_s;
+}
+
+static void append_piece(struct box_store *b, uint32_t id, const struct mailbox_data *m)
+{
+	if (id != b->append.id)
+		return;
+	buf_append_view(&b->append.bytes, m->bytes);
+	if (!b->no_credit)
+		(void)mailbox_send_more(b->channel, id, &(struct mailbox_more){(uint32_t)m->bytes.n});
+}
+
+static void append_end(struct box_store *b, uint32_t id)
+{
+	struct box_append *a = &b->append;
+	struct box *box = find_box(b, buf_view(&a->name));
+	struct box_message *m;
+
+	if (id != a->id)
+		return;
+	a->id = 0;
+	if (b->fail_code) {
+		fail(b, id, (uint8_t)(b->fail_code - 1));
+		b->fail_code = 0;
+		return;
+	}
+	(void)begin_write(b, box);
+	m = add_message(b, box, buf_view(&a->bytes), a->flags);
+	buf_append_view(&m->keywords, buf_view(&a->keywords));
+	if (a->has_date)
+		m->date_s = a->date_s;
+	notify(b, box);
+	(void)mailbox_send_appended(b->channel, id, &(struct mailbox_appended){b->commit, box->uidvalidity, m->uid});
+}
+
+/* ---- search: flags, keywords, UIDs, sizes and the raw text ---- */
+
+static bool in_set(const struct imap_set *set, uint32_t uid)
+{
+	for (uint32_t i = 0; i < set->count; i++)
+		if (uid >= set->spans[i].first && uid <= set->spans[i].last)
+			return true;
+	return false;
+}
+
+static bool finds(struct view text, struct view needle)
+{
+	for (size_t i = 0; i + needle.n <= text.n; i++)
+		if (view_eq_nocase(view_sub(text, i, needle.n), needle))
+			return true;
+	return false;
+}
+
+static bool key_matches(const struct imap_search *k, const struct box_message *m)
+{
+	struct view text = buf_view(&m->bytes);
+
+	switch ((int)k->kind) {
+	case IMAP_SEARCH_ALL:
+		return true;
+	case IMAP_SEARCH_AND:
+		for (const struct imap_search *at = k->first; at; at = at->next)
+			if (!key_matches(at, m))
+				return false;
+		return true;
+	case IMAP_SEARCH_OR:
+		return key_matches(k->first, m) || key_matches(k->first->next, m);
+	case IMAP_SEARCH_NOT:
+		return !key_matches(k->first, m);
+	case IMAP_SEARCH_UID:
+		return in_set(&k->set, m->uid);
+	case IMAP_SEARCH_FLAG:
+		return (m->flags & k->number) != 0;
+	case IMAP_SEARCH_KEYWORD:
+		return has_keyword(buf_view(&m->keywords), k->text);
+	case IMAP_SEARCH_LARGER:
+		return text.n > k->number;
+	case IMAP_SEARCH_SMALLER:
+		return text.n < k->number;
+	case IMAP_SEARCH_MODSEQ:
+		return m->modseq >= k->number;
+	case IMAP_SEARCH_HEADER:
+		return finds(view_sub(text, 0, m->header_bytes), k->text);
+	case IMAP_SEARCH_BODY:
+	case IMAP_SEARCH_TEXT:
+		return finds(text, k->text);
+	default:
+		return false; /* dates: not known here */
+	}
+}
+
+static void send_matches(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m,
+			 const struct imap_search *root)
+{
+	struct ranges found = {0};
+	struct mailbox_matches answer = {0};
+
+	for (uint32_t i = 0; i < box->n; i++) {
+		const struct box_message *message = &box->messages[i];
+
+		if (message->expunged || !in_ranges(m->ranges, m->n_ranges, message->uid) ||
+		    !key_matches(root, message))
+			continue;
+		add_uid(&found, message->uid);
+		if (message->modseq > answer.highestmodseq)
+			answer.highestmodseq = message->modseq;
+	}
+	for (uint32_t at = 0; at == 0 || at < found.n; at += b->page_ranges) {
+		answer.ranges = found.at + at;
+		answer.n_ranges = found.n - at < b->page_ranges ? found.n - at : b->page_ranges;
+		answer.more = at + answer.n_ranges < found.n;
+		(void)mailbox_send_matches(b->channel, id, &answer);
+	}
+	free(found.at);
+}
+
+/* The program has to be what a client might have sent. */
+static void search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m)
+{
+	struct imap_reader reader;
+	struct imap_search_program program;
+	struct arena arena;
+	const char *error = "";
+	size_t used;
+	enum imap_read read;
+	bool parsed;
+
+	buf_reset(&b->program);
+	buf_append_view(&b->program, m->program);
+	buf_reset(&b->search_text);
+	buf_printf(&b->search_text, "a SEARCH %.*s\r\n", VIEW_FMT(m->program));
+	imap_reader_init(&reader, &imap_reader_limits_default);
+	arena_init(&arena, 1 << 20);
+	read = imap_reader_next(&reader, buf_view(&b->search_text), &used);
+	parsed = read == IMAP_READ_COMMAND && imap_search_parse(reader.command.args, &arena, &program, &error);
+	if (!parsed)
+		fprintf(stderr, "search program: %.*s: %s\n", VIEW_FMT(m->program), error);
+	assert(parsed);
+	send_matches(b, id, box, m, program.root);
+	imap_reader_fini(&reader);
+	arena_fini(&arena);
+}
+
+/* ---- dispatch ---- */
+
+static bool is_write(const struct mailbox_msg *m)
+{
+	return m->type == MAILBOX_FLAGS || m->type == MAILBOX_COPY || m->type == MAILBOX_EXPUNGE ||
+	       m->type == MAILBOX_CREATE || m->type == MAILBOX_DELETE || m->type == MAILBOX_RENAME;
+}
+
+static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *m)
+{
+	switch ((int)m->type) {
+	case MAILBOX_NAMES_WANT:
+		names(b, id, &m->names_want);
+		break;
+	case MAILBOX_CREATE:
+		create(b, id, &m->create);
+		break;
+	case MAILBOX_DELETE:
+		delete_box(b, id, find_box(b, m->delete.name));
+		break;
+	case MAILBOX_RENAME:
+		rename_box(b, id, &m->rename);
+		break;
+	case MAILBOX_SUBSCRIBE:
+		subscribe(b, id, &m->subscribe);
+		break;
+	case MAILBOX_OPEN:
+		open_box(b, id, &m->open);
+		break;
+	case MAILBOX_APPEND:
+		append(b, id, &m->append);
+		break;
+	case MAILBOX_DATA:
+		append_piece(b, id, &m->data);
+		break;
+	case MAILBOX_APPEND_END:
+		append_end(b, id);
+		break;
+	case MAILBOX_APPEND_ABORT:
+		b->aborts++;
+		b->append.id = 0;
+		break;
+	default:
+		assert(!"a message nobody should send");
+	}
+}
+
+/* Those that begin with session and mailbox. */
+static bool on_box(struct box_store *b, uint32_t id, const struct mailbox_msg *m)
+{
+	struct box *box = m->type >= MAILBOX_UIDS_WANT ? box_by_id(b, m->uids_want.mailbox) : NULL;
+
+	switch ((int)m->type) {
+	case MAILBOX_UIDS_WANT:
+		uids(b, id, box, &m->uids_want);
+		return true;
+	case MAILBOX_ROWS_WANT:
+		rows(b, id, box, &m->rows_want);
+		return true;
+	case MAILBOX_BYTES_WANT:
+		bytes(b, id, box, &m->bytes_want);
+		return true;
+	case MAILBOX_CHANGES_WANT:
+		changes(b, id, box, &m->changes_want);
+		return true;
+	case MAILBOX_FLAGS:
+		flags(b, id, box, &m->flags);
+		return true;
+	case MAILBOX_EXPUNGE:
+		expunge(b, id, box, &m->expunge);
+		return true;
+	case MAILBOX_COPY:
+		copy(b, id, box, &m->copy);
+		return true;
+	case MAILBOX_SEARCH:
+		search(b, id, box, &m->search);
+		return true;
+	case MAILBOX_WATCH:
+		watch(b, id, find_session(b, m->watch.session), &m->watch);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
+{
+	struct box_store *b = ctx;
+	const struct mailbox_msg *m = msg;
+
+	(void)c;
+	b->asked++;
+	if (b->mute && m->type != MAILBOX_SESSION_CLOSE)
+		return;
+	if (b->fail_code && is_write(m)) {
+		fail(b, id, (uint8_t)(b->fail_code - 1));
+		b->fail_code = 0;
+	} else if (m->type == MAILBOX_SESSION_OPEN) {
+		open_session(b, id, &m->session_open);
+	} else if (m->type == MAILBOX_SESSION_CLOSE) {
+		find_session(b, m->session_close.session)->id = 0;
+		b->closed++;
+	} else if (!on_box(b, id, m)) {
+		on_tree(b, id, m);
+	}
+}
+
+static void on_close(void *ctx, struct channel *c)
+{
+	(void)ctx;
+	fprintf(stderr, "channel closed: %s\n", channel_error(c));
+	abort();
+}
+
+void box_store_open(struct box_store *b, struct event_base *base, unsigned peer, int *ret_fd)
+{
+	static const struct channel_handlers handlers = {on_msg, on_close, NULL};
+	int fds[2];
+
+	memset(b, 0, sizeof *b);
+	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	b->channel = channel_new(base, fds[0], &mailbox_proto, MAILBOX_PEER_STORE, peer, &handlers, b);
+	*ret_fd = fds[1];
+	b->parser = mime_parser_new(&mime_limits_default);
+	b->page_rows = 3;
+	b->page_ranges = 2;
+	buf_init(&b->append.name, 2048);
+	buf_init(&b->append.bytes, 64 << 20);
+	buf_init(&b->append.keywords, BOX_KEYWORDS_BYTES);
+	buf_init(&b->program, 1 << 20);
+	buf_init(&b->search_text, 1 << 20);
+	add_box(b, VIEW_LIT("INBOX"), 1 << 8);
+	add_box(b, VIEW_LIT("Sent"), 1 << 2 | 1 << 8);
+	add_box(b, VIEW_LIT("Trash"), 1 << 4);
+}
+
+void box_store_close(struct box_store *b)
+{
+	if (b->channel)
+		channel_free(&b->channel);
+	for (size_t i = 0; i < b->n; i++) {
+		for (uint32_t j = 0; j < b->boxes[i].n; j++)
+			message_fini(&b->boxes[i].messages[j]);
+		free(b->boxes[i].messages);
+		buf_fini(&b->boxes[i].name);
+	}
+	mime_parser_free(&b->parser);
+	buf_fini(&b->append.name);
+	buf_fini(&b->append.bytes);
+	buf_fini(&b->append.keywords);
+	buf_fini(&b->program);
+	buf_fini(&b->search_text);
+}
