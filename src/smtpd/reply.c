@@ -18,9 +18,14 @@ static void write_reply(struct session *s, const struct verdict *v)
 
 void reply_now(struct session *s, const struct verdict *v)
 {
-	if (s->state == SESSION_CLOSED)
+	if (s->state == SESSION_CLOSED || s->said_421)
 		return;
 	write_reply(s, v);
+	if (v->code == 421) {
+		s->said_421 = true;
+		if (!s->why_closed)
+			s->why_closed = "ended with 421";
+	}
 	if (v->class != VERDICT_PERMANENT || ++s->errors < s->settings->max_errors)
 		return;
 	write_reply(s, &too_many_errors);

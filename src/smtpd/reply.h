@@ -6,7 +6,7 @@
 #include "smtpd/session.h"
 
 /* The reply to the command in hand. Waits behind replies of earlier RCPTs that are not out. 5xx counts as an error of the
- * client; one too many ends the session. */
+ * client; one too many ends the session, and so does 421, whoever says it. */
 void reply(struct session *s, const struct verdict *v);
 /* The same, now: for what is known to be next. */
 void reply_now(struct session *s, const struct verdict *v);

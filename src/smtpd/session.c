@@ -80,7 +80,7 @@ void session_run(struct session *s)
 	smtpd_unstall(s->smtpd, s);
 	s->running = true;
 	while (step == STEP_DONE)
-		step = states[s->state].run(s);
+		step = s->said_421 ? STEP_CLOSE : states[s->state].run(s);
 	s->running = false;
 	if (step == STEP_CLOSE) {
 		session_close(s, s->why_closed);

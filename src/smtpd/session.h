@@ -50,6 +50,7 @@ struct session {
 	bool trusted; /* may relay (mx only) */
 	bool stalled;
 	bool running; /* session_run() is on the stack */
+	bool said_421; /* the last reply of a session (RFC 5321 §3.8) is out */
 	const struct verdict *parting; /* static; said at the next border between commands, then closed */
 	const char *why_closed; /* static; for the log; NULL: after QUIT */
 	struct smtp_line lines;

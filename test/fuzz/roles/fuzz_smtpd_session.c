@@ -65,6 +65,9 @@ static void run(struct view input, bool submission, size_t step, struct buf *hea
 	buf_append_cstr(heard, rig_hear(&r, client));
 	check_replies(buf_view(heard));
 	check_messages(&r);
+	rig_hang_up(&r, client);
+	rig_store_dies(&r); /* a session waits for its answer though the client went */
+	assert(r.smtpd->session_count == 0 && r.smtpd->bytes_held == 0 && r.smtpd->stalled_count == 0);
 	rig_close(&r);
 }
 

@@ -46,6 +46,8 @@ static void hear_rcpt(struct rig *r, uint32_t id, const struct smtp_rcpt_check *
 		refuse(r, id, 550, "5.1.1", "No such mailbox");
 	else if (starts(m->address, "later"))
 		refuse(r, id, 451, "4.2.1", "Not now");
+	else if (starts(m->address, "ended"))
+		refuse(r, id, 421, "4.7.0", "Ended");
 	else if (starts(m->address, "slow"))
 		r->slow_ids[r->slow_count++] = id;
 	else if (!starts(m->address, "mute"))

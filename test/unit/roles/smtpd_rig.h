@@ -9,7 +9,7 @@
 /* Real smtpd sessions on one loop with a stored and an authd that live in the test, and clients at the other ends of
  * real sockets.
  *
- * The stored: RCPT to `no…@` is refused with 550 5.1.1, `later…@` with 451 4.2.1, `mute…@` is not answered, `slow…@` when
+ * The stored: RCPT to `no…@` is refused with 550 5.1.1, `later…@` with 451 4.2.1, `ended…@` with 421, `mute…@` is not answered, `slow…@` when
  * rig_answer_slow() says so; all others are local. MAIL from `thief…@` is refused with 553 5.7.1. A message from
  * `refuse…@` is refused with 550 5.7.1, one from `mute…@` is not answered; others are kept with ids 1, 2, 3.
  * The authd: PLAIN with "\0me\0secret" and SCRAM-SHA-256 with "hi", then "proof", log in, the latter with data that goes with

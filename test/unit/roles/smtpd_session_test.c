@@ -305,6 +305,21 @@ static void disk_nearly_full(void **state)
 	rig_close(&r);
 }
 
+static void stored_ends_a_session(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, SMTPD_MX, "");
+	c = greeted(&r);
+	TALK(&r, c, {"MAIL FROM:<a@example.net>\r\n", SENDER_OK},
+	     {"RCPT TO:<u@x.org>\r\nRCPT TO:<ended@x.org>\r\nRCPT TO:<v@x.org>\r\n", RCPT_OK "421 4.7.0 Ended\r\n"});
+	rig_hang_up(&r, c);
+	assert_int_equal(r.smtpd->session_count, 0);
+	rig_close(&r);
+}
+
 static void stored_refuses(void **state)
 {
 	struct rig r;
@@ -417,6 +432,7 @@ int main(void)
 	    cmocka_unit_test(limits_of_a_connection),
 	    cmocka_unit_test(disk_nearly_full),
 	    cmocka_unit_test(stored_refuses),
+	    cmocka_unit_test(stored_ends_a_session),
 	    cmocka_unit_test(stored_dies_and_returns),
 	    cmocka_unit_test(stopping_lets_messages_finish),
 	    cmocka_unit_test(settings_change_for_new_sessions),
