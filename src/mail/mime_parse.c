@@ -6,6 +6,7 @@
 #include "mail/bodystructure.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
+#include "mail/mime_details.h"
 #include "mail/mime_field.h"
 #include "mail/mime_index.h"
 
@@ -199,73 +200,6 @@ static bool in_digest(struct mime_parser *p, const struct mime_part *part)
 	       view_eq_lit_nocase(part_at(p, part->parent)->subtype, "digest");
 }
 
-static void set_type(struct mime_parser *p, struct mime_part *part, struct mime_details *d, struct view value)
-{
-	if (mime_field_type(value, &p->arena, &part->type, &part->subtype, &d->params))
-		part->charset = mime_params_get(&d->params, "charset");
-}
-
-/* The MIME header fields; of each the first counts. */
-enum content_field { TYPE, ENCODING, DISPOSITION, ID, DESCRIPTION, MD5, LANGUAGE, LOCATION, CONTENT_FIELDS };
-#define NAME(s)                                                                                                        \
-	{                                                                                                              \
-		(s), sizeof(s) - 1                                                                                     \
-	}
-static const struct view content_names[CONTENT_FIELDS] = {
-    [TYPE] = NAME("Content-Type"),
-    [ENCODING] = NAME("Content-Transfer-Encoding"),
-    [DISPOSITION] = NAME("Content-Disposition"),
-    [ID] = NAME("Content-ID"),
-    [DESCRIPTION] = NAME("Content-Description"),
-    [MD5] = NAME("Content-MD5"),
-    [LANGUAGE] = NAME("Content-Language"),
-    [LOCATION] = NAME("Content-Location"),
-};
-
-static enum content_field find_content_field(struct view name)
-{
-	enum content_field f = TYPE;
-
-	while (f < CONTENT_FIELDS && !view_eq_nocase(name, content_names[f]))
-		f++;
-	return f;
-}
-
-static void set_field(struct mime_parser *p, struct mime_part *part, struct mime_details *d, enum content_field f,
-		      struct view value)
-{
-	switch (f) {
-	case TYPE:
-		set_type(p, part, d, value);
-		break;
-	case ENCODING:
-		d->encoding = mime_field_token(value, &p->arena);
-		part->encoding = mime_field_encoding(d->encoding);
-		break;
-	case DISPOSITION:
-		if (!mime_field_disposition(value, &p->arena, &d->disposition, &d->disposition_params))
-			d->disposition = VIEW_EMPTY;
-		break;
-	case ID:
-		d->id = mime_field_text(value, &p->arena);
-		break;
-	case DESCRIPTION:
-		d->description = mime_field_text(value, &p->arena);
-		break;
-	case MD5:
-		d->md5 = mime_field_text(value, &p->arena);
-		break;
-	case LANGUAGE:
-		d->language_count = mime_field_languages(value, &p->arena, &d->languages);
-		break;
-	case LOCATION:
-		d->location = mime_field_text(value, &p->arena);
-		break;
-	case CONTENT_FIELDS:
-		break;
-	}
-}
-
 static struct view render_envelope(struct mime_parser *p)
 {
 	buf_reset(&p->text);
@@ -273,15 +207,10 @@ static struct view render_envelope(struct mime_parser *p)
 	return arena_copy(&p->arena, buf_view(&p->text));
 }
 
-static bool has_type(const struct mime_part *part, const char *type, const char *subtype)
-{
-	return view_eq_lit_nocase(part->type, type) && view_eq_lit_nocase(part->subtype, subtype);
-}
-
 static enum mime_kind kind_of(struct mime_parser *p, const struct mime_part *part)
 {
 	bool multipart = view_eq_lit_nocase(part->type, "multipart");
-	bool message = has_type(part, "message", "rfc822") || has_type(part, "message", "global");
+	bool message = mime_part_is(part, "message", "rfc822") || mime_part_is(part, "message", "global");
 
 	if (!multipart && !message)
 		return MIME_LEAF;
@@ -295,10 +224,7 @@ static enum mime_kind kind_of(struct mime_parser *p, const struct mime_part *par
 /* What the kept fields say of the part. NULL: the index is full. */
 static struct mime_details *read_fields(struct mime_parser *p, struct mime_part *part)
 {
-	struct mime_details *d = arena_alloc(&p->arena, sizeof *d);
-	struct header_field field;
-	struct header h;
-	bool seen[CONTENT_FIELDS + 1] = {[CONTENT_FIELDS] = true};
+	struct mime_details *d;
 
 	part->type = VIEW_LIT("text");
 	part->subtype = VIEW_LIT("plain");
@@ -306,19 +232,7 @@ static struct mime_details *read_fields(struct mime_parser *p, struct mime_part 
 		part->type = VIEW_LIT("message");
 		part->subtype = VIEW_LIT("rfc822");
 	}
-	header_init(&h, buf_view(&p->kept));
-	while (d && header_next(&h, &field) == PARSE_DONE) {
-		enum content_field f = find_content_field(field.name);
-
-		if (seen[f])
-			continue;
-		seen[f] = true;
-		if (f == TYPE) {
-			part->type = VIEW_LIT("text"); /* also where the field is broken (RFC 2045 §5.2) */
-			part->subtype = VIEW_LIT("plain");
-		}
-		set_field(p, part, d, f, arena_copy(&p->arena, view_trim(field.value)));
-	}
+	d = mime_details_read(buf_view(&p->kept), &p->arena, part);
 	if (d && is_message(p, part))
 		d->envelope = render_envelope(p);
 	return d;
@@ -450,7 +364,7 @@ static void meet_boundary(struct mime_parser *p, struct open_part *multipart, st
 /* Fields that are kept: the MIME ones, and of messages what the envelope needs. */
 static bool is_kept(struct mime_parser *p, struct view name)
 {
-	return find_content_field(name) != CONTENT_FIELDS ||
+	return mime_details_uses_field(name) ||
 	       (is_message(p, part_at(p, current(p)->at)) && envelope_uses_field(name));
 }
 
