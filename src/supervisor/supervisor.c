@@ -183,7 +183,7 @@ static void server_fini(struct server *s)
 
 static void run(struct server *s)
 {
-	log_init("pombo", (enum log_level)s->in.conf->log_level, (enum log_format)s->in.conf->log_format);
+	log_init("supervisor", (enum log_level)s->in.conf->log_level, (enum log_format)s->in.conf->log_format);
 	raise_file_limit(s->in.conf);
 	add_processes(s);
 	s->base = make_base();
