@@ -134,8 +134,13 @@ bool dsn_status_split(struct view text, struct dsn_status *ret, struct view *ret
 
 void dsn_status_format(struct buf *out, struct dsn_status status)
 {
-	if (status.class)
-		buf_printf(out, "%u.%u.%u", (unsigned)status.class, (unsigned)status.subject, (unsigned)status.detail);
+	if (!status.class)
+		return;
+	buf_append_u64(out, status.class);
+	buf_append_char(out, '.');
+	buf_append_u64(out, status.subject);
+	buf_append_char(out, '.');
+	buf_append_u64(out, status.detail);
 }
 
 bool dsn_status_eq(struct dsn_status a, struct dsn_status b)
