@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * The role policyd: a channel to stored, a question at a time. */
 #include "ipc/role.h"
+#include "mail/charset.h"
 #include "policyd/judge.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ static int prepare(struct role *r)
 {
 	struct state *state = xcalloc(1, sizeof *state);
 
+	charset_preload(); /* files cannot be opened later */
 	state->judge = judge_new();
 	role_set_state(r, state);
 	return 0;

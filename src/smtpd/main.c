@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * The role smtpd, as mx and as submission. */
+#include "io/ports.h"
 #include "io/tls.h"
 #include "ipc/role.h"
 #include "ipc/tls_keys.h"
-#include "smtpd/ports.h"
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
@@ -24,19 +24,57 @@ static int complain(int r, const char *what, struct buf *error)
 	return r;
 }
 
+static void on_stream(void *ctx, struct stream *stream, const struct port_service *service)
+{
+	struct state *state = ctx;
+
+	smtpd_accept(state->smtpd, stream, service->name, service->tls_first);
+}
+
+/* A pipelining client fills 64 KiB; a reply line is 512 bytes. */
+static const struct stream_limits stream_limits = {
+    .in_max = 64 * 1024,
+    .out_max = 256 * 1024,
+    .out_high = 64 * 1024,
+    .out_low = 16 * 1024,
+};
+
+#define TOO_MANY "421 4.7.0 Too many connections; try again later\r\n"
+#define TOO_MANY_FROM_ADDRESS "421 4.7.0 Too many connections from your address\r\n"
+
+static const struct port_service mx_services[] = {{"smtp", false}, {NULL, false}};
+static const struct port_service submission_services[] = {
+    {"submission", false}, {"submission-alt", false}, {"submissions", true}, {NULL, false}};
+
+static const struct ports_spec mx_ports = {
+    .stream_limits = &stream_limits,
+    .services = mx_services,
+    .too_many = {TOO_MANY, sizeof TOO_MANY - 1},
+    .too_many_from_address = {TOO_MANY_FROM_ADDRESS, sizeof TOO_MANY_FROM_ADDRESS - 1},
+    .on_stream = on_stream,
+};
+static const struct ports_spec submission_ports = {
+    .stream_limits = &stream_limits,
+    .services = submission_services,
+    .too_many = {TOO_MANY, sizeof TOO_MANY - 1},
+    .too_many_from_address = {TOO_MANY_FROM_ADDRESS, sizeof TOO_MANY_FROM_ADDRESS - 1},
+    .on_stream = on_stream,
+};
+
 static int prepare(struct role *r)
 {
-	enum smtpd_kind kind = strcmp(role_kind(r), "mx") == 0 ? SMTPD_MX : SMTPD_SUBMISSION;
+	bool is_mx = strcmp(role_kind(r), "mx") == 0;
 	struct state *state = xcalloc(1, sizeof *state);
 	struct buf error = BUF_INIT(512);
 	int result = tls_prepare();
 
 	if (result < 0)
 		return result;
-	result = smtpd_new(role_base(r), kind, role_index(r), role_conf(r), &state->smtpd, &error);
+	result = smtpd_new(role_base(r), is_mx ? SMTPD_MX : SMTPD_SUBMISSION, role_index(r), role_conf(r),
+			   &state->smtpd, &error);
 	if (complain(result, "bad_settings", &error) < 0)
 		return result;
-	state->ports = ports_new(state->smtpd, role_conf(r));
+	state->ports = ports_new(role_base(r), role_conf(r), is_mx ? &mx_ports : &submission_ports, state);
 	state->keys = tls_keys_new();
 	role_set_state(r, state);
 	return 0;
@@ -77,7 +115,8 @@ static int on_listener(struct role *r, const char *service, const char *address,
 {
 	struct state *state = role_state(r);
 
-	return ports_add(state->ports, service, address, port, tls, fd);
+	(void)tls; /* the service says it */
+	return ports_add(state->ports, service, address, port, fd);
 }
 
 static void on_listener_gone(struct role *r, const char *service, const char *address, uint16_t port)
