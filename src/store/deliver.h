@@ -67,6 +67,7 @@ struct append_job {
 	struct view name;
 	struct new_message message;
 	int64_t internaldate_s;
+	int64_t wall_s; /* now: SAVEDATE */
 	uint32_t flags;
 	const struct view *keywords;
 	size_t keyword_count;

@@ -49,6 +49,7 @@ struct store_job {
 	void (*advance)(struct store_job *job); /* the slice is durable: the next run starts behind it */
 	void (*forget)(struct store_job *job); /* frees `progress` */
 	void *progress;
+	bool failed; /* in this group */
 };
 
 /* For X_job_init() only. */
@@ -59,6 +60,9 @@ void store_job_fini(struct store_job *job);
 /* Runs as many of `jobs`, in order, as fit about 8 ms (at least one), commits, sets each one's state. Those not reached are
  * JOB_AGAIN too. 0, or -EIO: the store is fatal, nothing of this group may be acknowledged, exit. Writer thread. */
 must_check int store_group_run(struct store *s, struct store_job *const *jobs, size_t count);
+
+/* The words behind a STORE_TEMPORARY or STORE_NO_SPACE of the last group, for the log; NULL when there was none. Writer thread. */
+const char *store_group_error(const struct store *s);
 
 /* Short work that no client waits for: ends a checkpoint so that the WAL starts over. To be called between groups, after the
  * results were told, and about once a second when idle. Writer thread. -EIO: fatal. */

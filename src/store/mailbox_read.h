@@ -5,7 +5,8 @@
 #include "base/buf.h"
 #include "store/store.h"
 
-/* Reading mailboxes (box_…: the names with mailbox_ are those of the channel list of that name). Each call takes a snapshot, copies the answer out, and ends the snapshot before it returns. An answer is
+/* Reading mailboxes (box_…: the names with mailbox_ are those of the channel list). Each call takes a snapshot,
+ * copies the answer out, and ends the snapshot before it returns. An answer is
  * a page: ask again with uid_from = next until next is 0; each page is a snapshot of its own and says its highestmodseq.
  * `account` is the session's: a mailbox of another account is STORE_NO_MAILBOX, like one that does not exist. Results lie in
  * the caller's arena: give it 4 MiB. A full arena ends the page early; STORE_TOO_BIG when not even one row fits. */
@@ -41,7 +42,7 @@ enum row_field {
 	ROW_FLAGS = 1 << 0, /* and keywords */
 	ROW_MODSEQ = 1 << 1,
 	ROW_INTERNALDATE = 1 << 2,
-	ROW_SIZE = 1 << 3, /* and prefix_bytes, header_bytes */
+	ROW_SIZE = 1 << 3, /* and prefix_bytes */
 	ROW_HEADER = 1 << 4, /* prefix and header block */
 	ROW_INDEX = 1 << 5,
 	ROW_MESSAGE = 1 << 6, /* the whole message when it has at most inline_max bytes */
@@ -70,7 +71,7 @@ struct box_row {
 	int64_t internaldate_s, savedate_s, sent_s;
 	uint64_t size_bytes; /* prefix + header block + content: RFC822.SIZE */
 	uint32_t prefix_bytes; /* what stands before the header block; offsets of the index count from behind it */
-	uint32_t header_bytes; /* header block with its empty line, without the prefix */
+	uint32_t header_bytes; /* header block with its empty line, without the prefix; with HEADER, INDEX or MESSAGE */
 	struct view header; /* prefix + header block */
 	struct view index;
 	struct view message; /* p == NULL when larger than inline_max */

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC
+ * What happened after a modseq: IDLE's news, CONDSTORE and QRESYNC. */
+#include "store/mailbox_read.h"
+
+#include "store/box.h"
+
+#include <errno.h>
+
+struct changes_work {
+	struct store_reader *r;
+	struct box box;
+	uint64_t since;
+	uint32_t uid; /* the next to look at */
+	uint32_t new_from; /* UIDs from here on were born after `since` */
+	bool forgotten; /* tombstones are gone: what is absent counts as vanished */
+	struct keyset_cache keysets;
+	struct box_change *rows;
+	size_t count, max;
+	struct uid_range *vanished;
+	size_t vanished_count;
+	bool full;
+};
+
+/* UIDs rise with their modseq of birth: from the end backwards to the first page that begins with an old one. */
+static int find_new_from(struct changes_work *x, uint32_t *ret)
+{
+	uint64_t below = facts_key(x->box.mailbox, facts_page_no(UINT32_MAX));
+	uint32_t found = x->box.uidnext;
+
+	if (x->since == 0) {
+		*ret = 1;
+		return 0;
+	}
+	for (bool old = false; !old;) {
+		struct sql_stmt *st = sql_use(x->r->sql, SQL_facts_before);
+		struct page page;
+		uint32_t no;
+		int rc;
+
+		sql_bind_u64(st, 1, facts_key(x->box.mailbox, 0));
+		sql_bind_u64(st, 2, below);
+		rc = sql_step(st);
+		if (rc > 0) {
+			below = sql_u64(st, 0) - 1;
+			no = (uint32_t)(sql_u64(st, 0) & 0x3ffffff);
+			if (!page_load(&page, PAGE_FACTS, sql_bytes(st, 1)))
+				rc = -EUCLEAN;
+		}
+		sql_reset(st);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			break;
+		for (uint32_t i = page.count; i-- > 0 && !old;) {
+			struct facts_entry e;
+			uint32_t uid = no * FACTS_SLOTS + page_slot(&page, i);
+
+			page_get_facts(&page, i, &e);
+			old = e.born <= x->since && uid < x->box.uidnext;
+			if (!old && uid < found)
+				found = uid;
+		}
+		old |= below < facts_key(x->box.mailbox, 0);
+	}
+	*ret = found;
+	return 0;
+}
+
+/* first..last are absent. False: no room, the page ends before them. */
+static bool add_vanished(struct changes_work *x, uint32_t first, uint32_t last)
+{
+	struct uid_range *end = x->vanished_count ? &x->vanished[x->vanished_count - 1] : NULL;
+
+	if (last >= x->new_from)
+		last = x->new_from - 1; /* came and went: nobody was told of them */
+	if (first > last)
+		return true;
+	if (end && end->last == first - 1) {
+		end->last = last;
+		return true;
+	}
+	if (x->vanished_count == STORE_RANGES_MAX)
+		return false;
+	x->vanished[x->vanished_count++] = (struct uid_range){first, last};
+	return true;
+}
+
+static int add_changed(struct changes_work *x, uint32_t uid, const struct state_entry *e)
+{
+	struct box_change *row = &x->rows[x->count];
+	int rc;
+
+	if (x->count == x->max) {
+		x->full = true;
+		return 0;
+	}
+	*row = (struct box_change){.uid = uid, .flags = e->flags, .modseq = e->modseq, .is_new = uid >= x->new_from};
+	rc = box_keywords(x->r, &x->box, &x->keysets, e->keyset, &row->keywords);
+	if (rc == -EMSGSIZE && x->count > 0) {
+		x->full = true;
+		return 0;
+	}
+	x->count++;
+	return rc;
+}
+
+/* Everything from x->uid up to and with `uid`, whose entry this is. */
+static int look_at(struct changes_work *x, uint32_t uid, const struct state_entry *e)
+{
+	if (x->forgotten && uid > x->uid && !add_vanished(x, x->uid, uid - 1)) {
+		x->full = true;
+		return 0;
+	}
+	if (e->gone) {
+		if ((x->forgotten || e->modseq > x->since) && !add_vanished(x, uid, uid))
+			x->full = true;
+	} else if (e->modseq > x->since) {
+		int rc = add_changed(x, uid, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (!x->full)
+		x->uid = uid + 1;
+	return 0;
+}
+
+static int look_at_page(struct changes_work *x, const struct page *page, uint32_t no)
+{
+	for (uint32_t i = 0; i < page->count && !x->full; i++) {
+		struct state_entry e;
+		uint32_t uid = no * STATE_SLOTS + page_slot(page, i);
+		int rc;
+
+		if (uid < x->uid)
+			continue;
+		page_get_state(page, i, &e);
+		rc = look_at(x, uid, &e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int collect(struct changes_work *x)
+{
+	struct state_cursor c;
+	struct page page;
+	uint32_t no;
+	int rc = 0;
+
+	state_cursor_open(&c, x->r, &x->box, state_page_no(x->uid));
+	while (!x->full && (rc = state_cursor_next(&c, &no)) > 0) {
+		if (!x->forgotten && state_cursor_maxmodseq(&c) <= x->since)
+			continue;
+		rc = state_cursor_load(&c, &page) ? look_at_page(x, &page, no) : -EUCLEAN;
+		if (rc < 0)
+			break;
+	}
+	state_cursor_close(&c);
+	if (rc < 0)
+		return rc;
+	if (!x->full && x->forgotten && x->uid < x->box.uidnext && !add_vanished(x, x->uid, x->box.uidnext - 1))
+		x->full = true;
+	return 1;
+}
+
+static int work(struct changes_work *x)
+{
+	int rc;
+
+	x->forgotten = x->since < x->box.forgotten_modseq;
+	rc = find_new_from(x, &x->new_from);
+	return rc < 0 ? rc : collect(x);
+}
+
+enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint64_t since,
+			       uint32_t uid_from, size_t max_rows, struct arena *a, struct box_changes *ret)
+{
+	struct changes_work x = {
+	    .r = r, .since = since, .uid = uid_from ? uid_from : 1, .keysets = {.a = a}, .max = max_rows};
+	enum store_outcome outcome;
+	int rc;
+
+	x.rows = arena_array(a, max_rows, sizeof *x.rows);
+	x.vanished = arena_array(a, STORE_RANGES_MAX, sizeof *x.vanished);
+	if (!x.rows || !x.vanished || max_rows == 0)
+		return STORE_TOO_BIG;
+	rc = reader_begin(r);
+	rc = rc < 0 ? rc : box_read(r, account, mailbox, &x.box);
+	if (rc > 0)
+		rc = work(&x);
+	outcome = box_outcome(r, rc);
+	reader_end(r);
+	if (outcome == STORE_NO_MAILBOX) {
+		*ret = (struct box_changes){.mailbox_gone = true};
+		return STORE_OK;
+	}
+	if (outcome == STORE_OK)
+		*ret = (struct box_changes){
+		    .highestmodseq = x.box.highestmodseq,
+		    .uidnext = x.box.uidnext,
+		    .vanished = x.vanished,
+		    .vanished_count = x.vanished_count,
+		    .rows = x.rows,
+		    .count = x.count,
+		    .next = x.full ? x.uid : 0,
+		};
+	return outcome;
+}

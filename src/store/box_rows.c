@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC
+ * FETCH: pages of rows, and bytes of one message. */
+#include "store/mailbox_read.h"
+
+#include "base/id.h"
+#include "store/box.h"
+#include "store/content_private.h"
+#include "store/ranges.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { NEEDS_FACTS = ~(ROW_FLAGS | ROW_MODSEQ), NEEDS_MESSAGE = ROW_HEADER | ROW_INDEX | ROW_MESSAGE };
+
+/* A page of rows under way. */
+struct rows_work {
+	struct store_reader *r;
+	const struct rows_query *q;
+	struct arena *a;
+	struct box box;
+	struct range_list ranges;
+	struct facts_cache facts;
+	struct keyset_cache keysets;
+	struct box_row *rows;
+	size_t count, bytes;
+	uint32_t next;
+};
+
+/* Where a message's bytes lie. */
+struct whereabouts {
+	uint64_t message;
+	uint64_t header_bytes, content_bytes;
+	uint64_t content, content_offset;
+	bool content_file;
+	uint32_t prefix_off, prefix_bytes;
+};
+
+/* ---- bytes ---- */
+
+/* With the index as well when `ret_index` is given; in the arena. */
+static int find_message(struct store_reader *r, const struct facts_entry *facts, struct arena *a,
+			struct whereabouts *ret, struct view *ret_index)
+{
+	struct sql_stmt *st = sql_use(r->sql, ret_index ? SQL_message_with_index : SQL_message_get);
+	int rc;
+
+	sql_bind_u64(st, 1, facts->message);
+	rc = sql_step(st);
+	if (rc > 0) {
+		*ret =
+		    (struct whereabouts){facts->message, sql_u64(st, 0),      sql_u64(st, 1),    sql_u64(st, 2),
+					 sql_u64(st, 4), sql_i64(st, 3) != 0, facts->prefix_off, facts->prefix_bytes};
+		if (ret_index) {
+			*ret_index = arena_copy(a, sql_bytes(st, 5));
+			rc = ret_index->p ? rc : -EMSGSIZE;
+		}
+	}
+	sql_reset(st);
+	return rc < 0 ? rc : rc == 0 ? -EUCLEAN : 0;
+}
+
+/* `n` bytes at `offset` of a column of bytes, appended. */
+static int append_part(struct store_reader *r, enum sql_id id, uint64_t row, uint64_t offset, uint64_t n,
+		       struct buf *out)
+{
+	struct sql_stmt *st = sql_use(r->sql, id);
+	int rc;
+
+	if (n == 0)
+		return 0;
+	sql_bind_u64(st, 1, row);
+	sql_bind_u64(st, 2, offset + 1);
+	sql_bind_u64(st, 3, n);
+	rc = sql_step(st);
+	if (rc > 0) {
+		rc = sql_bytes(st, 0).n == n ? 1 : -EUCLEAN;
+		buf_append_view(out, sql_bytes(st, 0));
+	}
+	sql_reset(st);
+	return rc < 0 ? rc : rc == 0 ? -EUCLEAN : out->overflow ? -EMSGSIZE : 0;
+}
+
+static int append_file(struct store_reader *r, const struct whereabouts *w, uint64_t offset, uint64_t n,
+		       struct buf *out)
+{
+	if (n == 0)
+		return 0;
+	if (r->content_fd < 0 || r->content != w->content) {
+		fd_close(&r->content_fd);
+		r->content_fd = content_open(r->store, w->content);
+		r->content = w->content;
+		if (r->content_fd < 0)
+			return r->content_fd;
+	}
+	return content_read_fd(r->content_fd, w->content_offset + offset, n, out);
+}
+
+/* The piece of [offset, offset + n) that falls into a segment of `bytes` bytes; moves the window behind the segment. */
+static bool cut_window(uint64_t bytes, uint64_t *offset, uint64_t *n, uint64_t *ret_offset, uint64_t *ret_n)
+{
+	if (*offset >= bytes) {
+		*offset -= bytes;
+		return false;
+	}
+	*ret_offset = *offset;
+	*ret_n = *n < bytes - *offset ? *n : bytes - *offset;
+	*n -= *ret_n;
+	*offset = 0;
+	return *ret_n > 0;
+}
+
+/* Bytes of the message as it is read. The window lies inside it. */
+static int append_bytes(struct store_reader *r, const struct whereabouts *w, uint64_t offset, uint64_t n,
+			struct buf *out)
+{
+	uint64_t off, part;
+	int rc = 0;
+
+	if (cut_window(w->prefix_bytes, &offset, &n, &off, &part))
+		rc = append_part(r, SQL_prefix_part, w->message, w->prefix_off + off, part, out);
+	if (rc == 0 && n > 0 && cut_window(w->header_bytes, &offset, &n, &off, &part))
+		rc = append_part(r, SQL_header_part, w->message, off, part, out);
+	if (rc == 0 && n > 0 && cut_window(w->content_bytes, &offset, &n, &off, &part))
+		rc = w->content_file ? append_file(r, w, off, part, out)
+				     : append_part(r, SQL_content_part, w->content, off, part, out);
+	return rc;
+}
+
+/* The same into the arena. */
+static int read_bytes(struct rows_work *x, const struct whereabouts *w, uint64_t n, struct view *ret)
+{
+	struct buf out = BUF_INIT(n + 1);
+	int rc = append_bytes(x->r, w, 0, n, &out);
+
+	if (rc == 0) {
+		*ret = arena_copy(x->a, buf_view(&out));
+		rc = ret->p ? 0 : -EMSGSIZE;
+	}
+	buf_fini(&out);
+	return rc;
+}
+
+/* ---- one row ---- */
+
+static int read_uidl(struct rows_work *x, const struct state_entry *e, const struct facts_entry *facts,
+		     struct box_row *row)
+{
+	struct buf out = BUF_INIT(128);
+	char id[ID_TEXT_BYTES + 1];
+	int rc = 0;
+
+	if (e->has_uidl) {
+		struct sql_stmt *st = sql_use(x->r->sql, SQL_uidl_get);
+
+		sql_bind_u64(st, 1, copy_key(x->box.mailbox, row->uid));
+		rc = sql_step(st);
+		if (rc > 0)
+			buf_append_view(&out, sql_bytes(st, 0));
+		sql_reset(st);
+		rc = rc < 0 ? rc : rc == 0 ? -EUCLEAN : 0;
+	} else {
+		id_format(facts->message, id);
+		buf_printf(&out, "%s-%llx.%x", id, (unsigned long long)x->box.mailbox, row->uid);
+	}
+	row->uidl = arena_copy(x->a, buf_view(&out));
+	buf_fini(&out);
+	return rc < 0 ? rc : row->uidl.p ? 0 : -EMSGSIZE;
+}
+
+static int read_message(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
+{
+	uint32_t fields = x->q->fields;
+	struct whereabouts w;
+	uint64_t head;
+	int rc = find_message(x->r, facts, x->a, &w, fields & ROW_INDEX ? &row->index : NULL);
+
+	if (rc < 0)
+		return rc;
+	row->header_bytes = (uint32_t)w.header_bytes;
+	head = w.prefix_bytes + w.header_bytes;
+	if (fields & ROW_MESSAGE && row->size_bytes <= x->q->inline_max) {
+		rc = read_bytes(x, &w, row->size_bytes, &row->message);
+		if (rc == 0 && fields & ROW_HEADER)
+			row->header = view_sub(row->message, 0, head);
+	} else if (fields & ROW_HEADER) {
+		rc = read_bytes(x, &w, head, &row->header);
+	}
+	return rc;
+}
+
+static int read_facts(struct rows_work *x, const struct state_entry *e, struct box_row *row)
+{
+	struct facts_entry facts;
+	int rc = box_facts(x->r, &x->box, row->uid, &x->facts, &facts);
+
+	if (rc < 0)
+		return rc;
+	row->internaldate_s = facts.internal_s;
+	row->savedate_s = facts.saved_s;
+	row->sent_s = facts.sent_s;
+	row->size_bytes = facts.size_bytes;
+	row->prefix_bytes = facts.prefix_bytes;
+	row->message_id = facts.message;
+	if (x->q->fields & ROW_UIDL)
+		rc = read_uidl(x, e, &facts, row);
+	if (rc == 0 && x->q->fields & NEEDS_MESSAGE)
+		rc = read_message(x, &facts, row);
+	return rc;
+}
+
+static int read_row(struct rows_work *x, uint32_t uid, const struct state_entry *e, struct box_row *row)
+{
+	int rc = 0;
+
+	*row = (struct box_row){.uid = uid, .expunged = e->gone, .flags = e->flags, .modseq = e->modseq};
+	if (x->q->fields & ROW_FLAGS)
+		rc = box_keywords(x->r, &x->box, &x->keysets, e->keyset, &row->keywords);
+	if (rc == 0 && x->q->fields & (uint32_t)NEEDS_FACTS)
+		rc = read_facts(x, e, row);
+	return rc;
+}
+
+/* ---- the page ---- */
+
+static bool is_full(const struct rows_work *x)
+{
+	return x->count >= x->q->max_rows || x->bytes >= x->q->max_bytes;
+}
+
+/* 1 go on, 0 the page is full, negative errno. */
+static int add_row(struct rows_work *x, uint32_t uid, const struct state_entry *e)
+{
+	struct box_row *row = &x->rows[x->count];
+	int rc;
+
+	if (is_full(x)) {
+		x->next = uid;
+		return 0;
+	}
+	rc = read_row(x, uid, e, row);
+	if (rc == -EMSGSIZE && x->count > 0) {
+		x->next = uid;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	x->bytes += sizeof *row + row->keywords.n + row->index.n + row->uidl.n +
+		    (row->message.n ? row->message.n : row->header.n);
+	x->count++;
+	return 1;
+}
+
+/* The rows of one state page. Results as in add_row(). */
+static int add_page(struct rows_work *x, const struct page *page, uint32_t no)
+{
+	const struct range_list *l = &x->ranges;
+	uint32_t first = no * STATE_SLOTS;
+	size_t k = range_list_seek(l->at, l->count, first);
+
+	for (uint32_t i = 0; i < page->count; i++) {
+		struct state_entry e;
+		uint32_t uid = first + page_slot(page, i);
+		int rc;
+
+		while (k < l->count && l->at[k].last < uid)
+			k++;
+		if (k == l->count)
+			return 1;
+		if (uid < l->at[k].first)
+			continue;
+		page_get_state(page, i, &e);
+		if (e.modseq <= x->q->changed_since || (e.gone && !x->q->with_expunged))
+			continue;
+		rc = add_row(x, uid, &e);
+		if (rc <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+/* The next page at or behind `no` that the ranges touch; UINT32_MAX when there is none. */
+static uint32_t wanted_page(const struct rows_work *x, uint32_t no)
+{
+	const struct range_list *l = &x->ranges;
+	size_t k = no <= state_page_no(UINT32_MAX) ? range_list_seek(l->at, l->count, no * STATE_SLOTS) : l->count;
+
+	if (k == l->count)
+		return UINT32_MAX;
+	return state_page_no(l->at[k].first) > no ? state_page_no(l->at[k].first) : no;
+}
+
+static int collect(struct rows_work *x)
+{
+	uint32_t no, wanted = wanted_page(x, 0);
+	struct state_cursor c;
+	struct page page;
+	int rc = 1;
+
+	if (wanted == UINT32_MAX)
+		return 1;
+	state_cursor_open(&c, x->r, &x->box, wanted);
+	while (rc > 0 && (rc = state_cursor_next(&c, &no)) > 0) {
+		wanted = wanted_page(x, no);
+		if (wanted == UINT32_MAX)
+			break;
+		if (wanted > no) {
+			state_cursor_close(&c);
+			state_cursor_open(&c, x->r, &x->box, wanted);
+			continue;
+		}
+		if (state_cursor_maxmodseq(&c) <= x->q->changed_since)
+			continue;
+		rc = state_cursor_load(&c, &page) ? add_page(x, &page, no) : -EUCLEAN;
+	}
+	state_cursor_close(&c);
+	return rc < 0 ? rc : 1;
+}
+
+enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a, struct box_rows *ret)
+{
+	struct rows_work x = {.r = r, .q = q, .a = a, .facts = {.no = UINT32_MAX}, .keysets = {.a = a}};
+	enum store_outcome outcome;
+	int rc;
+
+	x.rows = arena_array(a, q->max_rows, sizeof *x.rows);
+	if (!x.rows || q->max_rows == 0)
+		return STORE_TOO_BIG;
+	range_list_normalize(&x.ranges, q->ranges, q->range_count, UINT32_MAX);
+	range_list_from(&x.ranges, q->uid_from);
+	rc = reader_begin(r);
+	rc = rc < 0 ? rc : box_read(r, q->account, q->mailbox, &x.box);
+	if (rc > 0)
+		rc = collect(&x);
+	outcome = box_outcome(r, rc);
+	reader_end(r);
+	range_list_fini(&x.ranges);
+	if (outcome == STORE_OK)
+		*ret = (struct box_rows){x.box.highestmodseq, x.rows, x.count, x.next};
+	return outcome;
+}
+
+/* ---- bytes of one message ---- */
+
+/* 1 with the facts of a UID that is there, expunged or not; 0 none; negative errno. */
+static int find_copy(struct store_reader *r, const struct box *box, uint32_t uid, struct facts_entry *ret)
+{
+	struct facts_cache cache = {.no = UINT32_MAX};
+	struct page page;
+	int rc = box_state(r, box, state_page_no(uid), &page);
+
+	if (rc <= 0 || page_find(&page, uid % STATE_SLOTS) == page.count)
+		return rc < 0 ? rc : 0;
+	rc = box_facts(r, box, uid, &cache, ret);
+	return rc < 0 ? rc : 1;
+}
+
+static enum store_outcome bytes_in(struct store_reader *r, const struct box *box, uint32_t uid, uint64_t offset,
+				   uint32_t length, struct buf *out, uint64_t *ret_size_bytes)
+{
+	struct facts_entry facts;
+	struct whereabouts w;
+	int rc = find_copy(r, box, uid, &facts);
+
+	if (rc == 0)
+		return STORE_NO_MESSAGE;
+	if (rc > 0)
+		rc = find_message(r, &facts, NULL, &w, NULL);
+	if (rc == 0 && offset < facts.size_bytes) {
+		uint64_t left = facts.size_bytes - offset;
+
+		rc = append_bytes(r, &w, offset, left < length ? left : length, out);
+	}
+	if (rc < 0)
+		return box_outcome(r, rc);
+	*ret_size_bytes = facts.size_bytes;
+	return STORE_OK;
+}
+
+enum store_outcome box_bytes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid, uint64_t offset,
+			     uint32_t length, struct buf *out, uint64_t *ret_size_bytes)
+{
+	enum store_outcome outcome;
+	struct box box;
+	int rc = reader_begin(r);
+
+	rc = rc < 0 ? rc : box_read(r, account, mailbox, &box);
+	outcome = rc > 0 ? bytes_in(r, &box, uid, offset, length, out, ret_size_bytes) : box_outcome(r, rc);
+	reader_end(r);
+	return outcome;
+}

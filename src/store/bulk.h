@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORE_BULK_H
+#define POMBO_STORE_BULK_H
+
+#include "store/ranges.h"
+#include "store/writer.h"
+
+/* A change to more messages than one transaction takes (doc/schema.md, "Bulk"):
+ *
+ *     bulk_begin     claims the mailbox; from here on its state pages are written to uid_staged
+ *       │  ┌──────── bulk_resume at the start of every further slice
+ *     (slices: pages staged, counts kept in memory)          readers see nothing; a crash here leaves nothing
+ *     bulk_switch    counts written, overlay set              readers see all; a crash from here on is finished by bulk_recover()
+ *     bulk_merge     staged pages to their place, in slices
+ *     (done)         overlay cleared, claim released at the end of the job
+ *
+ * A job keeps two of these: where the slice under way stands, and where the last durable one ended; a replayed group starts again
+ * from the latter. */
+enum { BULK_DIRECT_PAGES = 400, BULK_SLICE_PAGES = 200 };
+
+enum bulk_phase { BULK_STAGE, BULK_MERGE };
+
+struct bulk_side {
+	uint64_t mailbox;
+	struct mbox_counts counts;
+};
+
+struct bulk {
+	enum bulk_phase phase;
+	struct bulk_side sides[2];
+	size_t side_count;
+};
+
+must_check int bulk_begin(struct writer *w, struct bulk *b, struct mbox *m, const struct store_job *job);
+must_check int bulk_resume(struct writer *w, const struct bulk *b, size_t side, struct mbox **ret);
+/* At the end of a slice that is not the last. */
+void bulk_keep(struct bulk *b, size_t side, const struct mbox *m);
+must_check int bulk_switch(struct writer *w, struct bulk *b, struct mbox *m);
+/* A slice; *ret_done when all sides have their pages in place. */
+must_check int bulk_merge(struct writer *w, const struct bulk *b, bool *ret_done);
+
+/* Are the pages that hold `ranges` too many for one transaction? */
+must_check int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, bool *ret);
+/* At open: ends what a crash left. */
+must_check int bulk_recover(struct writer *w);
+
+#endif

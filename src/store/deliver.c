@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC
+ * A new message: its rows, its copies, its queued recipients. The hot path: three inserts, and pages kept in memory. */
+#include "store/deliver.h"
+
+#include "store/content_private.h"
+#include "store/store_private.h"
+#include "store/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static uint64_t content_of(const struct new_message *m)
+{
+	return m->file ? content_bytes(m->file) - m->file_offset : m->content.n;
+}
+
+static uint64_t header_of(const struct new_message *m)
+{
+	return (uint64_t)m->header_add.n + m->header.n;
+}
+
+static enum store_outcome check_message(const struct new_message *m)
+{
+	if (m->id == 0 || m->id > INT64_MAX || header_of(m) == 0)
+		return STORE_BAD_REQUEST;
+	if (m->file && (!content_is_placed(m->file) || m->file_offset > content_bytes(m->file)))
+		return STORE_BAD_REQUEST;
+	if (header_of(m) > STORE_HEADER_MAX || m->index.n > STORE_INDEX_MAX)
+		return STORE_TOO_BIG;
+	return !m->file && m->content.n > STORE_INLINE_MAX ? STORE_TOO_BIG : STORE_OK;
+}
+
+static int insert_message(struct writer *w, const struct new_message *m)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_message_insert);
+
+	sql_bind_u64(st, 1, m->id);
+	sql_bind_u64(st, 2, header_of(m));
+	sql_bind_u64(st, 3, content_of(m));
+	sql_bind_u64(st, 4, m->file ? content_id(m->file) : m->id);
+	sql_bind_i64(st, 5, m->file != NULL);
+	sql_bind_u64(st, 6, m->file ? m->file_offset : 0);
+	sql_bind_bytes(st, 7, m->index);
+	return sql_run(st);
+}
+
+/* The prefixes stand in w->scratch from 0 to `prefix_bytes`. */
+static int insert_header(struct writer *w, const struct new_message *m)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_header_insert);
+	size_t prefix_bytes = w->scratch.n;
+	struct view header = m->header;
+
+	if (m->header_add.n > 0) {
+		buf_append_view(&w->scratch, m->header_add);
+		buf_append_view(&w->scratch, m->header);
+		header = view_sub(buf_view(&w->scratch), prefix_bytes, w->scratch.n);
+	}
+	if (w->scratch.overflow)
+		return -EMSGSIZE;
+	sql_bind_u64(st, 1, m->id);
+	sql_bind_bytes(st, 2, header);
+	sql_bind_bytes(st, 3, view_sub(buf_view(&w->scratch), 0, prefix_bytes));
+	return sql_run(st);
+}
+
+static int insert_rows(struct writer *w, const struct new_message *m, size_t refs)
+{
+	struct sql_stmt *st;
+	int rc = insert_message(w, m);
+
+	if (rc == 0)
+		rc = insert_header(w, m);
+	if (rc == 0 && refs > 1)
+		rc = message_ref_add(w, m->id, (int64_t)refs - 1);
+	if (rc < 0 || m->file)
+		return rc;
+	st = sql_use(w->sql, SQL_content_insert);
+	sql_bind_u64(st, 1, m->id);
+	sql_bind_bytes(st, 2, m->content);
+	return sql_run(st);
+}
+
+static bool is_over(const struct acct *a, uint64_t bytes)
+{
+	return a->quota_bytes > 0 && (a->used_bytes > a->quota_bytes || bytes > a->quota_bytes - a->used_bytes);
+}
+
+/* ---- deliver ---- */
+
+/* Where one copy goes. STEP_DONE: job->outcome says whether it can. Changes nothing. */
+static enum job_step find_box(struct writer *w, struct deliver_job *j, struct deliver_local *local)
+{
+	struct mbox *m = NULL;
+	struct acct *a;
+	uint64_t bytes = local->prefix.n + header_of(&j->message) + content_of(&j->message);
+	int rc = writer_acct(w, local->account, &a);
+
+	if (rc == 0 && !a) {
+		j->job.outcome = STORE_STALE;
+		return STEP_DONE;
+	}
+	if (rc == 0 && local->folder.n > 0)
+		rc = writer_mbox_by_name(w, local->account, local->folder, &m);
+	if (rc == 0 && !m)
+		rc = writer_mbox(w, a->inbox, &m);
+	if (rc < 0 || !m)
+		return writer_error(w, rc < 0 ? rc : -EUCLEAN, "finding the mailbox");
+	if (writer_is_busy(w, m->id, &j->job))
+		return STEP_AGAIN;
+	if (!local->ignore_quota && is_over(a, bytes))
+		j->job.outcome = STORE_OVER_QUOTA;
+	else if (!keyset_valid(local->keywords, local->keyword_count))
+		j->job.outcome = STORE_BAD_REQUEST;
+	local->ret_mailbox = m->id;
+	return STEP_DONE;
+}
+
+static enum job_step check_deliver(struct writer *w, struct deliver_job *j)
+{
+	j->job.outcome = check_message(&j->message);
+	if (j->local_count + j->remote_count == 0)
+		j->job.outcome = STORE_BAD_REQUEST;
+	for (size_t i = 0; i < j->local_count && j->job.outcome == STORE_OK; i++) {
+		enum job_step step = find_box(w, j, &j->locals[i]);
+
+		if (step != STEP_DONE)
+			return step;
+	}
+	return STEP_DONE;
+}
+
+static int deliver_copy(struct writer *w, const struct deliver_job *j, struct deliver_local *local, size_t prefix_off)
+{
+	struct new_copy copy = {
+	    .message = j->message.id,
+	    .size_bytes = local->prefix.n + header_of(&j->message) + content_of(&j->message),
+	    .internal_s = j->wall_s,
+	    .saved_s = j->wall_s,
+	    .sent_s = j->message.sent_s,
+	    .prefix_off = (uint32_t)prefix_off,
+	    .prefix_bytes = (uint32_t)local->prefix.n,
+	    .flags = local->flags,
+	};
+	struct mbox *m;
+	bool limit;
+	int rc = writer_mbox(w, local->ret_mailbox, &m);
+
+	/* A mailbox that can hold no more keywords gets the message without them. */
+	if (rc == 0)
+		rc = keyset_intern(w, m, local->keywords, local->keyword_count, &copy.keyset, &limit);
+	if (rc < 0)
+		return rc;
+	return mbox_append(w, m, &copy, mbox_next_modseq(w, m), &local->ret_uid);
+}
+
+static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t prefix_off)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_message_insert);
+
+	sql_bind_u64(st, 1, j->message.id);
+	sql_bind_u64(st, 2, j->account);
+	sql_bind_text(st, 3, j->sender);
+	sql_bind_text(st, 4, j->envid);
+	sql_bind_i64(st, 5, j->ret);
+	sql_bind_i64(st, 6, j->body);
+	sql_bind_i64(st, 7, j->smtputf8);
+	sql_bind_i64(st, 8, j->requiretls);
+	sql_bind_i64(st, 9, j->wall_s);
+	sql_bind_u64(st, 10, j->remote_prefix.n + header_of(&j->message) + content_of(&j->message));
+	sql_bind_u64(st, 11, prefix_off);
+	sql_bind_u64(st, 12, j->remote_prefix.n);
+	return sql_run(st);
+}
+
+static int queue_recipient(struct writer *w, const struct deliver_job *j, const struct deliver_remote *r)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_recipient_insert);
+
+	sql_bind_u64(st, 1, writer_count(w, COUNTER_QUEUE));
+	sql_bind_u64(st, 2, j->message.id);
+	sql_bind_text(st, 3, r->address);
+	sql_bind_text(st, 4, r->domain);
+	sql_bind_text(st, 5, r->orcpt);
+	sql_bind_i64(st, 6, r->notify);
+	sql_bind_i64(st, 7, j->wall_s);
+	return sql_run(st);
+}
+
+static int queue_all(struct writer *w, const struct deliver_job *j, size_t prefix_off)
+{
+	int rc;
+
+	if (j->remote_count == 0)
+		return 0;
+	rc = queue_envelope(w, j, prefix_off);
+	for (size_t i = 0; rc == 0 && i < j->remote_count; i++)
+		rc = queue_recipient(w, j, &j->remotes[i]);
+	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	return rc;
+}
+
+static enum job_step run_deliver(struct writer *w, struct store_job *job)
+{
+	struct deliver_job *j = (struct deliver_job *)job;
+	enum job_step step = check_deliver(w, j);
+	size_t off = 0;
+	int rc;
+
+	if (step != STEP_DONE || job->outcome != STORE_OK)
+		return step;
+	buf_reset(&w->scratch);
+	for (size_t i = 0; i < j->local_count; i++)
+		buf_append_view(&w->scratch, j->locals[i].prefix);
+	buf_append_view(&w->scratch, j->remote_prefix);
+	rc = insert_rows(w, &j->message, j->local_count + (j->remote_count > 0));
+	for (size_t i = 0; rc == 0 && i < j->local_count; i++) {
+		rc = deliver_copy(w, j, &j->locals[i], off);
+		off += j->locals[i].prefix.n;
+	}
+	if (rc == 0)
+		rc = queue_all(w, j, off);
+	return rc < 0 ? writer_error(w, rc, "delivering") : STEP_DONE;
+}
+
+void deliver_job_init(struct deliver_job *j)
+{
+	*j = (struct deliver_job){0};
+	store_job_init(&j->job, run_deliver);
+}
+
+/* ---- append ---- */
+
+static enum job_step check_append(struct writer *w, struct append_job *j, struct mbox **ret)
+{
+	struct acct *a;
+	int rc;
+
+	j->job.outcome = check_message(&j->message);
+	if (j->job.outcome != STORE_OK)
+		return STEP_DONE;
+	rc = writer_acct(w, j->account, &a);
+	if (rc == 0)
+		rc = writer_mbox_by_name(w, j->account, j->name, ret);
+	if (rc < 0)
+		return writer_error(w, rc, "finding the mailbox");
+	if (!a || !*ret)
+		j->job.outcome = STORE_NO_MAILBOX;
+	else if (writer_is_busy(w, (*ret)->id, &j->job))
+		return STEP_AGAIN;
+	else if (is_over(a, header_of(&j->message) + content_of(&j->message)))
+		j->job.outcome = STORE_OVER_QUOTA;
+	else if (!keyset_valid(j->keywords, j->keyword_count) || j->uidl.n > 70)
+		j->job.outcome = STORE_BAD_REQUEST;
+	return STEP_DONE;
+}
+
+static int append_copy(struct writer *w, struct append_job *j, struct mbox *m, uint32_t keyset)
+{
+	struct new_copy copy = {
+	    .message = j->message.id,
+	    .size_bytes = header_of(&j->message) + content_of(&j->message),
+	    .internal_s = j->internaldate_s,
+	    .saved_s = j->wall_s,
+	    .sent_s = j->message.sent_s,
+	    .flags = j->flags,
+	    .keyset = keyset,
+	    .has_uidl = j->uidl.n > 0,
+	};
+	struct sql_stmt *st;
+	int rc = mbox_append(w, m, &copy, mbox_next_modseq(w, m), &j->ret_uid);
+
+	if (rc < 0 || j->uidl.n == 0)
+		return rc;
+	st = sql_use(w->sql, SQL_uidl_insert);
+	sql_bind_u64(st, 1, copy_key(m->id, j->ret_uid));
+	sql_bind_text(st, 2, j->uidl);
+	return sql_run(st);
+}
+
+static enum job_step run_append(struct writer *w, struct store_job *job)
+{
+	struct append_job *j = (struct append_job *)job;
+	struct mbox *m = NULL;
+	enum job_step step = check_append(w, j, &m);
+	uint32_t keyset;
+	bool limit;
+	int rc;
+
+	if (step != STEP_DONE || job->outcome != STORE_OK)
+		return step;
+	rc = keyset_intern(w, m, j->keywords, j->keyword_count, &keyset, &limit);
+	if (rc == 0 && limit) {
+		job->outcome = STORE_LIMIT;
+		return STEP_DONE;
+	}
+	buf_reset(&w->scratch);
+	if (rc == 0)
+		rc = insert_rows(w, &j->message, 1);
+	if (rc == 0)
+		rc = append_copy(w, j, m, keyset);
+	j->ret_mailbox = m->id;
+	j->ret_uidvalidity = m->uidvalidity;
+	return rc < 0 ? writer_error(w, rc, "appending") : STEP_DONE;
+}
+
+void append_job_init(struct append_job *j)
+{
+	*j = (struct append_job){0};
+	store_job_init(&j->job, run_append);
+}

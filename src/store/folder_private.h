@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORE_FOLDER_PRIVATE_H
+#define POMBO_STORE_FOLDER_PRIVATE_H
+
+#include "store/folder.h"
+#include "store/writer.h"
+
+/* INBOX, Drafts, Sent, Junk, Trash, Archive with their special uses, subscribed. */
+must_check int folder_make_defaults(struct writer *w, uint64_t account);
+/* All mailboxes of an account that is removed: marked gone, names and subscriptions dropped. *ret_busy: a bulk job is at one. */
+must_check int folder_drop_all(struct writer *w, uint64_t account, bool *ret_busy);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC
+ * The tables, as numbered migrations, and how a database is brought forward. doc/schema.md explains them. */
+#include "store/schema.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char version_1[] =
+    "CREATE TABLE counter (name {text} NOT NULL PRIMARY KEY, value {int} NOT NULL);"
+
+    "CREATE TABLE domain (name {text} NOT NULL PRIMARY KEY, alias_of {text} NOT NULL, created_s {int} NOT NULL);"
+    "CREATE TABLE account (id {id} NOT NULL PRIMARY KEY, address {text} NOT NULL UNIQUE, domain {text} NOT NULL,"
+    " disabled {int} NOT NULL, generation {int} NOT NULL, quota_bytes {int} NOT NULL, created_s {int} NOT NULL,"
+    " last_login_s {int} NOT NULL, argon2 {text} NOT NULL, scram_salt {bytes} NOT NULL,"
+    " scram_iterations {int} NOT NULL, scram_stored_key {bytes} NOT NULL, scram_server_key {bytes} NOT NULL);"
+    "CREATE INDEX account_domain ON account (domain);"
+    "CREATE TABLE account_usage (account {id} NOT NULL PRIMARY KEY, bytes {int} NOT NULL, messages {int} NOT NULL);"
+    "CREATE TABLE alias (address {text} NOT NULL PRIMARY KEY, domain {text} NOT NULL);"
+    "CREATE INDEX alias_domain ON alias (domain);"
+    "CREATE TABLE alias_target (alias {text} NOT NULL, n {int} NOT NULL, target {text} NOT NULL,"
+    " PRIMARY KEY (alias, n)) {clustered};"
+    "CREATE INDEX alias_target_target ON alias_target (target);"
+    "CREATE TABLE send_as (account {int} NOT NULL, address {text} NOT NULL, PRIMARY KEY (account, address)) "
+    "{clustered};"
+    "CREATE TABLE seen_login (id {id} NOT NULL PRIMARY KEY, account {int} NOT NULL, network {text} NOT NULL,"
+    " wall_s {int} NOT NULL);"
+    "CREATE UNIQUE INDEX seen_login_network ON seen_login (account, network);"
+
+    "CREATE TABLE mailbox (id {id} NOT NULL PRIMARY KEY, account {int} NOT NULL, name {text},"
+    " uidvalidity {int} NOT NULL, special_use {int} NOT NULL, noselect {int} NOT NULL, created_s {int} NOT NULL,"
+    " gone_s {int} NOT NULL);"
+    "CREATE UNIQUE INDEX mailbox_name ON mailbox (account, name);"
+    "CREATE INDEX mailbox_gone ON mailbox (gone_s) WHERE gone_s > 0;"
+    "CREATE TABLE subscription (account {int} NOT NULL, name {text} NOT NULL, PRIMARY KEY (account, name)) {clustered};"
+    "CREATE TABLE mailbox_count (mailbox {id} NOT NULL PRIMARY KEY, uidnext {int} NOT NULL,"
+    " highestmodseq {int} NOT NULL, messages {int} NOT NULL, unseen {int} NOT NULL, deleted {int} NOT NULL,"
+    " bytes {int} NOT NULL, unseen_page {int} NOT NULL, forgotten_modseq {int} NOT NULL, overlay {int} NOT NULL);"
+    "CREATE TABLE uid_state (id {id} NOT NULL PRIMARY KEY, maxmodseq {int} NOT NULL, live {int} NOT NULL,"
+    " unseen {int} NOT NULL, data {bytes} NOT NULL);"
+    "CREATE TABLE uid_staged (id {id} NOT NULL PRIMARY KEY, maxmodseq {int} NOT NULL, live {int} NOT NULL,"
+    " unseen {int} NOT NULL, data {bytes} NOT NULL);"
+    "CREATE TABLE uid_facts (id {id} NOT NULL PRIMARY KEY, data {bytes} NOT NULL);"
+    "CREATE TABLE keyset (mailbox {int} NOT NULL, id {int} NOT NULL, words {text} NOT NULL,"
+    " PRIMARY KEY (mailbox, id)) {clustered};"
+    "CREATE TABLE uidl (id {id} NOT NULL PRIMARY KEY, uidl {text} NOT NULL);"
+    "CREATE TABLE expunge_log (id {id} NOT NULL PRIMARY KEY, mailbox {int} NOT NULL, modseq {int} NOT NULL,"
+    " wall_s {int} NOT NULL, first_uid {int} NOT NULL, last_uid {int} NOT NULL);"
+
+    "CREATE TABLE message (id {id} NOT NULL PRIMARY KEY, header_bytes {int} NOT NULL, content_bytes {int} NOT NULL,"
+    " content {int} NOT NULL, content_file {int} NOT NULL, content_offset {int} NOT NULL, data {bytes} NOT NULL);"
+    "CREATE TABLE header (id {id} NOT NULL PRIMARY KEY, data {bytes} NOT NULL, prefixes {bytes} NOT NULL);"
+    "CREATE TABLE content (id {id} NOT NULL PRIMARY KEY, data {bytes} NOT NULL);"
+    "CREATE TABLE message_refs (id {id} NOT NULL PRIMARY KEY, refs {int} NOT NULL);"
+
+    "CREATE TABLE queue_message (id {id} NOT NULL PRIMARY KEY, account {int} NOT NULL, sender {text} NOT NULL,"
+    " envid {text} NOT NULL, ret {int} NOT NULL, body {int} NOT NULL, smtputf8 {int} NOT NULL,"
+    " requiretls {int} NOT NULL, queued_s {int} NOT NULL, size_bytes {int} NOT NULL, prefix_offset {int} NOT NULL,"
+    " prefix_bytes {int} NOT NULL);"
+    "CREATE TABLE queue_recipient (id {id} NOT NULL PRIMARY KEY, message {int} NOT NULL, recipient {text} NOT NULL,"
+    " domain {text} NOT NULL, orcpt {text} NOT NULL, notify {int} NOT NULL, next_s {int} NOT NULL,"
+    " attempts {int} NOT NULL, held {int} NOT NULL, lease {int} NOT NULL, lease_until_s {int} NOT NULL,"
+    " last_reply {text} NOT NULL);"
+    "CREATE UNIQUE INDEX queue_recipient_message ON queue_recipient (message, recipient);";
+
+static const struct migration migrations[] = {
+    {version_1, NULL, false},
+};
+const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
+
+/* Writes `text` with the driver's words for {id} and so on. */
+static void expand(struct buf *out, const char *text, const struct sql_driver *d)
+{
+	const struct {
+		struct view word;
+		const char *is;
+	} words[] = {
+	    {VIEW_LIT("{id}"), d->type_id},          {VIEW_LIT("{int}"), d->type_int},
+	    {VIEW_LIT("{text}"), d->type_text},      {VIEW_LIT("{bytes}"), d->type_bytes},
+	    {VIEW_LIT("{clustered}"), d->clustered},
+	};
+	struct view left = view_from_cstr(text);
+
+	while (left.n > 0) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(words) && !view_starts_with(left, words[i].word))
+			i++;
+		if (i < ARRAY_LEN(words)) {
+			buf_append_cstr(out, words[i].is);
+			left = view_sub(left, words[i].word.n, left.n);
+		} else {
+			buf_append_char(out, left.p[0]);
+			left = view_sub(left, 1, left.n);
+		}
+	}
+}
+
+static int exec_text(struct sql *c, const char *text)
+{
+	struct buf out = BUF_INIT(1 << 20);
+	int rc;
+
+	expand(&out, text, sql_driver_of(c));
+	rc = out.overflow ? -ENOMEM : sql_exec(c, buf_cstr(&out));
+	buf_fini(&out);
+	return rc;
+}
+
+static int read_number(struct sql *c, const char *name, uint64_t *ret, bool *ret_there)
+{
+	struct sql_stmt *st = sql_use(c, SQL_setting_number);
+	int rc;
+
+	sql_bind_text(st, 1, view_from_cstr(name));
+	rc = sql_step(st);
+	*ret_there = rc > 0;
+	if (rc > 0)
+		*ret = sql_u64(st, 0);
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int write_number(struct sql *c, const char *name, uint64_t value)
+{
+	struct sql_stmt *st = sql_use(c, SQL_setting_set_number);
+
+	sql_bind_text(st, 1, view_from_cstr(name));
+	sql_bind_u64(st, 2, value);
+	return sql_run(st);
+}
+
+int schema_read(struct sql *c, struct schema_state *ret)
+{
+	struct schema_state s = {0, false, 0};
+	uint64_t slicing = 0;
+	bool there;
+	int rc = exec_text(c, "CREATE TABLE IF NOT EXISTS setting (name {text} NOT NULL PRIMARY KEY,"
+			      " number {int} NOT NULL, data {bytes})");
+
+	if (rc == 0)
+		rc = read_number(c, "schema", &s.version, &there);
+	if (rc == 0)
+		rc = read_number(c, "schema-slicing", &slicing, &there);
+	if (rc == 0)
+		rc = read_number(c, "schema-cursor", &s.cursor, &there);
+	if (rc < 0)
+		return rc;
+	s.slicing = slicing != 0;
+	*ret = s;
+	return 0;
+}
+
+static int write_state(struct sql *c, const struct schema_state *s)
+{
+	int rc = write_number(c, "schema", s->version);
+
+	if (rc == 0)
+		rc = write_number(c, "schema-slicing", s->slicing);
+	if (rc == 0)
+		rc = write_number(c, "schema-cursor", s->cursor);
+	return rc;
+}
+
+/* One step forward inside a transaction: a slice of the running migration, or the text of the next. */
+static int step_forward(struct sql *c, const struct migration_list *list, struct schema_state *s)
+{
+	int rc;
+
+	if (s->slicing) {
+		rc = list->at[s->version - 1].slice(c, &s->cursor);
+		s->slicing = rc > 0;
+		rc = rc < 0 ? rc : 0;
+	} else {
+		const struct migration *m = &list->at[s->version];
+
+		rc = m->text ? exec_text(c, m->text) : 0;
+		*s = (struct schema_state){s->version + 1, m->slice != NULL, 0};
+	}
+	return rc < 0 ? rc : write_state(c, s);
+}
+
+static bool is_done(const struct migration_list *list, const struct schema_state *s)
+{
+	return s->version == list->count && !s->slicing;
+}
+
+int schema_migrate(struct sql *c, const struct migration_list *list)
+{
+	struct schema_state s;
+	int rc = schema_read(c, &s);
+
+	while (rc == 0 && !is_done(list, &s)) {
+		if (s.version > list->count)
+			return -ENOTSUP;
+		if (s.slicing && s.version == list->count && list->at[s.version - 1].online)
+			return 1;
+		rc = sql_begin(c);
+		if (rc == 0)
+			rc = step_forward(c, list, &s);
+		if (rc == 0)
+			rc = sql_commit(c);
+		if (rc < 0)
+			(void)sql_rollback(c);
+	}
+	if (rc == 0 && s.version > list->count)
+		return -ENOTSUP;
+	return rc;
+}
+
+int schema_slice(struct sql *c, const struct migration_list *list)
+{
+	struct schema_state s;
+	int rc = schema_read(c, &s);
+
+	if (rc == 0 && s.version > list->count)
+		rc = -ENOTSUP;
+	if (rc == 0 && !is_done(list, &s)) {
+		rc = step_forward(c, list, &s);
+		return rc < 0 ? rc : is_done(list, &s) ? 0 : 1;
+	}
+	return rc;
+}
