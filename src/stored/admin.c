@@ -252,7 +252,7 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
 		(void)close(fd);
 		return;
 	}
-	(void)admin_add(admin->sd, fd);
+	(void)!admin_add(admin->sd, fd);
 }
 
 int admin_listen(struct stored *sd, int fd)

@@ -4,23 +4,37 @@
 
 #include <stdlib.h>
 
+/* A peer that has so many questions open is not read from until some are answered. */
+enum { REQUESTS_MAX = 2048 };
+
 void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id)
 {
 	struct op *op = xcalloc(1, size);
 
 	op->sd = sd;
 	op->reply = reply_to(peer, id);
+	if (++peer->requests == REQUESTS_MAX && peer->channel)
+		channel_pause(peer->channel);
 	op->outcome = STORE_TEMPORARY;
 	arena_init(&op->arena, OP_ARENA_MAX);
 	return op;
 }
 
-void op_finish(struct op *op)
+static void op_free(struct op *op)
 {
-	op->answer(op, reply_channel(&op->reply));
+	struct peer *peer = op->reply.peer;
+
+	if (peer->requests-- == REQUESTS_MAX && peer->channel)
+		channel_resume(peer->channel);
 	reply_end(&op->reply);
 	arena_fini(&op->arena);
 	free(op);
+}
+
+void op_finish(struct op *op)
+{
+	op->answer(op, reply_channel(&op->reply));
+	op_free(op);
 }
 
 static void run_read(struct task *t, unsigned thread_index)
@@ -60,9 +74,7 @@ static void write_done(struct completion *c)
 	op->outcome = job->outcome;
 	op->answer(op, reply_channel(&op->reply));
 	store_job_fini(job);
-	reply_end(&op->reply);
-	arena_fini(&op->arena);
-	free(op);
+	op_free(op);
 }
 
 void op_write(struct op *op, struct store_job *job)
