@@ -17,13 +17,13 @@ static const struct command_spec *const tables[] = {
     cmd_copy_table,   cmd_expunge_table, cmd_idle_table,
 };
 
-static const char uid_prefix[] = "UID ";
+enum { UID_PREFIX_BYTES = sizeof "UID " - 1 };
 
 static bool is_named(const struct command_spec *spec, struct view name, bool uid)
 {
 	if (uid != ((spec->flags & COMMAND_UID) != 0))
 		return false;
-	return view_eq_lit_nocase(name, spec->name + (uid ? sizeof uid_prefix - 1 : 0));
+	return view_eq_lit_nocase(name, spec->name + (uid ? UID_PREFIX_BYTES : 0));
 }
 
 const struct command_spec *command_find(struct view name, const struct imap_arg *args)

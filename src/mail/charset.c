@@ -93,13 +93,11 @@ void charset_preload(void)
 {
 	/* An open descriptor keeps its module, and the way to it, in memory: opening another reads no file. Kept for
 	 * the life of the process. */
-	static bool done;
+	static iconv_t kept[ARRAY_LEN(iconv_names)];
 
-	if (done)
-		return;
-	done = true;
 	for (size_t i = 0; i < ARRAY_LEN(iconv_names); i++)
-		(void)iconv_open("UTF-8", iconv_names[i].iconv_name);
+		if (!kept[i])
+			kept[i] = iconv_open("UTF-8", iconv_names[i].iconv_name);
 }
 
 bool charset_stream_init(struct charset_stream *s, struct view charset)
