@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
- * STORE and UID STORE. What changed is told by what follows every command (sync.h), unless the client wants silence. */
+ * STORE and UID STORE. What changed is told by what follows every command (sync.h). A silent write is not told, unless something
+ * of others came in between: then only the flags as they are now can be trusted. */
 #include "imapd/commands.h"
 #include "imapd/selected.h"
 #include "mail/imap_args.h"
@@ -13,8 +14,6 @@ struct store {
 	struct mailbox_word *keywords;
 	struct mailbox_range *spans;
 	uint32_t n_spans, span_at;
-	bool syncing; /* the news before a silent write are being told */
-	bool asked;
 	struct mailbox_range *modified; /* RFC 7162: passed over */
 	uint32_t n_modified;
 };
@@ -41,27 +40,9 @@ static enum step ask(struct session *s, struct command *c, struct store *store)
 	    .unchanged_since = store->args.unchangedsince ? store->args.unchangedsince_modseq : UINT64_MAX,
 	};
 
-	store->asked = true;
 	store->span_at += n;
 	return command_await_answer(c,
 				    mailbox_call_flags(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
-}
-
-/* A silent write is told to nobody, but only while nothing of others came in between is that known: so those go first. */
-static enum step write_flags(struct session *s, struct command *c, struct store *store)
-{
-	bool expunges = !(c->spec->flags & COMMAND_NO_EXPUNGE);
-
-	if (store->args.silent && (store->syncing || sync_is_due(s, expunges))) {
-		enum step step;
-
-		store->syncing = true;
-		c->sync.expunges = expunges;
-		step = sync_run(s, c);
-		if (step != STEP_DONE)
-			return step;
-	}
-	return ask(s, c, store);
 }
 
 static void keep_modified(struct store *store, const struct mailbox_flags_done *m)
@@ -137,16 +118,12 @@ static enum step begin(struct session *s, struct command *c)
 		return command_no(c, "[READ-ONLY]", "The mailbox was opened for reading only");
 	if (store->args.unchangedsince)
 		s->condstore = true;
-	return store->n_spans ? write_flags(s, c, store) : STEP_DONE;
+	return store->n_spans ? ask(s, c, store) : STEP_DONE;
 }
 
 static enum step store_command(struct session *s, struct command *c)
 {
-	struct store *store = c->state;
-
-	if (!store)
-		return begin(s, c);
-	return store->asked ? answered(s, c, store) : write_flags(s, c, store);
+	return c->state ? answered(s, c, c->state) : begin(s, c);
 }
 
 const struct command_spec cmd_store_table[] = {
