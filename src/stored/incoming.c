@@ -6,11 +6,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum incoming_state { RECEIVING, SYNCING, JUDGING, DONE };
+enum incoming_state { RECEIVING, SYNCING, WAITING_FOR_JUDGE, JUDGING, DONE };
 
 struct incoming {
 	struct stored *sd;
@@ -30,6 +31,7 @@ struct incoming {
 	int spool_error;
 	struct arena arena; /* of the question */
 	struct judge_judge question;
+	struct judges_waiter waiter;
 };
 
 /* ---- spool threads ---- */
@@ -214,13 +216,13 @@ static void on_verdict(void *ctx, const struct judge_msg *answer)
 	leave(in);
 }
 
-static bool ask_about_file(struct incoming *in)
+static enum judges_ask ask_about_file(struct incoming *in)
 {
 	const struct judge_judge *q = &in->question;
 	int fd = content_open_fd(in->file);
 
 	if (fd < 0)
-		return false;
+		return JUDGES_NONE;
 	return judges_ask_file(in->sd->judges,
 			       &(struct judge_judge_file){
 				   .message_id = in->id,
@@ -238,16 +240,32 @@ static bool ask_about_file(struct incoming *in)
 			       on_verdict, in);
 }
 
+static void judge_is_ready(struct judges_waiter *w)
+{
+	struct incoming *in = (struct incoming *)((char *)w - offsetof(struct incoming, waiter));
+
+	enter(in);
+	ask_judge(in);
+	leave(in);
+}
+
 static void ask_judge(struct incoming *in)
 {
-	bool asked;
-
 	in->state = JUDGING;
 	in->question.message_id = in->id;
 	in->question.message = buf_view(&in->head);
-	asked = in->spooled ? ask_about_file(in) : judges_ask(in->sd->judges, &in->question, on_verdict, in);
-	if (!asked)
+	switch (in->spooled ? ask_about_file(in) : judges_ask(in->sd->judges, &in->question, on_verdict, in)) {
+	case JUDGES_ASKED:
+		break;
+	case JUDGES_BUSY:
+		in->state = WAITING_FOR_JUDGE;
+		in->waiter.ready = judge_is_ready;
+		judges_wait(in->sd->judges, &in->waiter);
+		break;
+	case JUDGES_NONE:
 		finish(in, INCOMING_TEMPORARY, NULL);
+		break;
+	}
 }
 
 void incoming_finish(struct incoming *in, const struct judge_judge *question)
@@ -301,6 +319,10 @@ void incoming_free(struct incoming **inp, bool kept)
 	if (!in)
 		return;
 	enter(in);
+	if (in->state == WAITING_FOR_JUDGE) {
+		judges_unwait(in->sd->judges, &in->waiter);
+		in->state = DONE;
+	}
 	in->kept = kept;
 	in->freed = true;
 	leave(in);
