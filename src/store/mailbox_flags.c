@@ -185,8 +185,11 @@ static enum job_step finish(struct flags_job *j, struct flags_work *x, const str
 
 static enum job_step run_direct(struct writer *w, struct flags_job *j, struct flags_work *x, struct mbox *m)
 {
+	uint64_t before = m->counts.highestmodseq;
 	bool done, limit;
 	int rc = change_pages(w, j, x, m, UINT32_MAX, &done, &limit);
+
+	j->ret_before_modseq = before;
 
 	/* A set of keywords too many: nothing of the job may stand, and nothing does but what was changed before it. */
 	if (rc == 0 && limit)

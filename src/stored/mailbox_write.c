@@ -111,8 +111,9 @@ static void flags_answer(struct op *op, struct channel *c)
 
 	if (op->outcome == STORE_OK && modified)
 		(void)mailbox_send_flags_done(c, op->reply.id,
-					      &(struct mailbox_flags_done){j->job.commit, 0, j->ret_highestmodseq,
-									   modified, (uint32_t)j->ret_modified_count});
+					      &(struct mailbox_flags_done){j->job.commit, j->ret_before_modseq,
+									   j->ret_highestmodseq, modified,
+									   (uint32_t)j->ret_modified_count});
 	else
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
 }
