@@ -84,8 +84,19 @@ static void close_fds(const int *fds, size_t n)
 			(void)close(fds[i]);
 }
 
+static void (*end_fn)(void *ctx, int fd, const char *odd);
+static void *end_ctx;
+
+void channel_on_end(void (*fn)(void *ctx, int fd, const char *odd), void *ctx)
+{
+	end_fn = fn;
+	end_ctx = ctx;
+}
+
 static void destroy(struct channel *c)
 {
+	if (end_fn)
+		end_fn(end_ctx, c->fd, c->error[0] && c->error != peer_went ? c->error : NULL);
 	event_free(c->readable);
 	event_free(c->writable);
 	event_free(c->turn_end);

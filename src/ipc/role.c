@@ -42,6 +42,12 @@ struct role {
 	struct given_list given; /* since setup or reload */
 	struct given_list listeners; /* those that are served */
 	char *folder;
+	struct link {
+		int fd; /* -1: the channel is gone */
+		char *peer;
+		unsigned index;
+	} * links; /* the channels that were handed on */
+	size_t n_links;
 	struct event *end;
 	void *state;
 };
@@ -115,6 +121,51 @@ static int take_fd(struct given *g)
 	return fd;
 }
 
+static struct link *find_link(struct role *r, int fd)
+{
+	for (size_t i = 0; i < r->n_links; i++)
+		if (r->links[i].fd == fd)
+			return &r->links[i];
+	return NULL;
+}
+
+static void remember_link(struct role *r, struct given *g)
+{
+	struct link *l = find_link(r, g->fd);
+
+	if (!l)
+		l = find_link(r, -1);
+	if (!l) {
+		r->links = xrealloc(r->links, (r->n_links + 1) * sizeof *r->links);
+		l = &r->links[r->n_links++];
+		l->peer = NULL;
+	}
+	free(l->peer);
+	*l = (struct link){g->fd, xstrdup(g->other), g->index};
+}
+
+/* Hears of every channel's end: who broke the rules is named to the supervisor. */
+static void on_channel_end(void *ctx, int fd, const char *odd)
+{
+	struct role *r = ctx;
+	struct link *l = find_link(r, fd);
+	struct control_peer_odd m;
+	struct log_line line;
+
+	if (!l)
+		return;
+	l->fd = -1;
+	if (!odd)
+		return;
+	log_begin(&line, LOG_LEVEL_ERROR, "peer_odd");
+	log_cstr(&line, "peer", l->peer);
+	log_u64(&line, "index", l->index);
+	log_cstr(&line, "why", odd);
+	log_end(&line);
+	m = (struct control_peer_odd){view_from_cstr(l->peer), l->index, view_from_cstr(odd)};
+	(void)control_send_peer_odd(r->control, 0, &m);
+}
+
 static void hand_on(struct role *r, struct given *g)
 {
 	const struct role_spec *s = r->spec;
@@ -135,6 +186,7 @@ static void hand_on(struct role *r, struct given *g)
 			check(s->on_listener(r, g->name, g->other, g->port, g->tls, take_fd(g)), "listener");
 		break;
 	case GIVEN_CHANNEL:
+		remember_link(r, g);
 		if (s->on_channel)
 			check(s->on_channel(r, g->name, g->other, g->index, take_fd(g)), "channel");
 		break;
@@ -379,6 +431,7 @@ int role_run(const struct role_spec *spec)
 	ignore_signals();
 	sandbox_die_with_parent();
 	r.base = make_base();
+	channel_on_end(on_channel_end, &r);
 	r.end = event_new(r.base, -1, 0, on_end, &r);
 	assert(r.end);
 	r.control =
@@ -392,19 +445,6 @@ void role_finished(struct role *r)
 {
 	/* What was gathered in this turn is still written. */
 	(void)event_base_loopexit(r->base, NULL);
-}
-
-void role_peer_is_odd(struct role *r, const char *peer, unsigned index, const char *why)
-{
-	struct control_peer_odd m = {view_from_cstr(peer), index, view_from_cstr(why)};
-	struct log_line l;
-
-	log_begin(&l, LOG_LEVEL_ERROR, "peer_odd");
-	log_cstr(&l, "peer", peer);
-	log_u64(&l, "index", index);
-	log_cstr(&l, "why", why);
-	log_end(&l);
-	(void)control_send_peer_odd(r->control, 0, &m);
 }
 
 bool role_ask_overview(struct role *r)

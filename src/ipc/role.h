@@ -17,6 +17,9 @@
  * and on_listener for what is new, on_listener_gone for what is no more, then reloaded(). The former conf stays valid until
  * the reload after.
  *
+ * A peer that breaks its channel's list loses the channel (on_close); the supervisor hears of it from here and starts that process
+ * anew, or ours, whichever is trusted less. Either way fresh channels come.
+ *
  * The loop has no locks: only the main thread touches events and channels. SIGINT, SIGTERM, SIGHUP and SIGPIPE are ignored: a
  * role ends when the supervisor says so or dies. It ends by _exit(): no atexit functions. */
 struct role; /* the process's one role */
@@ -60,9 +63,6 @@ const char *role_folder(const struct role *r);
 bool role_first_start(const struct role *r); /* false after a crash of this role */
 bool role_stopping(const struct role *r);
 void role_finished(struct role *r);
-/* For a channel's on_close, when it was not channel_peer_went(): that process said what it must not. It is logged, and the
- * supervisor ends it and starts it anew (where we are the one to be believed). `why`: channel_error(). */
-void role_peer_is_odd(struct role *r, const char *peer, unsigned index, const char *why);
 bool role_ask_overview(struct role *r);
 bool role_ask_reload(struct role *r);
 /* The role's own state. */

@@ -185,16 +185,17 @@ void server_reap(struct server *s)
 
 /* ---- messages that are not one process's own affair ---- */
 
-/* Only the more trusted end is believed, so that a taken-over front end cannot have the store killed. */
-static void heard_odd(const struct process *from, const struct control_peer_odd *m)
+/* The more trusted end is believed, so that a taken-over front end cannot have the store killed: one that complains of its
+ * betters is started anew itself, and gets fresh channels. */
+static void heard_odd(struct process *from, const struct control_peer_odd *m)
 {
 	struct server *s = from->server;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct process *p = &s->processes[i];
 
-		if (view_eq_lit(m->peer, name_of(p)) && p->index == m->index && p->kind < from->kind)
-			process_kill(p);
+		if (view_eq_lit(m->peer, name_of(p)) && p->index == m->index)
+			process_kill(p->kind < from->kind ? p : from);
 	}
 }
 

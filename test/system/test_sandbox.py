@@ -4,6 +4,7 @@ the same call with the filter suspended shows that it is the filter that denied 
 import os
 import re
 import subprocess
+import time
 
 import pombo
 import pytest
@@ -20,9 +21,9 @@ REFUSED = {"open": "EPERM", "openat": "EPERM", "open-folder": "EPERM", "creat": 
 FILES = ("open", "openat", "open-folder", "creat")
 
 
-def inject(pid, call, without_seccomp=False):
+def inject(pid, call, *arguments, without_seccomp=False):
     option = ["--without-seccomp"] if without_seccomp else []
-    done = subprocess.run([str(INJECT), *option, str(pid), call], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([str(INJECT), *option, str(pid), call, *map(str, arguments)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -113,3 +114,30 @@ def test_no_process_holds_a_descriptor_that_is_not_its_own(server):
                     continue
                 assert kind == "stored" and target.startswith(str((server.dir / "store").resolve())) or \
                     kind == "keyd" and target == str((server.dir / "tls" / "key.pem").resolve()), (kind, fd, target)
+
+
+def unix_sockets(pid):
+    """Descriptors of connected sockets to other processes: the channels."""
+    inodes = {line.split()[6] for line in open("/proc/net/unix").read().splitlines()[1:] if line.split()[5] == "03"}
+    fds = ((int(fd), os.readlink(f"/proc/{pid}/fd/{fd}")) for fd in os.listdir(f"/proc/{pid}/fd"))
+    return sorted(fd for fd, target in fds if fd > 2 and target.startswith("socket:") and target[8:-1] in inodes)
+
+
+@pytest.mark.parametrize("kind", ["smtpd mx", "smtpd submission", "imapd"])
+def test_a_process_that_breaks_a_channels_list_is_started_anew_and_nobody_else(server, kind):
+    server.tolerate("exited unexpectedly", "event=peer_odd", "event=process_odd")
+    total = len(server.pids())
+    others = [p for p in server.pids() if p not in server.pids(kind)]
+    how_many = len(unix_sockets(server.pids(kind)[0]))
+    assert how_many >= 3  # the supervisor's, stored's, keyd's
+    for n in range(how_many):
+        pid = server.pids(kind)[-1]
+        assert inject(pid, "garbage", unix_sockets(pid)[n]) in ("returned 32", "killed KILL")
+        deadline = time.monotonic() + 10 * pombo.SLOW
+        while pid in server.pids() or len(server.pids()) < total:
+            assert time.monotonic() < deadline, f"still there\n{server.tail()}"
+            time.sleep(0.01)
+        server.wait_role(kind, not_pid=pid)
+    assert [p for p in server.pids() if p in others] == others
+    assert server.deliver(pombo.ALICE, "Subject: x\r\n\r\nafter all\r\n") == {}
+    assert server.messages()[-1].endswith(b"after all\r\n")

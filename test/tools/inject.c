@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Makes a running process do one system call that it should not be able to do, and says what came of it:
  *
- *     inject [--without-seccomp] PID CALL
+ *     inject [--without-seccomp] PID CALL [FD]
  *
  * prints "returned N", "denied ERRNO" (the call failed with it) or "killed SIGNAL". The process is stopped where it waits in a
  * system call of its own, made to step over that instruction again with other registers, and put back as it was.
@@ -69,6 +69,7 @@ static const struct call calls[] = {
     {"kill", SYS_kill, {NOBODY, 0}, NULL, 0},
     {"bpf", SYS_bpf, {0xffff, 0, 0}, NULL, 0},
     {"io_uring_setup", SYS_io_uring_setup, {0, 0}, NULL, 0},
+    {"garbage", SYS_write, {3, DATA, 32}, PATH("This is no frame of any channel.")},
     {"getpid", SYS_getpid, {0}, NULL, 0},
     {"read", SYS_read, {(unsigned long)-1, 0, 0}, NULL, 0},
 };
@@ -181,16 +182,29 @@ static int inject(pid_t pid, const struct call *c, bool without_seccomp)
 	return 0;
 }
 
+static const struct call *find_call(const char *name)
+{
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+		if (strcmp(name, calls[i].name) == 0)
+			return &calls[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	bool without_seccomp = argc > 1 && strcmp(argv[1], "--without-seccomp") == 0;
+	const struct call *found;
+	struct call call;
 
-	if (argc - without_seccomp == 3) {
-		for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-			if (strcmp(argv[2 + without_seccomp], calls[i].name) == 0)
-				return inject((pid_t)strtol(argv[1 + without_seccomp], NULL, 10), &calls[i],
-					      without_seccomp);
+	argc -= without_seccomp;
+	argv += without_seccomp;
+	found = argc >= 3 ? find_call(argv[2]) : NULL;
+	if (!found || argc > 4) {
+		(void)fprintf(stderr, "usage: inject [--without-seccomp] PID CALL [FD]\n");
+		return 64;
 	}
-	(void)fprintf(stderr, "usage: inject [--without-seccomp] PID CALL\n");
-	return 64;
+	call = *found;
+	if (argc == 4)
+		call.args[0] = strtoul(argv[3], NULL, 10);
+	return inject((pid_t)strtol(argv[1], NULL, 10), &call, without_seccomp);
 }
