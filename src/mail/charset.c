@@ -89,14 +89,24 @@ static const char *find_iconv_name(struct view name)
 	return NULL;
 }
 
+/* Where a converter stands first in the table. */
+static size_t find_iconv(const char *iconv_name)
+{
+	size_t i = 0;
+
+	while (strcmp(iconv_names[i].iconv_name, iconv_name) != 0)
+		i++;
+	return i;
+}
+
 void charset_preload(void)
 {
-	/* An open descriptor keeps its module, and the way to it, in memory: opening another reads no file. Kept for
+	/* An open descriptor keeps its module, and the way to it, in memory: opening another reads no file. They stay for
 	 * the life of the process. */
 	static iconv_t kept[ARRAY_LEN(iconv_names)];
 
 	for (size_t i = 0; i < ARRAY_LEN(iconv_names); i++)
-		if (!kept[i])
+		if (!kept[i] && find_iconv(iconv_names[i].iconv_name) == i)
 			kept[i] = iconv_open("UTF-8", iconv_names[i].iconv_name);
 }
 

@@ -89,7 +89,18 @@ static struct view take_quoted(struct lexer *l)
 	return p ? view_from(p, (size_t)(to - p)) : VIEW_EMPTY;
 }
 
-/* Unquoted values go up to ";" or a comment: mail programs leave blanks in file names. */
+/* A blank in an unquoted value is part of it (mail programs leave them in file names), unless what follows reads like
+ * another parameter whose ";" is missing. */
+static struct view cut_at_blank(struct view value)
+{
+	size_t blank = view_find_char(value, ' ');
+
+	if (view_find_char(view_sub(value, blank, value.n), '=') < value.n - blank)
+		value.n = blank;
+	return value;
+}
+
+/* Unquoted values go up to ";" or a comment. */
 static struct view take_value(struct lexer *l)
 {
 	struct view all = l->rest;
@@ -100,7 +111,7 @@ static struct view take_value(struct lexer *l)
 	while (n < all.n && all.p[n] != ';' && all.p[n] != '(')
 		n++;
 	advance(l, n);
-	return mime_field_text(view_sub(all, 0, n), l->arena);
+	return cut_at_blank(mime_field_text(view_sub(all, 0, n), l->arena));
 }
 
 static size_t take_params(struct lexer *l, struct mime_param params[MIME_PARAMS_MAX])
@@ -126,127 +137,113 @@ static size_t take_params(struct lexer *l, struct mime_param params[MIME_PARAMS_
 
 /* What RFC 2231 §3 puts behind a name: "*" section ["*"] */
 struct section {
-	struct view base;
+	struct view base; /* empty: an ordinary parameter */
 	uint32_t number;
 	bool encoded;
+	bool joined; /* into another one */
 };
 
-static bool parse_section(struct view name, struct section *ret)
+static struct section parse_section(struct view name)
 {
+	static const struct section none = {.base = {"", 0}};
+	struct section s = none;
 	struct view rest;
 
-	if (!view_cut(name, '*', &ret->base, &rest) || ret->base.n == 0)
-		return false;
-	ret->encoded = rest.n > 1 && rest.p[rest.n - 1] == '*';
-	if (ret->encoded)
+	if (!view_cut(name, '*', &s.base, &rest))
+		return none;
+	s.encoded = rest.n > 1 && rest.p[rest.n - 1] == '*';
+	if (s.encoded)
 		rest.n--;
-	return (rest.n == 1 || (rest.n > 1 && rest.p[0] != '0')) && view_to_u32(rest, MIME_PARAMS_MAX, &ret->number);
+	if (rest.n == 0 || (rest.n > 1 && rest.p[0] == '0') || !view_to_u32(rest, MIME_PARAMS_MAX, &s.number))
+		return none;
+	return s;
 }
 
-static size_t find_section(const struct mime_param *params, size_t count, struct view base, uint32_t number)
+static size_t find_section(const struct section *sections, size_t count, struct view base, uint32_t number)
 {
-	struct section s;
-
 	for (size_t i = 0; i < count; i++)
-		if (parse_section(params[i].name, &s) && s.number == number && view_eq_nocase(s.base, base))
+		if (!sections[i].joined && sections[i].number == number && sections[i].base.n &&
+		    view_eq_nocase(sections[i].base, base))
 			return i;
 	return count;
 }
 
 /* A plain section between encoded ones is encoded too. */
-static char *append_encoded(char *to, struct view v)
+static void append_encoded(struct buf *out, struct view v)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
 	for (size_t i = 0; i < v.n; i++) {
 		unsigned char c = (unsigned char)v.p[i];
 
-		if (ascii_is_alnum(v.p[i]) || (c && strchr("!#$&+-.^_`{|}~", c))) {
-			*to++ = v.p[i];
-			continue;
-		}
-		*to++ = '%';
-		*to++ = hex[c >> 4];
-		*to++ = hex[c & 15];
+		if (ascii_is_alnum(v.p[i]) || (c && strchr("!#$&+-.^_`{|}~", c)))
+			buf_append_char(out, v.p[i]);
+		else
+			buf_append(out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
 	}
-	return to;
 }
 
+/* The sections that follow each other from number 0 on. */
 struct run {
 	size_t at[MIME_PARAMS_MAX];
 	size_t count;
+	size_t bytes;
 	bool encoded;
 };
 
-static void find_run(const struct mime_param *params, size_t count, struct view base, struct run *ret)
+static void find_run(const struct mime_param *params, const struct section *sections, size_t count, size_t first,
+		     struct run *ret)
 {
-	struct section s;
+	size_t at = first;
 
 	*ret = (struct run){.count = 0};
-	while (ret->count < count) {
-		size_t at = find_section(params, count, base, (uint32_t)ret->count);
-
-		if (at == count)
-			return;
-		(void)parse_section(params[at].name, &s);
-		ret->encoded |= s.encoded;
+	while (at < count && ret->count < MIME_PARAMS_MAX) {
 		ret->at[ret->count++] = at;
+		ret->bytes += params[at].value.n;
+		ret->encoded |= sections[at].encoded;
+		at = find_section(sections, count, sections[first].base, (uint32_t)ret->count);
 	}
 }
 
-static struct mime_param join_run(const struct mime_param *params, const struct run *run, struct view base,
-				  struct arena *a)
+static void join_run(struct mime_param *params, struct section *sections, const struct run *run, struct arena *a)
 {
-	struct mime_param joined = {base, VIEW_EMPTY};
-	size_t bytes = 0;
-	char *p, *to;
-	struct section s;
+	struct mime_param *first = &params[run->at[0]];
+	struct buf value = BUF_INIT(run->bytes * 3);
 
-	for (size_t i = 0; i < run->count; i++)
-		bytes += params[run->at[i]].value.n * 3;
-	p = to = arena_alloc(a, bytes);
-	if (!p)
-		return joined;
 	for (size_t i = 0; i < run->count; i++) {
 		struct view v = params[run->at[i]].value;
 
-		(void)parse_section(params[run->at[i]].name, &s);
-		if (run->encoded && !s.encoded) {
-			to = append_encoded(to, v);
-		} else {
-			memcpy(to, v.p, v.n);
-			to += v.n;
-		}
+		if (run->encoded && !sections[run->at[i]].encoded)
+			append_encoded(&value, v);
+		else
+			buf_append_view(&value, v);
+		sections[run->at[i]].joined = i > 0;
 	}
-	joined.value = view_from(p, (size_t)(to - p));
-	if (run->encoded)
-		joined.name.n++; /* the "*" behind the base */
-	return joined;
+	first->value = arena_copy(a, buf_view(&value));
+	first->name.n = sections[run->at[0]].base.n + (run->encoded ? 1 : 0); /* the "*" is behind the base */
+	buf_fini(&value);
 }
 
 /* RFC 2231 §3: "name*0", "name*1*"… become one "name" or "name*" where section 0 stood. */
 static void join_sections(struct mime_param *params, size_t *count, struct arena *a)
 {
-	struct section s;
-	struct run run;
+	struct section sections[MIME_PARAMS_MAX];
+	size_t kept = 0;
 
+	for (size_t i = 0; i < *count; i++)
+		sections[i] = parse_section(params[i].name);
 	for (size_t i = 0; i < *count; i++) {
-		struct mime_param joined;
-		size_t kept = 0;
+		struct run run;
 
-		if (!parse_section(params[i].name, &s) || s.number != 0)
+		if (!sections[i].base.n || sections[i].number != 0 || sections[i].joined)
 			continue;
-		find_run(params, *count, s.base, &run);
-		joined = join_run(params, &run, s.base, a);
-		for (size_t k = 0; k < run.count; k++)
-			if (run.at[k] != i)
-				params[run.at[k]].name.p = NULL;
-		params[i] = joined;
-		for (size_t k = 0; k < *count; k++)
-			if (params[k].name.p)
-				params[kept++] = params[k];
-		*count = kept;
+		find_run(params, sections, *count, i, &run);
+		join_run(params, sections, &run, a);
 	}
+	for (size_t i = 0; i < *count; i++)
+		if (!sections[i].joined)
+			params[kept++] = params[i];
+	*count = kept;
 }
 
 static void parse_params(struct lexer *l, struct mime_params *ret)
