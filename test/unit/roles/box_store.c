@@ -720,7 +720,7 @@ static void send_matches(struct box_store *b, uint32_t id, const struct box *box
 			answer.highestmodseq = message->modseq;
 	}
 	for (uint32_t at = 0; at == 0 || at < found.n; at += b->page_ranges) {
-		answer.ranges = found.at + at;
+		answer.ranges = found.n ? found.at + at : NULL;
 		answer.n_ranges = found.n - at < b->page_ranges ? found.n - at : b->page_ranges;
 		answer.more = at + answer.n_ranges < found.n;
 		(void)mailbox_send_matches(b->channel, id, &answer);
