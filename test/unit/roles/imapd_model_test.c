@@ -172,7 +172,7 @@ static void hear(struct rig *r, struct client *c)
 
 /* ---- what clients do ---- */
 
-static void send_line(struct rig *r, struct client *c, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void send_line(struct rig *r, struct client *c, const char *fmt, ...)
 {
 	struct buf line = BUF_INIT(4096);
 	va_list ap;
