@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-enum { PAGE = 500, DETAILS_MAX = 1000 };
+enum {
+	PAGE = 500,
+	DETAILS_MAX = 1000,
+	ITEM_BYTES = 16 /* what the codec adds to an alias, and to the list, at most */
+};
 
 struct list_op {
 	struct op op;
@@ -191,7 +195,7 @@ static void aliases_run(struct op *op, struct store_reader *r)
 	op->outcome = directory_aliases(r, l->after, PAGE, &op->arena, &l->aliases, &l->count, &l->more);
 }
 
-/* Targets joined by one space. */
+/* Targets joined by line ends. */
 static struct view joined(struct arena *a, const struct view *words, size_t n)
 {
 	size_t bytes = 0, at = 0;
@@ -202,7 +206,7 @@ static struct view joined(struct arena *a, const struct view *words, size_t n)
 	out = arena_alloc(a, bytes);
 	for (size_t i = 0; out && i < n; i++) {
 		if (i)
-			out[at++] = ' ';
+			out[at++] = '\n';
 		memcpy(out + at, words[i].p, words[i].n);
 		at += words[i].n;
 	}
@@ -214,11 +218,18 @@ static void aliases_answer(struct op *op, struct channel *c)
 	const struct list_op *l = (const struct list_op *)op;
 	struct admin_alias *items = answer_items(op, c, sizeof *items);
 
-	for (size_t i = 0; items && i < l->count; i++)
-		items[i] = (struct admin_alias){l->aliases[i].address,
-						joined(&op->arena, l->aliases[i].targets, l->aliases[i].target_count)};
+	size_t n = 0, bytes = 0;
+
+	for (; items && n < l->count; n++) {
+		items[n] = (struct admin_alias){l->aliases[n].address,
+						joined(&op->arena, l->aliases[n].targets, l->aliases[n].target_count)};
+		bytes += ITEM_BYTES + items[n].address.n + items[n].targets.n;
+		if (n && (!items[n].targets.p || bytes > CHANNEL_FRAME_MAX - ITEM_BYTES))
+			break; /* the next page begins with it */
+	}
 	if (items)
-		(void)admin_send_aliases(c, op->reply.id, &(struct admin_aliases){items, (uint32_t)l->count, l->more});
+		(void)admin_send_aliases(c, op->reply.id,
+					 &(struct admin_aliases){items, (uint32_t)n, l->more || n < l->count});
 }
 
 void admin_on_alias_list(struct stored *sd, struct peer *peer, uint32_t id, const struct admin_msg *m)
