@@ -19,53 +19,51 @@ enum cli_status {
 	CLI_BAD_CONFIG = 78,
 };
 
+/* One option, as --help and the manual page tell it: "-s, --subject TEXT". */
+struct cli_option_help {
+	const char *option;
+	const char *text;
+};
+
+struct cli;
+
+/* A command, or a member of a family ("account add"): its entry stands beside its code. */
+struct cli_command {
+	const char *name;
+	const char *usage; /* what follows the name: "ADDRESS [--quota SIZE]" */
+	const char *summary; /* one line, no capital, no full stop */
+	const char *help; /* paragraphs parted by empty lines; may be NULL */
+	const struct cli_option_help *options; /* ended by {NULL, NULL}; may be NULL */
+	const char *example; /* command lines */
+	bool shows; /* lists or shows something: takes --json */
+	int (*run)(struct cli *c);
+};
+
 struct cli {
-	const char *dir; /* data folder: --dir, $POMBO_DIR, /var/lib/pombo */
+	const struct cli_command *command;
+	char *dir; /* data folder, absolute: --dir, $POMBO_DIR, /var/lib/pombo */
 	bool json;
 	int argc; /* the command's own words: argv[0] is its name */
 	char **argv;
 };
 
-/* A command, or a command with sub-commands ("account add"). */
-struct cli_command {
-	const char *name; /* "account add" */
-	const char *usage; /* what follows the name: "ADDRESS [--quota SIZE]" */
-	const char *summary; /* one line */
-	const char *help; /* paragraphs with an example */
-	int (*run)(struct cli *c);
-};
+/* The data folder as typed, made absolute, without slashes at its end. */
+void cli_set_dir(struct cli *c, const char *dir);
+void cli_fini(struct cli *c);
 
 /* Prints `pombo: what: why; todo` (the last two may be NULL) to stderr, returns `status`. */
 int cli_fail(enum cli_status status, const char *what, const char *why, const char *todo);
 int cli_fail_errno(enum cli_status status, const char *what, int error, const char *todo);
-
-/* One option of a command: `--name VALUE` (or a flag when value is NULL and flag is not). */
-struct cli_option {
-	const char *name; /* without dashes */
-	char short_name; /* or 0 */
-	bool *flag;
-	const char **value;
-	struct cli_words *values; /* may be given several times */
-};
-struct cli_words {
-	const char **items;
-	size_t n;
-};
-/* Takes the options out of c->argv wherever they stand (until "--"); what is left are the arguments, argv[0] the name.
- * 0, or CLI_USAGE after an error was printed that names the nearest option. */
-must_check int cli_options(struct cli *c, const struct cli_option *options, size_t n);
 /* CLI_USAGE, with the command's usage. */
 int cli_usage(const struct cli *c, const char *why);
 
 /* A path below the data folder; caller frees. */
 char *cli_path(const struct cli *c, const char *below);
-/* The whole of a small file; 0 or -errno. */
-must_check int cli_read_file(const char *path, size_t max_bytes, struct buf *ret);
-/* A password: from stdin's first line (`from_stdin`), else typed twice at the terminal without echo. Not NUL-terminated; wipe it. */
-must_check int cli_read_password(bool from_stdin, struct buf *ret);
-/* "50M" → bytes; "none" → 0. */
-must_check bool cli_parse_size(const char *text, uint64_t *ret);
-void cli_format_size(uint64_t bytes, struct buf *out);
-void cli_format_time(int64_t wall_s, struct buf *out); /* RFC 3339, "never" for 0 */
+/* The whole of a file, at most ret->max bytes; 0 or -errno (-EFBIG). */
+must_check int cli_read_file(const char *path, struct buf *ret);
+/* The same of an open one, from where it stands. */
+must_check int cli_read_fd(int fd, struct buf *ret);
+/* A program of ours that is not for people, beside this one or where it is installed; caller frees. NULL: not there. */
+char *cli_find_program(const char *name);
 
 #endif

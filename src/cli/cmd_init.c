@@ -4,46 +4,50 @@
 
 #include "cli/account.h"
 #include "cli/certificate.h"
-#include "cli/store_client.h"
+#include "cli/dns.h"
+#include "cli/folder.h"
+#include "cli/option.h"
+#include "cli/show.h"
 #include "conf/conf.h"
-#include "supervisor/supervisor.h"
+#include "mail/address_canon.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { CONF_TEXT_MAX = 128 * 1024, LISTEN_MAX = 4096 };
+
+/* What is asked for, checked before anything is made. */
 struct init {
 	const char *hostname, *domain, *user, *port_offset;
-	struct cli_words listen;
+	struct option_words listen;
 	bool password_stdin;
+	struct buf conf_text;
+	struct conf *conf;
+	struct buf domain_ascii;
+	struct account_secret secret;
+	bool made_dir;
 };
 
-static int make_dir(const char *path, mode_t mode)
+static void init_fini(struct init *in)
 {
-	if (mkdir(path, mode) == 0 || errno == EEXIST)
-		return 0;
-	return cli_fail_errno(CLI_CANNOT_CREATE, path, errno, "choose another folder with --dir, or run as root");
+	option_words_fini(&in->listen);
+	buf_fini(&in->conf_text);
+	conf_free(&in->conf);
+	buf_fini(&in->domain_ascii);
+	account_secret_wipe(&in->secret);
 }
 
-static int write_file(const char *path, struct view text, mode_t mode)
-{
-	_cleanup_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+/* ---- checks ---- */
 
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || fsync(fd) < 0)
-		return cli_fail_errno(CLI_CANNOT_CREATE, path, errno, NULL);
-	return 0;
-}
-
-static int write_conf(const struct cli *c, const struct init *in)
+/* pombo.conf is made, and read as the server will read it. */
+static int check_settings(struct init *in)
 {
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(128 * 1024), listen = BUF_INIT(4096), error = BUF_INIT(2048);
-	_cleanup_(free_ptr) char *path = cli_path(c, "pombo.conf");
+	_cleanup_(buf_fini) struct buf listen = BUF_INIT(LISTEN_MAX), error = BUF_INIT(2048);
 	struct conf_value values[3];
-	struct conf *conf = NULL;
 	size_t n = 0;
 
 	values[n++] = (struct conf_value){"hostname", view_from_cstr(in->hostname)};
@@ -53,111 +57,234 @@ static int write_conf(const struct cli *c, const struct init *in)
 		values[n++] = (struct conf_value){"listen", buf_view(&listen)};
 	if (in->port_offset)
 		values[n++] = (struct conf_value){"port-offset", view_from_cstr(in->port_offset)};
-	conf_format(&text, values, n);
-	if (conf_parse(buf_view(&text), "pombo.conf", &conf, &error) < 0)
-		return cli_fail(CLI_USAGE, buf_cstr(&error), NULL, NULL);
-	conf_free(&conf);
-	return write_file(path, buf_view(&text), 0644);
+	conf_format(&in->conf_text, values, n);
+	if (conf_parse(buf_view(&in->conf_text), "init", &in->conf, &error) < 0) {
+		/* "init:5: hostname: ...": there is no such file, and the key is the option's name */
+		const char *what = strchr(buf_cstr(&error), ' ');
+
+		return cli_fail(CLI_BAD_DATA, what ? what + 1 : buf_cstr(&error), NULL, NULL);
+	}
+	if (in->conf->hostname[0] == '\0')
+		return cli_fail(CLI_BAD_DATA, "--hostname", "a server needs a name",
+				"give it one like mail.example.org");
+	return 0;
 }
 
-static int add_domain(struct store_client *s, const char *domain)
+static int check_names(struct init *in)
 {
-	buf_reset(&s->payload);
-	if (!admin_put_domain_add(&s->payload, &(struct admin_domain_add){view_from_cstr(domain)}))
-		return cli_fail(CLI_BAD_DATA, domain, "not a domain", NULL);
-	return store_client_do(s, ADMIN_DOMAIN_ADD);
+	_cleanup_(buf_fini) struct buf user_domain = BUF_INIT(ADDRESS_DOMAIN_MAX);
+	struct view domain = view_from_cstr(in->domain), local, at;
+
+	if (domain.n == 0 || domain.p[0] == '[' || !address_domain_canon(domain, &in->domain_ascii))
+		return cli_fail(CLI_BAD_DATA, in->domain, "this is not a domain", "give one like example.org");
+	if (!in->user)
+		return 0;
+	/* The last "@": a quoted local part may hold others. */
+	at = view_from_cstr(in->user);
+	local = view_sub(at, 0, strrchr(in->user, '@') ? (size_t)(strrchr(in->user, '@') - in->user) : 0);
+	if (local.n == 0 || !address_domain_canon(view_sub(at, local.n + 1, at.n), &user_domain))
+		return cli_fail(CLI_BAD_DATA, in->user, "this is not an address", "give one like you@example.org");
+	if (!view_eq(buf_view(&user_domain), buf_view(&in->domain_ascii)))
+		return cli_fail(CLI_BAD_DATA, in->user, "the first account must be in the domain of --domain",
+				"further domains are added with 'pombo domain add'");
+	return 0;
 }
 
-static int make_store(const struct cli *c, const struct init *in)
-{
-	struct store_client s;
-	int r = store_client_create(c, &s);
-
-	if (r)
-		return r;
-	r = add_domain(&s, in->domain);
-	if (r == 0 && in->user)
-		r = account_add(&s, in->user, in->password_stdin, false, 0);
-	store_client_close(&s);
-	return r;
-}
-
-static int check(const struct cli *c, const struct init *in)
+static int check_folder(const struct cli *c)
 {
 	_cleanup_(free_ptr) char *conf = cli_path(c, "pombo.conf");
+	int empty = folder_is_empty(c->dir);
+
+	if (access(conf, F_OK) == 0)
+		return cli_fail(CLI_CANNOT_CREATE, c->dir, "there is a pombo here already",
+				"choose another folder with --dir");
+	if (empty == 0)
+		return cli_fail(CLI_CANNOT_CREATE, c->dir, "the folder is not empty", "choose another one with --dir");
+	return empty < 0 && empty != -ENOENT ? cli_fail_errno(CLI_CANNOT_CREATE, c->dir, empty, NULL) : 0;
+}
+
+static int check(struct cli *c, struct init *in)
+{
+	int r;
 
 	if (c->argc > 1)
 		return cli_usage(c, "too many words");
 	if (!in->hostname || !in->domain)
 		return cli_usage(c, "--hostname and --domain are needed");
-	if (access(conf, F_OK) == 0)
-		return cli_fail(CLI_CANNOT_CREATE, c->dir, "there is a pombo here already",
-				"choose another folder with --dir");
+	if (in->password_stdin && !in->user)
+		return cli_usage(c, "--password-stdin needs --user");
+	r = check_settings(in);
+	if (r == 0)
+		r = check_names(in);
+	if (r == 0)
+		r = check_folder(c);
+	if (r == 0 && in->user)
+		r = account_secret_get(in->password_stdin ? PASSWORD_STDIN : PASSWORD_MADE_UP, &in->secret);
+	return r;
+}
+
+/* ---- making ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
+static void catch_signals(void (*handler)(int))
+{
+	const struct sigaction action = {.sa_handler = handler};
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGHUP, &action, NULL);
+}
+
+static int make_folder(const struct cli *c, struct init *in)
+{
+	if (mkdir(c->dir, 0755) == 0) {
+		in->made_dir = true;
+		/* Each process of the server, under a user of its own, passes through: whatever the umask. */
+		(void)!chmod(c->dir, 0755);
+		return 0;
+	}
+	if (errno == EEXIST)
+		return 0;
+	if (errno == ENOENT)
+		return cli_fail(CLI_CANNOT_CREATE, c->dir, "the folder that it would be in does not exist",
+				"make that first");
+	return cli_fail_errno(CLI_CANNOT_CREATE, c->dir, errno,
+			      "choose another folder with --dir, or run this as root");
+}
+
+static int make_tls_folder(const struct cli *c)
+{
+	_cleanup_(free_ptr) char *tls = cli_path(c, "tls");
+
+	return mkdir(tls, 0700) < 0 ? cli_fail_errno(CLI_CANNOT_CREATE, tls, errno, NULL) : 0;
+}
+
+static int write_conf(const struct cli *c, const struct init *in)
+{
+	_cleanup_(free_ptr) char *path = cli_path(c, "pombo.conf");
+	_cleanup_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	ssize_t n = (ssize_t)in->conf_text.n;
+
+	errno = 0;
+	if (fd < 0 || write(fd, in->conf_text.p, in->conf_text.n) != n || fsync(fd) < 0)
+		return cli_fail_errno(CLI_CANNOT_CREATE, path, errno ? errno : ENOSPC, NULL);
 	return 0;
 }
 
-static int make(const struct cli *c, const struct init *in)
+static int make_store(const struct cli *c, const struct init *in)
 {
-	_cleanup_(free_ptr) char *tls = cli_path(c, "tls");
-	int r = make_dir(c->dir, 0755);
+	const struct admin_domain_add domain = {buf_view(&in->domain_ascii)};
+	const struct account_new account = {.address = in->user, .secret = &in->secret};
+	FILE *out = c->json ? NULL : stdout;
+	struct store_client s;
+	int r = store_client_create(c, &s);
 
-	if (r == 0)
-		r = make_dir(tls, 0700);
+	if (r)
+		return r;
+	r = store_client_do(&s, admin_put_domain_add(&s.payload, &domain), ADMIN_DOMAIN_ADD, in->domain, out);
+	if (r == 0 && in->user)
+		r = account_add(&s, &account, out);
+	store_client_close(&s);
+	return r;
+}
+
+static int make(const struct cli *c, struct init *in)
+{
+	int r = make_folder(c, in);
+
+	if (r)
+		return r;
+	catch_signals(on_signal);
+	r = make_tls_folder(c);
 	if (r == 0)
 		r = certificate_make_self_signed(c, in->hostname);
 	if (r == 0)
 		r = write_conf(c, in);
+	if (r == 0)
+		r = make_store(c, in);
+	if (r == 0 && interrupted)
+		r = cli_fail(CLI_OTHER, "interrupted", "nothing was set up", NULL);
+	if (r)
+		folder_clear(c->dir, in->made_dir);
+	catch_signals(SIG_DFL);
 	return r;
 }
 
-/* What a failed init leaves would make the next one refuse. */
-static void unmake(const struct cli *c)
+/* ---- what was made ---- */
+
+static int tell_json(const struct cli *c, const struct init *in)
 {
-	static const char *const files[] = {"pombo.conf", "tls/cert.pem", "tls/key.pem"};
+	bool made_up = in->user && !in->password_stdin;
 
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		_cleanup_(free_ptr) char *path = cli_path(c, files[i]);
+	return show_json(json_pack("{s:o, s:o, s:o, s:o}", "dir", show_json_text(view_from_cstr(c->dir)), "account",
+				   in->user ? show_json_text(view_from_cstr(in->user)) : json_null(), "password",
+				   made_up ? show_json_text(buf_view(&in->secret.password)) : json_null(), "dns",
+				   dns_records(in->conf, buf_view(&in->domain_ascii))));
+}
 
-		(void)unlink(path);
-	}
+static int tell(const struct cli *c, const struct init *in)
+{
+	json_t *records;
+
+	if (c->json)
+		return tell_json(c, in);
+	if (in->user && !in->password_stdin)
+		(void)printf("password of %s (shown this once): %.*s\n", in->user,
+			     VIEW_FMT(buf_view(&in->secret.password)));
+	(void)printf("\nDNS records to publish ('pombo dns %s' prints them again):\n\n", in->domain);
+	records = dns_records(in->conf, buf_view(&in->domain_ascii));
+	dns_print(records);
+	json_decref(records);
+	(void)printf("\npombo is set up in %s; its certificate is self-signed: put a real one into tls/.\n"
+		     "Next: pombo run --dir %s\n",
+		     c->dir, c->dir);
+	return 0;
 }
 
 static int init(struct cli *c)
 {
-	struct init in = {0};
-	const struct cli_option options[] = {
+	_cleanup_(init_fini) struct init in = {.conf_text = BUF_INIT(CONF_TEXT_MAX),
+					       .domain_ascii = BUF_INIT(ADDRESS_DOMAIN_MAX),
+					       .secret = {.password = PASSWORD_BUF}};
+	const struct option options[] = {
 	    {.name = "hostname", .value = &in.hostname}, {.name = "domain", .value = &in.domain},
 	    {.name = "user", .value = &in.user},         {.name = "password-stdin", .flag = &in.password_stdin},
 	    {.name = "listen", .values = &in.listen},    {.name = "port-offset", .value = &in.port_offset},
 	};
-	int r = cli_options(c, options, ARRAY_LEN(options));
+	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r == 0)
 		r = check(c, &in);
-	if (r)
-		goto out;
-	r = make(c, &in);
 	if (r == 0)
-		r = make_store(c, &in);
-	if (r) {
-		unmake(c);
-		goto out;
-	}
-	(void)printf("pombo is set up in %s.\nNext: 'pombo dns %s --dir %s' shows the records to publish; 'pombo run "
-		     "--dir %s' starts it.\n",
-		     c->dir, in.domain, c->dir, c->dir);
-out:
-	free(in.listen.items);
-	return r;
+		r = make(c, &in);
+	return r ? r : tell(c, &in);
 }
 
 const struct cli_command cmd_init = {
     .name = "init",
     .usage = "--hostname NAME --domain DOMAIN [--user ADDRESS] [--password-stdin] [--listen ADDR]... [--port-offset N]",
     .summary = "sets up a new server in an empty folder",
-    .help = "Makes DIR: pombo.conf (commented), a self-signed ECDSA certificate, the mail store, the first account. "
-	    "Without\n"
-	    "--password-stdin a password is made up and printed once. Refuses a folder that already holds a server.\n\n"
-	    "Example: pombo init --hostname mail.example.org --domain example.org --user you@example.org",
+    .help = "Makes the data folder: pombo.conf (commented), a self-signed ECDSA certificate, the mail store, the first "
+	    "account. "
+	    "Prints the DNS records to publish. Refuses a folder that holds anything; when it fails it leaves nothing "
+	    "behind.",
+    .options =
+	(const struct cli_option_help[]){
+	    {"--hostname NAME", "The server's own name, as in MX records and the certificate."},
+	    {"--domain DOMAIN", "The first domain whose mail is taken."},
+	    {"--user ADDRESS", "The first account, in that domain. It gets the mail for postmaster and abuse."},
+	    {"--password-stdin", "Read its password from the first line of standard input; else one is made up and "
+				 "printed once."},
+	    {"--listen ADDR", "Listen on this address only; may be given several times. Without it on all."},
+	    {"--port-offset N", "Add N to every port: 10000 makes 25 10025, for trials without root."},
+	    {NULL, NULL}},
+    .example = "pombo init --hostname mail.example.org --domain example.org --user you@example.org",
+    .shows = true,
     .run = init,
 };

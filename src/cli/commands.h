@@ -4,9 +4,17 @@
 
 #include "cli/cli.h"
 
-/* Each cmd_*.c defines its entries; main.c lists them. */
-extern const struct cli_command cmd_init, cmd_run, cmd_stop, cmd_reload;
-extern const struct cli_command cmd_account_add, cmd_account_list, cmd_account_show, cmd_account_password,
-    cmd_account_remove, cmd_account_enable, cmd_account_disable, cmd_account_quota, cmd_account_send_as;
+/* Every command, in the order in which they are told. Each cmd_*.c defines its entries. */
+extern const struct cli_command *const commands[];
+extern const size_t commands_n;
+
+extern const struct cli_command cmd_init;
+extern const struct cli_command cmd_run, cmd_stop, cmd_reload, cmd_status;
+extern const struct cli_command cmd_domain_add, cmd_domain_alias, cmd_domain_remove, cmd_domain_list;
+extern const struct cli_command cmd_account_add, cmd_account_password, cmd_account_remove, cmd_account_enable,
+    cmd_account_disable, cmd_account_quota, cmd_account_send_as, cmd_account_list, cmd_account_show;
+extern const struct cli_command cmd_alias_add, cmd_alias_remove, cmd_alias_list;
+extern const struct cli_command cmd_queue_list, cmd_queue_show;
+extern const struct cli_command cmd_dns;
 
 #endif

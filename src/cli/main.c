@@ -2,155 +2,156 @@
  * pombo: finds the command and runs it. */
 #include "cli/commands.h"
 
+#include "cli/help.h"
+#include "cli/option.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {
-    &cmd_init,
-    &cmd_run,
-    &cmd_stop,
-    &cmd_reload,
-    &cmd_account_add,
-    &cmd_account_list,
-    &cmd_account_show,
-    &cmd_account_password,
-    &cmd_account_remove,
-    &cmd_account_enable,
-    &cmd_account_disable,
-    &cmd_account_quota,
-    &cmd_account_send_as,
-};
-
-static const struct cli_command *running;
-
-static void print_overview(FILE *out)
+static bool has_family(const char *word)
 {
-	(void)fprintf(out, "pombo %s: a whole mail server\n\nUsage: pombo COMMAND [--dir DIR] ...\n\n", POMBO_VERSION);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)fprintf(out, "  %-18s %s\n", commands[i]->name, commands[i]->summary);
-	(void)fprintf(out,
-		      "\nDIR is $POMBO_DIR, or /var/lib/pombo. 'pombo COMMAND --help' explains one command.\n"
-		      "To begin: pombo init --hostname mail.example.org --domain example.org --user you@example.org\n");
-}
+	size_t len = strlen(word);
 
-static void print_help(const struct cli_command *command)
-{
-	(void)printf("Usage: pombo %s %s\n\n%s\n\n%s\n", command->name, command->usage, command->summary,
-		     command->help);
-}
-
-int cli_usage(const struct cli *c, const char *why)
-{
-	(void)c;
-	(void)fprintf(stderr, "pombo: %s: %s; usage: pombo %s %s\n", running->name, why, running->name, running->usage);
-	return CLI_USAGE;
-}
-
-/* How many of the words name the command: 1, 2 ("account add"), or 0. */
-static int words_of(const struct cli_command *command, int argc, char **argv)
-{
-	const char *space = strchr(command->name, ' ');
-
-	if (!space)
-		return strcmp(command->name, argv[0]) == 0 ? 1 : 0;
-	return argc > 1 && strlen(argv[0]) == (size_t)(space - command->name) &&
-		       strncmp(command->name, argv[0], strlen(argv[0])) == 0 && strcmp(space + 1, argv[1]) == 0
-		   ? 2
-		   : 0;
-}
-
-/* A first word that has sub-commands, without a known one. */
-static bool print_family(const char *word)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strncmp(commands[i]->name, word, strlen(word)) != 0 || commands[i]->name[strlen(word)] != ' ')
-			continue;
-		if (!any)
-			(void)fprintf(stderr, "pombo: %s: what about it? There are:\n", word);
-		any = true;
-		(void)fprintf(stderr, "  pombo %s %s\n", commands[i]->name, commands[i]->usage);
-	}
-	return any;
-}
-
-static bool wants_help(int argc, char **argv)
-{
-	for (int i = 0; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+	for (size_t i = 0; i < commands_n; i++)
+		if (strncmp(commands[i]->name, word, len) == 0 && commands[i]->name[len] == ' ')
 			return true;
 	return false;
 }
 
-/* --dir and --json mean the same everywhere, and stand anywhere. */
-static int take_common(struct cli *c)
+/* "stop", or "account" and "add". */
+static const struct cli_command *find(const char *first, const char *second)
 {
-	int kept = 0;
+	size_t len = strlen(first);
 
-	for (int i = 0; i < c->argc; i++) {
-		if (strcmp(c->argv[i], "--") == 0) {
-			while (i < c->argc)
-				c->argv[kept++] = c->argv[i++];
-			break;
-		}
-		if (strcmp(c->argv[i], "--json") == 0)
-			c->json = true;
-		else if (strncmp(c->argv[i], "--dir=", 6) == 0)
-			c->dir = c->argv[i] + 6;
-		else if (strcmp(c->argv[i], "--dir") == 0 && i + 1 < c->argc)
-			c->dir = c->argv[++i];
-		else if (strcmp(c->argv[i], "--dir") == 0)
-			return cli_fail(CLI_USAGE, "--dir needs a folder", NULL, NULL);
-		else
-			c->argv[kept++] = c->argv[i];
+	for (size_t i = 0; i < commands_n; i++) {
+		const char *name = commands[i]->name;
+
+		if (strncmp(name, first, len) != 0)
+			continue;
+		if (name[len] == '\0' || (name[len] == ' ' && second && strcmp(name + len + 1, second) == 0))
+			return commands[i];
 	}
-	c->argc = kept;
-	c->argv[kept] = NULL;
-	return 0;
+	return NULL;
+}
+
+static int no_such(const char *word)
+{
+	_cleanup_(buf_fini) struct buf todo = BUF_INIT(256);
+	size_t best = 3;
+
+	buf_append_cstr(&todo, "see 'pombo --help'");
+	for (size_t i = 0; i < commands_n; i++) {
+		struct view first = view_from_cstr(commands[i]->name), rest;
+		_cleanup_(free_ptr) char *name = NULL;
+		size_t d;
+
+		(void)view_cut(first, ' ', &first, &rest);
+		name = view_to_cstr(first);
+		d = help_distance(word, name);
+		if (d >= best)
+			continue;
+		best = d;
+		buf_reset(&todo);
+		buf_printf(&todo, "did you mean '%s'?", name);
+	}
+	return cli_fail(CLI_USAGE, word, "there is no such command", buf_cstr(&todo));
+}
+
+/* A family without one of its members. */
+static int family(const char *first, const char *second, bool help)
+{
+	_cleanup_(buf_fini) struct buf what = BUF_INIT(256);
+
+	if (help) {
+		(void)printf("Usage: pombo %s ...\n\n", first);
+		(void)help_print_family(stdout, first);
+		return CLI_OK;
+	}
+	if (second)
+		buf_printf(&what, "there is no '%.80s %.80s'", first, second);
+	(void)cli_fail(CLI_USAGE, first, second ? buf_cstr(&what) : "one of its commands must follow", "there are:");
+	(void)help_print_family(stderr, first);
+	return CLI_USAGE;
+}
+
+/* Options that stand before the command, or between its two words. */
+static int take_leading(struct cli *c, int at, bool *help)
+{
+	int r;
+
+	while ((r = option_take_leading(c, at, help)) == 1)
+		continue;
+	return r;
+}
+
+static int run_command(struct cli *c, const struct cli_command *command, int words, bool help)
+{
+	int r;
+
+	if (help) {
+		help_print(command);
+		return CLI_OK;
+	}
+	c->command = command;
+	if (c->json && !command->shows)
+		return cli_usage(c, "there is no option --json");
+	c->argc -= words - 1;
+	c->argv += words - 1;
+	r = command->run(c);
+	return r == OPTION_HELP_SHOWN ? CLI_OK : r;
+}
+
+static int dispatch(struct cli *c, bool help)
+{
+	const char *first = c->argv[0], *second;
+	bool in_family = has_family(first);
+	const struct cli_command *command;
+	int r = in_family ? take_leading(c, 1, &help) : 0;
+
+	if (r)
+		return r;
+	second = in_family && c->argc > 1 ? c->argv[1] : NULL;
+	command = find(first, second);
+	if (command)
+		return run_command(c, command, second ? 2 : 1, help);
+	return in_family ? family(first, second, help) : no_such(first);
 }
 
 static int run(struct cli *c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		int words = words_of(commands[i], c->argc, c->argv);
+	bool help = false;
+	int r = take_leading(c, 0, &help);
 
-		if (words == 0)
-			continue;
-		if (wants_help(c->argc - words, c->argv + words)) {
-			print_help(commands[i]);
-			return CLI_OK;
-		}
-		running = commands[i];
-		c->argc -= words - 1;
-		c->argv += words - 1;
-		return commands[i]->run(c);
+	if (r)
+		return r;
+	if (c->argc && strcmp(c->argv[0], "help") == 0) {
+		help = true;
+		c->argc--;
+		c->argv++;
 	}
-	if (print_family(c->argv[0]))
-		return CLI_USAGE;
-	return cli_fail(CLI_USAGE, c->argv[0], "there is no such command", "see 'pombo --help'");
+	if (c->argc && strcmp(c->argv[0], "--version") == 0) {
+		(void)printf("pombo %s\n", POMBO_VERSION);
+		return CLI_OK;
+	}
+	if (c->argc == 0) {
+		help_print_overview(help ? stdout : stderr);
+		return help ? CLI_OK : CLI_USAGE;
+	}
+	return dispatch(c, help);
 }
 
 int main(int argc, char **argv)
 {
 	const char *env = getenv("POMBO_DIR");
-	struct cli c = {.dir = env && *env ? env : "/var/lib/pombo", .argc = argc - 1, .argv = argv + 1};
-	int r = take_common(&c);
+	struct cli c = {.argc = argc ? argc - 1 : 0, .argv = argv + 1};
+	int r;
 
-	if (r)
-		return r;
-	if (c.argc == 0) {
-		print_overview(stderr);
-		return CLI_USAGE;
-	}
-	if (strcmp(c.argv[0], "--version") == 0) {
-		(void)printf("pombo %s\n", POMBO_VERSION);
-		return CLI_OK;
-	}
-	if (strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "-h") == 0 || strcmp(c.argv[0], "help") == 0) {
-		print_overview(stdout);
-		return CLI_OK;
-	}
-	return run(&c);
+	cli_set_dir(&c, env && *env ? env : "/var/lib/pombo");
+	r = run(&c);
+	if (r == CLI_OK && (fflush(stdout) != 0 || ferror(stdout)))
+		r = cli_fail_errno(CLI_OTHER, "cannot write to standard output", errno, NULL);
+	cli_fini(&c);
+	return r;
 }

@@ -2,6 +2,8 @@
  * The command line's way to stored: the running server's, or one of its own on the locked data folder. */
 #include "cli/store_client.h"
 
+#include "base/clock.h"
+#include "cli/show.h"
 #include "ipc/msgs/control_msgs.h"
 #include "supervisor/supervisor.h"
 
@@ -12,12 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	ANSWER_MS = 60000,
 	START_MS = 60000, /* a migration may have to run */
+	OTHERS_MS = 20000, /* how long other commands may have the folder */
 	CONTROL_FD = 3,
 	PAYLOAD_MAX = 1024 * 1024,
 };
@@ -45,6 +50,7 @@ static int spawn_stored(struct store_client *s)
 
 	if (!path)
 		return cli_fail(CLI_OTHER, buf_cstr(&error), NULL, NULL);
+	(void)fflush(stdout);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return cli_fail_errno(CLI_OTHER, "cannot make a socket", errno, NULL);
 	s->pid = fork();
@@ -59,41 +65,52 @@ static int spawn_stored(struct store_client *s)
 	return 0;
 }
 
-/* What the supervisor would give it: settings, its folder, a channel for commands; and whether to make the store. */
-static int give(struct sync_channel *control, const struct cli *c, const struct conf *conf, struct view text,
-		bool create, int *ret_admin_fd)
+static int put(struct sync_channel *control, bool encoded, uint16_t type, struct buf *payload, const int *fd)
 {
-	_cleanup_(buf_fini) struct buf payload = BUF_INIT(PAYLOAD_MAX);
-	_cleanup_(free_ptr) char *path = cli_path(c, "store");
+	int r = encoded ? sync_channel_follow(control, type, buf_view(payload), fd, fd ? 1 : 0, START_MS) : -E2BIG;
+
+	buf_reset(payload);
+	return r;
+}
+
+/* What the supervisor would give it: settings, its folder, a channel for commands; and whether to make the store. */
+static int put_all(struct sync_channel *control, const char *path, uid_t uid, struct view text, bool create,
+		   const int *admin_fd)
+{
+	_cleanup_(buf_fini) struct buf b = BUF_INIT(PAYLOAD_MAX);
 	_cleanup_(fd_close) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(fd_close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int sv[2] = {-1, -1}, r;
-	struct control_msg answer;
-	bool fits;
+	const struct control_setup setup = {
+	    .kind = VIEW_LIT("store"), .count = 1, .config = text, .first_start = true, .uid = (uint32_t)uid};
+	const struct control_folder store = {.path = view_from_cstr(path)};
+	const struct control_file leave = {.name = VIEW_LIT("create-store")};
+	const struct control_channel admin = {.list = VIEW_LIT("admin"), .peer = VIEW_LIT("cli")};
+	int r = folder < 0 || null < 0 ? -errno : 0;
 
-	if (folder < 0 || null < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
-		return -errno;
-	fits = control_put_setup(&payload, &(struct control_setup){
-					       .kind = VIEW_LIT("store"),
-					       .count = 1,
-					       .config = text,
-					       .first_start = true,
-					       .uid = geteuid() == 0 ? supervisor_store_uid(conf) : 0,
-					   });
-	r = fits ? sync_channel_follow(control, CONTROL_SETUP, buf_view(&payload), NULL, 0, START_MS) : -E2BIG;
-	buf_reset(&payload);
-	if (r == 0 && control_put_folder(&payload, &(struct control_folder){.path = view_from_cstr(path)}))
-		r = sync_channel_follow(control, CONTROL_FOLDER, buf_view(&payload), &folder, 1, START_MS);
-	buf_reset(&payload);
-	if (r == 0 && create && control_put_file(&payload, &(struct control_file){.name = VIEW_LIT("create-store")}))
-		r = sync_channel_follow(control, CONTROL_FILE, buf_view(&payload), &null, 1, START_MS);
-	buf_reset(&payload);
-	if (r == 0 && control_put_channel(
-			  &payload, &(struct control_channel){.list = VIEW_LIT("admin"), .peer = VIEW_LIT("cli")}))
-		r = sync_channel_follow(control, CONTROL_CHANNEL, buf_view(&payload), &sv[1], 1, START_MS);
-	buf_reset(&payload);
 	if (r == 0)
-		r = sync_channel_follow(control, CONTROL_START, buf_view(&payload), NULL, 0, START_MS);
+		r = put(control, control_put_setup(&b, &setup), CONTROL_SETUP, &b, NULL);
+	if (r == 0)
+		r = put(control, control_put_folder(&b, &store), CONTROL_FOLDER, &b, &folder);
+	if (r == 0 && create)
+		r = put(control, control_put_file(&b, &leave), CONTROL_FILE, &b, &null);
+	if (r == 0)
+		r = put(control, control_put_channel(&b, &admin), CONTROL_CHANNEL, &b, admin_fd);
+	if (r == 0)
+		r = put(control, true, CONTROL_START, &b, NULL);
+	return r;
+}
+
+/* Returns when it is ready: 0 and our end of the channel for commands, or -errno. */
+static int give(struct sync_channel *control, const struct cli *c, uid_t uid, struct view text, bool create,
+		int *ret_admin_fd)
+{
+	_cleanup_(free_ptr) char *path = cli_path(c, "store");
+	struct control_msg answer;
+	int sv[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return -errno;
+	r = put_all(control, path, uid, text, create, &sv[1]);
 	if (r == 0)
 		r = sync_channel_next(control, START_MS, &answer);
 	if (r == 0 && answer.type != CONTROL_READY)
@@ -106,73 +123,161 @@ static int give(struct sync_channel *control, const struct cli *c, const struct 
 	return r;
 }
 
-static int start_stored(const struct cli *c, bool create, struct store_client *s)
+/* The server's settings, but on the operator's terminal only what went wrong. */
+static void quieten(struct view text, struct buf *out)
 {
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(256 * 1024), error = BUF_INIT(2048);
-	struct conf *conf = NULL;
+	struct view line, rest = text;
+	bool more = true;
+
+	while (more) {
+		more = view_cut(rest, '\n', &line, &rest);
+		if (!more)
+			line = rest;
+		if (view_starts_with(view_trim(line), VIEW_LIT("log-")))
+			continue;
+		buf_append_view(out, line);
+		buf_append_char(out, '\n');
+	}
+	buf_append_cstr(out, "log-level = warning\n");
+}
+
+static int start_stored(const struct cli *c, const struct conf *conf, struct view text, bool create,
+			struct store_client *s)
+{
+	_cleanup_(buf_fini) struct buf quiet = BUF_INIT(256 * 1024), error = BUF_INIT(2048);
 	int admin_fd = -1;
-	int r = supervisor_read_conf(c->dir, &conf, &text, &error);
+	int r = supervisor_prepare_dir(c->dir, conf, &error);
 
 	if (r)
-		return cli_fail(r, buf_cstr(&error), NULL, NULL);
-	r = supervisor_prepare_dir(c->dir, conf, &error);
-	if (r) {
-		conf_free(&conf);
-		return cli_fail(r, buf_cstr(&error), NULL, NULL);
-	}
-	s->lock_fd = supervisor_lock(c->dir);
-	if (s->lock_fd < 0) {
-		conf_free(&conf);
-		return cli_fail_errno(CLI_NOT_RUNNING, "the server neither answers nor leaves its data folder free",
-				      s->lock_fd, "see its log, or try again in a moment");
-	}
+		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
 	r = spawn_stored(s);
-	if (r == 0) {
-		sync_channel_init(&s->control, s->control_fd, &control_proto, CONTROL_PEER_SUPERVISOR,
-				  CONTROL_PEER_ROLE);
-		r = give(&s->control, c, conf, buf_view(&text), create, &admin_fd);
-		if (r < 0)
-			r = cli_fail_errno(CLI_OTHER, "cannot open the mail store", r, "what it said stands above");
-	}
-	conf_free(&conf);
-	if (r == 0)
-		sync_channel_init(&s->channel, admin_fd, &admin_proto, ADMIN_PEER_CLI, ADMIN_PEER_STORE);
-	return r;
+	if (r)
+		return r;
+	quieten(text, &quiet);
+	sync_channel_init(&s->control, s->control_fd, &control_proto, CONTROL_PEER_SUPERVISOR, CONTROL_PEER_ROLE);
+	r = give(&s->control, c, geteuid() == 0 ? supervisor_store_uid(conf) : 0, buf_view(&quiet), create, &admin_fd);
+	if (r < 0)
+		return cli_fail_errno(CLI_OTHER, "cannot open the mail store", r, "what it said stands above");
+	sync_channel_init(&s->channel, admin_fd, &admin_proto, ADMIN_PEER_CLI, ADMIN_PEER_STORE);
+	return 0;
 }
 
 /* ---- either ---- */
 
-static int open_either(const struct cli *c, bool create, struct store_client *s)
+static void init(struct store_client *s)
 {
-	int fd;
-
 	*s = (struct store_client){.payload = BUF_INIT(PAYLOAD_MAX), .control_fd = -1, .lock_fd = -1};
-	fd = create ? -ENOENT : supervisor_connect(c->dir);
+}
+
+/* The running server's; 0, -ENOENT or -ECONNREFUSED when there is none, or an exit status. */
+static int try_connect(const struct cli *c, struct store_client *s)
+{
+	int fd = supervisor_connect(c->dir);
+
 	if (fd >= 0) {
 		sync_channel_init(&s->channel, fd, &admin_proto, ADMIN_PEER_CLI, ADMIN_PEER_STORE);
 		return 0;
 	}
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return fd;
 	if (fd == -EACCES || fd == -EPERM)
 		return cli_fail(CLI_NOT_ALLOWED, "cannot speak to the server", "its control socket is not yours",
-				"run the command as the user the server was started by, or as root");
-	if (fd != -ENOENT && fd != -ECONNREFUSED)
-		return cli_fail_errno(CLI_NOT_RUNNING, "cannot speak to the server", fd, NULL);
-	return start_stored(c, create, s);
+				"run this as the user that runs the server, or as root");
+	return cli_fail_errno(CLI_NOT_RUNNING, "cannot speak to the server", fd, NULL);
 }
 
-int store_client_open(const struct cli *c, struct store_client *ret)
+/* Root would make the store its own, and the server of its owner could not open it any more. */
+static int check_owner(const struct cli *c)
 {
-	int r = open_either(c, false, ret);
+	struct stat st;
 
+	if (geteuid() != 0 || stat(c->dir, &st) < 0 || st.st_uid == 0)
+		return 0;
+	return cli_fail(CLI_NOT_ALLOWED, c->dir, "the folder is another user's and no server runs on it",
+			"run this as that user");
+}
+
+static int fail_lock(const struct cli *c, int error)
+{
+	if (error == -EAGAIN)
+		return cli_fail(CLI_NOT_RUNNING, "the server neither answers nor leaves its data folder free", c->dir,
+				"see its log, or try again in a moment");
+	if (error == -EACCES || error == -EPERM)
+		return cli_fail(CLI_NOT_ALLOWED, c->dir, "the data folder is not yours",
+				"run this as the user that runs the server, or as root");
+	return cli_fail_errno(CLI_OTHER, "cannot lock the data folder", error, NULL);
+}
+
+/* The running server, or the lock, whichever can be had first: another command may hold the lock for a moment, a server that starts
+ * takes it before it answers. */
+static int connect_or_lock(const struct cli *c, struct store_client *s)
+{
+	uint64_t until_ms = clock_mono_ms() + OTHERS_MS;
+
+	for (;;) {
+		int r = try_connect(c, s);
+
+		if (r >= 0)
+			return r;
+		s->lock_fd = supervisor_lock(c->dir);
+		if (s->lock_fd >= 0)
+			return 0;
+		if (s->lock_fd != -EAGAIN || clock_mono_ms() >= until_ms)
+			return fail_lock(c, s->lock_fd);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
+}
+
+static int open_either(const struct cli *c, bool create, struct store_client *s)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(256 * 1024), error = BUF_INIT(2048);
+	struct conf *conf = NULL;
+	int r = supervisor_read_conf(c->dir, &conf, &text, &error);
+
+	if (r)
+		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
+	r = create ? 0 : check_owner(c);
+	if (r == 0)
+		r = connect_or_lock(c, s);
+	if (r == 0 && s->lock_fd >= 0)
+		r = start_stored(c, conf, buf_view(&text), create, s);
+	conf_free(&conf);
+	return r;
+}
+
+static int open_or_close(const struct cli *c, bool create, struct store_client *ret)
+{
+	int r;
+
+	init(ret);
+	r = open_either(c, create, ret);
 	if (r)
 		store_client_close(ret);
 	return r;
 }
 
+int store_client_open(const struct cli *c, struct store_client *ret)
+{
+	return open_or_close(c, false, ret);
+}
+
 int store_client_create(const struct cli *c, struct store_client *ret)
 {
-	int r = open_either(c, true, ret);
+	return open_or_close(c, true, ret);
+}
 
+int store_client_connect(const struct cli *c, struct store_client *ret)
+{
+	int r;
+
+	init(ret);
+	r = try_connect(c, ret);
+	if (r < 0 && supervisor_find(c->dir))
+		r = cli_fail(CLI_NOT_RUNNING, "the server is only just starting, or ending", c->dir,
+			     "try again in a moment");
+	else if (r < 0)
+		r = cli_fail(CLI_NOT_RUNNING, "no server runs on this data folder", c->dir,
+			     "start it with 'pombo run', or name another folder with --dir");
 	if (r)
 		store_client_close(ret);
 	return r;
@@ -180,43 +285,66 @@ int store_client_create(const struct cli *c, struct store_client *ret)
 
 void store_client_close(struct store_client *s)
 {
+	_cleanup_(buf_fini) struct buf payload = BUF_INIT(64);
+
 	if (s->channel.proto)
 		sync_channel_fini(&s->channel);
-	if (s->control_fd >= 0) {
-		_cleanup_(buf_fini) struct buf payload = BUF_INIT(64);
-
-		if (s->control.proto && control_put_stop(&payload, &(struct control_stop){ANSWER_MS}))
+	else if (s->pid > 0)
+		(void)kill(s->pid, SIGKILL); /* it did not come to life */
+	if (s->control.proto) {
+		if (control_put_stop(&payload, &(struct control_stop){ANSWER_MS}))
 			(void)!sync_channel_follow(&s->control, CONTROL_STOP, buf_view(&payload), NULL, 0, ANSWER_MS);
-		if (s->control.proto && s->pid > 0)
+		if (s->pid > 0)
 			(void)waitpid(s->pid, NULL, 0);
-		if (s->control.proto)
-			sync_channel_fini(&s->control);
+		sync_channel_fini(&s->control);
+	} else {
+		fd_close(&s->control_fd);
 	}
 	fd_close(&s->lock_fd);
 	buf_fini(&s->payload);
+	init(s);
 }
 
-int store_client_ask(struct store_client *s, uint16_t type, struct admin_msg *ret)
-{
-	int r = sync_channel_call(&s->channel, type, buf_view(&s->payload), NULL, 0, ANSWER_MS, ret);
+/* ---- asking ---- */
 
+int store_client_ask(struct store_client *s, bool encoded, uint16_t type, const char *subject, uint16_t want,
+		     struct admin_msg *ret)
+{
+	_cleanup_(free_ptr) char *text = NULL;
+	int r;
+
+	if (!encoded)
+		return cli_fail(CLI_BAD_DATA, subject, "this is too long", NULL);
+	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), NULL, 0, ANSWER_MS, ret);
+	buf_reset(&s->payload);
 	if (r < 0)
 		return cli_fail_errno(CLI_NOT_RUNNING, "the server did not answer", r, "see its log");
-	if (ret->type == ADMIN_FAILED) {
-		_cleanup_(free_ptr) char *text = view_to_cstr(ret->failed.text);
+	if (ret->type == want)
+		return 0;
+	if (ret->type != ADMIN_FAILED)
+		return cli_fail(CLI_OTHER, "the server gave an odd answer", NULL, "see its log");
+	text = view_to_cstr(ret->failed.text);
+	return cli_fail(ret->failed.exit_status ? (enum cli_status)ret->failed.exit_status : CLI_OTHER,
+			text ? text : "failed", NULL, NULL);
+}
 
-		return cli_fail(ret->failed.exit_status ? ret->failed.exit_status : CLI_OTHER, text ? text : "failed",
-				NULL, NULL);
-	}
+int store_client_do(struct store_client *s, bool encoded, uint16_t type, const char *subject, FILE *out)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(4096);
+	struct admin_msg answer;
+	int r = store_client_ask(s, encoded, type, subject, ADMIN_DONE, &answer);
+
+	if (r || !out)
+		return r;
+	show_clean(answer.done.text, &text);
+	(void)fprintf(out, "%s\n", buf_cstr(&text));
 	return 0;
 }
 
-int store_client_do(struct store_client *s, uint16_t type)
+int store_client_change(struct store_client *s, bool encoded, uint16_t type, const char *subject)
 {
-	struct admin_msg answer;
-	int r = store_client_ask(s, type, &answer);
+	int r = store_client_do(s, encoded, type, subject, stdout);
 
-	if (r == 0 && answer.type == ADMIN_DONE)
-		(void)printf("%.*s\n", VIEW_FMT(answer.done.text));
+	store_client_close(s);
 	return r;
 }

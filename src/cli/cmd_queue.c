@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC
+ * pombo queue: recipients on other servers that wait. */
+#include "cli/commands.h"
+
+#include "base/id.h"
+#include "cli/listing.h"
+#include "cli/option.h"
+#include "cli/queue.h"
+#include "cli/show.h"
+
+static json_t *in_json(const struct admin_queued *q)
+{
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(q->message_id, id);
+	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b}", "id", id, "sender", show_json_text(q->sender),
+			 "recipient", show_json_text(q->recipient), "size", (json_int_t)q->size_bytes, "queued",
+			 show_json_time(q->queued_s), "next", show_json_time(q->next_s), "attempts",
+			 (json_int_t)q->attempts, "last_reply",
+			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "held", (int)q->held);
+}
+
+static void print_one(const struct admin_queued *q)
+{
+	_cleanup_(buf_fini) struct buf size = BUF_INIT(32), queued = BUF_INIT(64), sender = BUF_INIT(2048),
+				       recipient = BUF_INIT(2048);
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(q->message_id, id);
+	show_size(q->size_bytes, &size);
+	show_time(q->queued_s, &queued);
+	show_clean(q->sender.n ? q->sender : VIEW_LIT("<>"), &sender);
+	show_clean(q->recipient, &recipient);
+	(void)printf("%s %10s  %s %8u  %s -> %s%s\n", id, buf_cstr(&size), buf_cstr(&queued), q->attempts,
+		     buf_cstr(&sender), buf_cstr(&recipient), q->held ? "  held" : "");
+}
+
+static int next_page(struct store_client *s, uint64_t after_message, struct view after_recipient,
+		     struct admin_msg *answer)
+{
+	return store_client_ask(
+	    s, admin_put_queue_list(&s->payload, &(struct admin_queue_list){after_message, after_recipient}),
+	    ADMIN_QUEUE_LIST, "queue list", ADMIN_QUEUE, answer);
+}
+
+static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
+{
+	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
+	uint64_t after_message = 0;
+	struct admin_msg answer;
+	int r;
+
+	do {
+		r = next_page(s, after_message, buf_view(&after), &answer);
+		if (r)
+			return r;
+		for (uint32_t i = 0; i < answer.queue.n_items; i++) {
+			const struct admin_queued *q = &answer.queue.items[i];
+
+			if (c->json)
+				(void)json_array_append_new(all, in_json(q));
+			else
+				print_one(q);
+			after_message = q->message_id;
+			buf_reset(&after);
+			buf_append_view(&after, q->recipient);
+		}
+	} while (answer.queue.more && answer.queue.n_items);
+	if (!c->json && after_message == 0)
+		(void)printf("Mail queue is empty\n");
+	return 0;
+}
+
+int queue_list(struct cli *c)
+{
+	return listing_run(c, "ID                  SIZE  QUEUED               ATTEMPTS  FROM -> TO", list_pages);
+}
+
+const struct cli_command cmd_queue_list = {
+    .name = "queue list",
+    .usage = "[--json]",
+    .summary = "lists what waits to be sent to other servers",
+    .help = "A line for each recipient.",
+    .example = "pombo queue list",
+    .shows = true,
+    .run = queue_list,
+};
+
+/* ---- show ---- */
+
+static void print_details(const struct admin_queued *q)
+{
+	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(4096);
+
+	show_clean(q->recipient, &recipient);
+	show_time(q->next_s, &next);
+	show_clean(q->last_reply, &reply);
+	(void)printf("  %s\n    %u attempts, %s%s\n", buf_cstr(&recipient), q->attempts,
+		     q->held ? "held" : "next not before ", q->held ? "" : buf_cstr(&next));
+	if (q->last_reply.n)
+		(void)printf("    last reply: %s\n", buf_cstr(&reply));
+}
+
+static void print_head(const struct admin_queued *q)
+{
+	_cleanup_(buf_fini) struct buf size = BUF_INIT(32), queued = BUF_INIT(64), sender = BUF_INIT(2048);
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(q->message_id, id);
+	show_size(q->size_bytes, &size);
+	show_time(q->queued_s, &queued);
+	show_clean(q->sender.n ? q->sender : VIEW_LIT("<>"), &sender);
+	(void)printf("%s from %s, %s, queued %s\n", id, buf_cstr(&sender), buf_cstr(&size), buf_cstr(&queued));
+}
+
+/* All recipients of the message; how many there are. */
+static int show_pages(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *ret_n)
+{
+	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
+	struct admin_msg answer;
+	size_t n = 0;
+	int r;
+
+	do {
+		r = next_page(s, id, buf_view(&after), &answer);
+		if (r)
+			return r;
+		for (uint32_t i = 0; i < answer.queue.n_items && answer.queue.items[i].message_id == id; i++) {
+			const struct admin_queued *q = &answer.queue.items[i];
+
+			if (c->json)
+				(void)json_array_append_new(all, in_json(q));
+			else if (n == 0)
+				print_head(q);
+			if (!c->json)
+				print_details(q);
+			n++;
+			buf_reset(&after);
+			buf_append_view(&after, q->recipient);
+		}
+	} while (answer.queue.more && answer.queue.n_items &&
+		 answer.queue.items[answer.queue.n_items - 1].message_id == id);
+	*ret_n = n;
+	return 0;
+}
+
+static int show(struct cli *c)
+{
+	struct store_client s;
+	size_t n = 0;
+	uint64_t id;
+	json_t *all;
+	int r = option_take_words(c, 1, 1, "one message id is needed");
+
+	if (r)
+		return r;
+	if (!id_parse(view_from_cstr(c->argv[1]), &id))
+		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is not a message id", "see 'pombo queue list'");
+	r = store_client_open(c, &s);
+	if (r)
+		return r;
+	all = json_array();
+	r = show_pages(c, &s, id, all, &n);
+	store_client_close(&s);
+	if (r == 0 && n == 0)
+		r = cli_fail(CLI_NO_SUCH, c->argv[1], "nothing of this message waits in the queue",
+			     "see 'pombo queue list'");
+	if (r == 0 && c->json)
+		return show_json(all);
+	json_decref(all);
+	return r;
+}
+
+const struct cli_command cmd_queue_show = {
+    .name = "queue show",
+    .usage = "ID [--json]",
+    .summary = "shows the recipients of one message that wait",
+    .help = "With the last reply of the other side, and when the next attempt is due.",
+    .example = "pombo queue show 03q2v9x8k0001",
+    .shows = true,
+    .run = show,
+};
