@@ -6,7 +6,7 @@
 #include "cli/option.h"
 #include "cli/show.h"
 
-#define LIST_ROW "%-40s %8llu %10s %10s  %s%s\n"
+enum { ADDRESS_COLUMNS = 40, FOLDER_COLUMNS = 30 };
 
 static void put_quota(uint64_t bytes, const char *none, struct buf *out)
 {
@@ -27,18 +27,17 @@ static json_t *account_in_json(const struct admin_account *a)
 
 static void print_account(const struct admin_account *a)
 {
-	_cleanup_(buf_fini) struct buf address = BUF_INIT(2048), used = BUF_INIT(32), quota = BUF_INIT(32),
-				       seen = BUF_INIT(64);
+	_cleanup_(buf_fini) struct buf used = BUF_INIT(32), quota = BUF_INIT(32), seen = BUF_INIT(64);
 
-	show_clean(a->address, &address);
 	show_size(a->used_bytes, &used);
 	put_quota(a->quota_bytes, "-", &quota);
 	show_time(a->last_login_s, &seen);
-	(void)printf(LIST_ROW, buf_cstr(&address), (unsigned long long)a->messages, buf_cstr(&used), buf_cstr(&quota),
+	show_column(a->address, ADDRESS_COLUMNS);
+	(void)printf(" %8llu %10s %10s  %s%s\n", (unsigned long long)a->messages, buf_cstr(&used), buf_cstr(&quota),
 		     buf_cstr(&seen), a->disabled ? "  disabled" : "");
 }
 
-static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
+static int list_pages(struct listing *l)
 {
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	struct admin_msg answer;
@@ -46,17 +45,19 @@ static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
 
 	do {
 		r = store_client_ask(
-		    s, admin_put_account_list(&s->payload, &(struct admin_account_list){buf_view(&after)}),
+		    l->s, admin_put_account_list(&l->s->payload, &(struct admin_account_list){buf_view(&after)}),
 		    ADMIN_ACCOUNT_LIST, "account list", ADMIN_ACCOUNTS, &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.accounts.n_accounts; i++) {
 			const struct admin_account *a = &answer.accounts.accounts[i];
 
-			if (c->json)
-				(void)json_array_append_new(all, account_in_json(a));
-			else
+			if (l->c->json) {
+				listing_add(l, account_in_json(a));
+			} else {
+				listing_line(l);
 				print_account(a);
+			}
 			buf_reset(&after);
 			buf_append_view(&after, a->address);
 		}
@@ -67,7 +68,7 @@ static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
 static int run_list(struct cli *c)
 {
 	return listing_run(c, "ACCOUNT                                  MESSAGES       USED      QUOTA  LAST LOGIN",
-			   list_pages);
+			   "There are no accounts.", list_pages);
 }
 
 const struct cli_command cmd_account_list = {
@@ -138,11 +139,10 @@ static void show_in_text(const struct admin_account_is *a)
 		     a->disabled ? " (disabled)" : "", (unsigned long long)a->messages, buf_cstr(&used),
 		     buf_cstr(&quota), buf_cstr(&made), buf_cstr(&seen));
 	for (uint32_t i = 0; i < a->n_folders; i++) {
-		_cleanup_(buf_fini) struct buf name = BUF_INIT(4096);
-
-		show_clean(a->folders[i].name, &name);
-		(void)printf("  %-30s %8llu messages, %llu unseen\n", buf_cstr(&name),
-			     (unsigned long long)a->folders[i].messages, (unsigned long long)a->folders[i].unseen);
+		(void)printf("  ");
+		show_column(a->folders[i].name, FOLDER_COLUMNS);
+		(void)printf(" %8llu messages, %llu unseen\n", (unsigned long long)a->folders[i].messages,
+			     (unsigned long long)a->folders[i].unseen);
 	}
 	print_texts("alias", a->aliases, a->n_aliases);
 	print_texts("may send as", a->send_as, a->n_send_as);

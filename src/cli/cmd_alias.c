@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { TARGETS_MAX = 1000 };
+enum { TARGETS_MAX = 1000, ADDRESS_COLUMNS = 40 };
 
 static int run_add(struct cli *c)
 {
@@ -86,31 +86,34 @@ static json_t *in_json(const struct admin_alias *a)
 
 static void print_one(const struct admin_alias *a)
 {
-	_cleanup_(buf_fini) struct buf address = BUF_INIT(2048), targets = BUF_INIT(1024 * 1024);
+	_cleanup_(buf_fini) struct buf targets = BUF_INIT(1024 * 1024);
 
-	show_clean(a->address, &address);
 	show_clean(a->targets, &targets);
-	(void)printf("%-40s %s\n", buf_cstr(&address), buf_cstr(&targets));
+	show_column(a->address, ADDRESS_COLUMNS);
+	(void)printf(" %s\n", buf_cstr(&targets));
 }
 
-static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
+static int list_pages(struct listing *l)
 {
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	struct admin_msg answer;
 	int r;
 
 	do {
-		r = store_client_ask(s, admin_put_alias_list(&s->payload, &(struct admin_alias_list){buf_view(&after)}),
+		r = store_client_ask(l->s,
+				     admin_put_alias_list(&l->s->payload, &(struct admin_alias_list){buf_view(&after)}),
 				     ADMIN_ALIAS_LIST, "alias list", ADMIN_ALIASES, &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.aliases.n_aliases; i++) {
 			const struct admin_alias *a = &answer.aliases.aliases[i];
 
-			if (c->json)
-				(void)json_array_append_new(all, in_json(a));
-			else
+			if (l->c->json) {
+				listing_add(l, in_json(a));
+			} else {
+				listing_line(l);
 				print_one(a);
+			}
 			buf_reset(&after);
 			buf_append_view(&after, a->address);
 		}
@@ -120,7 +123,7 @@ static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
 
 static int run_list(struct cli *c)
 {
-	return listing_run(c, "ALIAS                                    LEADS TO", list_pages);
+	return listing_run(c, "ALIAS                                    LEADS TO", "There are no aliases.", list_pages);
 }
 
 const struct cli_command cmd_alias_list = {

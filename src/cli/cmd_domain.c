@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { NAME_COLUMNS = 40 };
+
 static int run_add(struct cli *c)
 {
 	struct store_client s;
@@ -93,38 +95,37 @@ static json_t *in_json(const struct admin_domain *d)
 
 static void print_one(const struct admin_domain *d)
 {
-	_cleanup_(buf_fini) struct buf name = BUF_INIT(1024), accounts = BUF_INIT(320), made = BUF_INIT(64);
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(1024), of = BUF_INIT(1024), made = BUF_INIT(64);
 
 	address_domain_display(d->domain, &name);
-	if (d->alias_of.n) {
-		buf_append_cstr(&accounts, "is ");
-		address_domain_display(d->alias_of, &accounts);
-	} else {
-		buf_append_u64(&accounts, d->accounts);
-	}
+	address_domain_display(d->alias_of, &of);
 	show_time(d->created_s, &made);
-	(void)printf("%-40s %10s  %s\n", buf_cstr(&name), buf_cstr(&accounts), buf_cstr(&made));
+	show_column(buf_view(&name), NAME_COLUMNS);
+	(void)printf(" %8llu  %s%s%s\n", (unsigned long long)d->accounts, buf_cstr(&made), of.n ? "  alias of " : "",
+		     buf_cstr(&of));
 }
 
-static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
+static int list_pages(struct listing *l)
 {
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	struct admin_msg answer;
 	int r;
 
 	do {
-		r = store_client_ask(s,
-				     admin_put_domain_list(&s->payload, &(struct admin_domain_list){buf_view(&after)}),
-				     ADMIN_DOMAIN_LIST, "domain list", ADMIN_DOMAINS, &answer);
+		r = store_client_ask(
+		    l->s, admin_put_domain_list(&l->s->payload, &(struct admin_domain_list){buf_view(&after)}),
+		    ADMIN_DOMAIN_LIST, "domain list", ADMIN_DOMAINS, &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.domains.n_domains; i++) {
 			const struct admin_domain *d = &answer.domains.domains[i];
 
-			if (c->json)
-				(void)json_array_append_new(all, in_json(d));
-			else
+			if (l->c->json) {
+				listing_add(l, in_json(d));
+			} else {
+				listing_line(l);
 				print_one(d);
+			}
 			buf_reset(&after);
 			buf_append_view(&after, d->domain);
 		}
@@ -134,7 +135,8 @@ static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
 
 static int run_list(struct cli *c)
 {
-	return listing_run(c, "DOMAIN                                     ACCOUNTS  SINCE", list_pages);
+	return listing_run(c, "DOMAIN                                   ACCOUNTS  SINCE", "There are no domains.",
+			   list_pages);
 }
 
 const struct cli_command cmd_domain_list = {

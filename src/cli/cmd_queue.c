@@ -43,7 +43,7 @@ static int next_page(struct store_client *s, uint64_t after_message, struct view
 	    ADMIN_QUEUE_LIST, "queue list", ADMIN_QUEUE, answer);
 }
 
-static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
+static int list_pages(struct listing *l)
 {
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	uint64_t after_message = 0;
@@ -51,29 +51,30 @@ static int list_pages(const struct cli *c, struct store_client *s, json_t *all)
 	int r;
 
 	do {
-		r = next_page(s, after_message, buf_view(&after), &answer);
+		r = next_page(l->s, after_message, buf_view(&after), &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.queue.n_items; i++) {
 			const struct admin_queued *q = &answer.queue.items[i];
 
-			if (c->json)
-				(void)json_array_append_new(all, in_json(q));
-			else
+			if (l->c->json) {
+				listing_add(l, in_json(q));
+			} else {
+				listing_line(l);
 				print_one(q);
+			}
 			after_message = q->message_id;
 			buf_reset(&after);
 			buf_append_view(&after, q->recipient);
 		}
 	} while (answer.queue.more && answer.queue.n_items);
-	if (!c->json && after_message == 0)
-		(void)printf("Mail queue is empty\n");
 	return 0;
 }
 
 int queue_list(struct cli *c)
 {
-	return listing_run(c, "ID                  SIZE  QUEUED               ATTEMPTS  FROM -> TO", list_pages);
+	return listing_run(c, "ID                  SIZE  QUEUED               ATTEMPTS  FROM -> TO",
+			   "Mail queue is empty", list_pages);
 }
 
 const struct cli_command cmd_queue_list = {

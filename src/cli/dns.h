@@ -12,7 +12,7 @@ json_t *dns_records(const struct conf *conf, struct view domain_ascii);
 /* As lines of a zone file, notes as comments. */
 void dns_print(const json_t *records);
 
-/* Pure; for tests: "203.0.113.7" is an address that others can reach: not loopback, link-local, private or multicast. */
+/* An address as text that others may reach: not loopback, link-local, private, for documentation or multicast (RFC 6890). */
 bool dns_address_is_public(const char *address);
 
 #endif

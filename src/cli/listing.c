@@ -5,23 +5,35 @@
 #include "cli/option.h"
 #include "cli/show.h"
 
-int listing_run(struct cli *c, const char *header, listing_pages_fn *pages)
+void listing_add(struct listing *l, json_t *item)
+{
+	(void)json_array_append_new(l->all, item);
+	l->n++;
+}
+
+void listing_line(struct listing *l)
+{
+	if (l->n++ == 0)
+		(void)printf("%s\n", l->header);
+}
+
+int listing_run(struct cli *c, const char *header, const char *none, listing_pages_fn *pages)
 {
 	struct store_client s;
-	json_t *all;
+	struct listing l = {.c = c, .s = &s, .header = header, .none = none};
 	int r = option_take_words(c, 0, 0, "it takes no words");
 
 	if (r == 0)
 		r = store_client_open(c, &s);
 	if (r)
 		return r;
-	all = json_array();
-	if (!c->json)
-		(void)printf("%s\n", header);
-	r = pages(c, &s, all);
+	l.all = json_array();
+	r = pages(&l);
 	store_client_close(&s);
 	if (r == 0 && c->json)
-		return show_json(all);
-	json_decref(all);
+		return show_json(l.all);
+	json_decref(l.all);
+	if (r == 0 && l.n == 0)
+		(void)printf("%s\n", none);
 	return r;
 }

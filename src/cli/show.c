@@ -112,6 +112,19 @@ void show_clean(struct view text, struct buf *out)
 	append_clean(text, "?", out);
 }
 
+void show_column(struct view text, size_t columns)
+{
+	struct buf clean;
+	size_t n = 0;
+
+	buf_init(&clean, text.n);
+	show_clean(text, &clean);
+	for (size_t i = 0; i < clean.n; i++)
+		n += ((unsigned char)clean.p[i] & 0xc0) != 0x80;
+	(void)printf("%.*s%*s", VIEW_FMT(buf_view(&clean)), n < columns ? (int)(columns - n) : 0, "");
+	buf_fini(&clean);
+}
+
 json_t *show_json_text(struct view text)
 {
 	json_t *value = json_stringn(text.p, text.n);

@@ -18,6 +18,9 @@ void show_span(int64_t seconds, struct buf *out); /* "3 d 4 h", the two largest 
  * what is no UTF-8 "?". */
 void show_clean(struct view text, struct buf *out);
 
+/* The same on standard output, filled up with blanks to so many characters. */
+void show_column(struct view text, size_t columns);
+
 /* Values for JSON documents. */
 json_t *show_json_text(struct view text); /* what is no UTF-8 becomes U+FFFD */
 json_t *show_json_time(int64_t wall_s); /* null for 0 */
