@@ -12,6 +12,7 @@
  * megabytes for one guess a core. SCRAM with 200,000 iterations: about 70 ms once a login, on the client's side. */
 enum {
 	VERIFIER_PASSWORD_MAX = 1024, /* bytes */
+	VERIFIER_PREPARED_MAX = 18 * VERIFIER_PASSWORD_MAX, /* NFKC makes at most 18 letters of one */
 	VERIFIER_ARGON2_BYTES = 128, /* crypto_pwhash_STRBYTES */
 	VERIFIER_SALT_BYTES = 16,
 	VERIFIER_KEY_BYTES = 32,
