@@ -190,7 +190,7 @@ static void verify(struct exchange *x, const uint8_t mac[CACHE_MAC_BYTES], const
 static void slow(struct exchange *x, uint64_t wait_ms, uint64_t now_ms)
 {
 	if (x->give_up_ms == 0)
-		x->give_up_ms = now_ms + EXCHANGE_SLOWED_MAX_MS;
+		x->give_up_ms = now_ms + x->authd->slowed_max_ms;
 	if (now_ms >= x->give_up_ms) {
 		exchange_temporary(x, "slowed down");
 		return;

@@ -9,7 +9,12 @@
 #include "ipc/role.h"
 
 /* The process: what all exchanges share. */
-enum { AUTHD_SECRET_BYTES = 32, AUTHD_SEEN_MAX = 262144, AUTHD_QUEUE_MAX = 256 };
+enum {
+	AUTHD_SECRET_BYTES = 32,
+	AUTHD_SEEN_MAX = 262144,
+	AUTHD_QUEUE_MAX = 256,
+	AUTHD_SLOWED_MS = 10 * 1000, /* then: temporary */
+};
 
 struct client;
 struct verification;
@@ -24,6 +29,7 @@ struct authd {
 	struct recall seen; /* account and network → when it last logged in from there */
 	struct map exchanges; /* id → struct exchange */
 	uint64_t next_exchange;
+	uint64_t slowed_max_ms; /* how long a login is held up where guessing is slowed */
 	uint8_t secret[AUTHD_SECRET_BYTES]; /* the store's: for fake salts */
 	bool has_secret;
 };

@@ -16,7 +16,6 @@
 enum {
 	EXCHANGES_MAX = 4096,
 	EXCHANGE_LIFE_MS = 60 * 1000, /* for the client's next message */
-	EXCHANGE_SLOWED_MAX_MS = 10 * 1000, /* then: temporary */
 };
 
 enum exchange_state { EXCHANGE_CLIENT, EXCHANGE_STORE, EXCHANGE_SLOWED, EXCHANGE_VERIFY, EXCHANGE_GRANT };

@@ -93,6 +93,7 @@ static void an_account_is_guessed_slowly(void **state)
 	}
 	assert_int_equal(tried, 20);
 	/* an hour brings 360 more */
+	who = subject("192.0.2.1", "#1", false);
 	for (tried = 0; now_ms < 1000000 + 3600000; now_ms += 500)
 		tried += guess(&t, &who, now_ms);
 	assert_true(tried >= 355 && tried <= 361);
