@@ -59,10 +59,10 @@ static void run(struct view input, size_t step, struct buf *heard)
 	box_store_expunge(&r.store, "INBOX", 2);
 	client = rig_connect(&r, true);
 	for (size_t at = 0; at < input.n; at += step) {
-		rig_send(&r, client, view_sub(input, at, step));
-		buf_append_cstr(heard, rig_hear(&r, client));
+		wire_send(&r.wire, client, view_sub(input, at, step));
+		buf_append_cstr(heard, wire_hear(&r.wire, client));
 	}
-	buf_append_cstr(heard, rig_hear(&r, client));
+	buf_append_cstr(heard, wire_hear(&r.wire, client));
 	check_responses(buf_view(heard));
 	rig_close(&r);
 	assert(r.imapd.bytes_in_flight == 0);

@@ -161,8 +161,8 @@ static void hear(struct rig *r, struct client *c)
 {
 	struct view text;
 
-	(void)rig_hear(r, c->rig);
-	for (text = buf_view(&r->heard); text.n;) {
+	(void)wire_hear(&r->wire, c->rig);
+	for (text = buf_view(&r->wire.heard); text.n;) {
 		struct view response = next_response(text);
 
 		on_response(c, response);
@@ -181,7 +181,7 @@ __attribute__((format(printf, 3, 4))) static void send_line(struct rig *r, struc
 	buf_vprintf(&line, fmt, ap);
 	va_end(ap);
 	buf_append_cstr(&line, "\r\n");
-	rig_send(r, c->rig, buf_view(&line));
+	wire_send(&r->wire, c->rig, buf_view(&line));
 	buf_fini(&line);
 }
 

@@ -15,7 +15,7 @@ struct exchange {
 static void talk(struct rig *r, size_t client, const struct exchange *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		assert_string_equal(rig_say(r, client, list[i].say), list[i].hear);
+		assert_string_equal(wire_say(&r->wire, client, list[i].say), list[i].hear);
 }
 
 #define TALK(r, client, ...)                                                                                           \
@@ -50,19 +50,19 @@ static void test_greeting(void **state)
 	(void)state;
 	rig_open(&r, "");
 	near = rig_connect(&r, true);
-	assert_string_equal(rig_hear(&r, near),
+	assert_string_equal(wire_hear(&r.wire, near),
 			    "* OK [CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN "
 			    "AUTH=SCRAM-SHA-256] mx.example.org pombo ready\r\n");
 	far = rig_connect(&r, false);
 	assert_string_equal(
-	    rig_hear(&r, far),
+	    wire_hear(&r.wire, far),
 	    "* OK [CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE IDLE LOGINDISABLED] mx.example.org pombo ready\r\n");
 	TALK(&r, far, {"a LOGIN me secret\r\n", "a NO [PRIVACYREQUIRED] Use TLS first\r\n"},
 	     {"b AUTHENTICATE PLAIN\r\n", "b NO [PRIVACYREQUIRED] Use TLS first\r\n"},
 	     {"c STARTTLS\r\n", "c NO [UNAVAILABLE] There is no certificate\r\n"},
 	     {"d SELECT INBOX\r\n", "d BAD Log in first\r\n"}, {"e NONSENSE\r\n", "e BAD Unknown command\r\n"},
 	     {"f LOGOUT\r\n", "* BYE Logging out\r\nf OK LOGOUT completed\r\n"});
-	assert_true(rig_is_closed(&r, far));
+	assert_true(wire_is_closed(&r.wire, far));
 	rig_close(&r);
 }
 
@@ -74,7 +74,7 @@ static void test_login(void **state)
 	(void)state;
 	rig_open(&r, "");
 	c = rig_connect(&r, true);
-	(void)rig_hear(&r, c);
+	(void)wire_hear(&r.wire, c);
 	TALK(&r, c, {"a LOGIN me wrong\r\n", "a NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n"},
 	     {"b LOGIN busy x\r\n", "b NO [UNAVAILABLE] Logging in is not possible now, try again later\r\n"},
 	     {"c LOGIN me\r\n", "c BAD A user name and a password are needed\r\n"}, {"d LOGIN {2}\r\n", "+ OK\r\n"},
@@ -83,7 +83,7 @@ static void test_login(void **state)
 	     {"f CAPABILITY\r\n", "* CAPABILITY " AFTER_LOGIN "\r\nf OK CAPABILITY completed\r\n"},
 	     {"g FETCH 1 FLAGS\r\n", "g BAD Select a mailbox first\r\n"},
 	     {"h NAMESPACE\r\n", "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\nh OK NAMESPACE completed\r\n"});
-	rig_hang_up(&r, c);
+	wire_hang_up(&r.wire, c);
 	assert_int_equal(r.store.closed, 1);
 	rig_close(&r);
 }
@@ -96,7 +96,7 @@ static void test_authenticate(void **state)
 	(void)state;
 	rig_open(&r, "");
 	c = rig_connect(&r, true);
-	(void)rig_hear(&r, c);
+	(void)wire_hear(&r.wire, c);
 	TALK(&r, c, {"a AUTHENTICATE PLAIN\r\n", "+ \r\n"}, {"*\r\n", "a BAD Cancelled\r\n"},
 	     {"b AUTHENTICATE PLAIN !!\r\n", "b BAD Not what the mechanism says\r\n"},
 	     {"c AUTHENTICATE GUESS aGk=\r\n", "c NO [CANNOT] There is no such mechanism\r\n"},
@@ -104,7 +104,7 @@ static void test_authenticate(void **state)
 	     {"\r\n", "d OK [CAPABILITY " AFTER_LOGIN "] Logged in\r\n"});
 	assert_int_equal(r.auth.cancelled, 1);
 	c = rig_connect(&r, true);
-	(void)rig_hear(&r, c);
+	(void)wire_hear(&r.wire, c);
 	TALK(&r, c, {"a AUTHENTICATE PLAIN AG1lAHNlY3JldA==\r\n", "a OK [CAPABILITY " AFTER_LOGIN "] Logged in\r\n"});
 	rig_close(&r);
 }
@@ -117,15 +117,15 @@ static void test_too_many_failures(void **state)
 	(void)state;
 	rig_open(&r, "max-auth-failures = 2\nmax-command-errors = 3\n");
 	c = rig_connect(&r, true);
-	(void)rig_hear(&r, c);
+	(void)wire_hear(&r.wire, c);
 	TALK(&r, c, {"a LOGIN me no\r\n", "a NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n"},
 	     {"b LOGIN me no\r\n", "* BYE [CLIENTBUG] Too many failed logins\r\n"});
-	assert_true(rig_is_closed(&r, c));
+	assert_true(wire_is_closed(&r.wire, c));
 	c = rig_connect(&r, true);
-	(void)rig_hear(&r, c);
+	(void)wire_hear(&r.wire, c);
 	TALK(&r, c, {"a X\r\n", "a BAD Unknown command\r\n"}, {"a (\r\n", "a BAD Missing or invalid command\r\n"},
 	     {"\001\r\n", "* BAD Invalid tag\r\n* BYE [CLIENTBUG] Too many errors\r\n"});
-	assert_true(rig_is_closed(&r, c));
+	assert_true(wire_is_closed(&r.wire, c));
 	rig_close(&r);
 }
 
@@ -269,10 +269,10 @@ static void test_close_expunges(void **state)
 	c = rig_select(&r);
 	TALK(&r, c, {"a UNSELECT\r\n", "a OK UNSELECT completed\r\n"});
 	assert_int_equal(box_count(box_store_find(&r.store, "INBOX")), 2);
-	(void)rig_say(&r, c, "b EXAMINE INBOX\r\n");
+	(void)wire_say(&r.wire, c, "b EXAMINE INBOX\r\n");
 	TALK(&r, c, {"c CLOSE\r\n", "c OK CLOSE completed\r\n"});
 	assert_int_equal(box_count(box_store_find(&r.store, "INBOX")), 2);
-	(void)rig_say(&r, c, "d SELECT INBOX\r\n");
+	(void)wire_say(&r.wire, c, "d SELECT INBOX\r\n");
 	TALK(&r, c, {"e CLOSE\r\n", "e OK CLOSE completed\r\n"});
 	assert_int_equal(box_count(box_store_find(&r.store, "INBOX")), 1);
 	rig_close(&r);
@@ -344,20 +344,20 @@ static void test_append_without_credit(void **state)
 	memset(big, 'x', sizeof big);
 	r.store.no_credit = true;
 	c = rig_login(&r);
-	rig_send(&r, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
-	rig_send(&r, c, view_from(big, sizeof big));
+	wire_send(&r.wire, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
+	wire_send(&r.wire, c, view_from(big, sizeof big));
 	assert_true(r.store.append.bytes.n <= 262144 && r.store.append.bytes.n > 131072);
 	assert_int_equal(r.imapd.bytes_in_flight, 262144);
-	rig_hang_up(&r, c);
+	wire_hang_up(&r.wire, c);
 	r.store.no_credit = false;
 	(void)mailbox_send_more(r.store.channel, r.store.append.id, &(struct mailbox_more){262144});
 	for (int i = 0; i < 40; i++)
-		rig_turn(&r);
+		wire_turn(&r.wire);
 	assert_int_equal(r.store.aborts, 1);
 	assert_int_equal(r.imapd.bytes_in_flight, 0);
 	c = rig_login(&r);
-	rig_send(&r, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
-	rig_send(&r, c, view_from(big, sizeof big));
+	wire_send(&r.wire, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
+	wire_send(&r.wire, c, view_from(big, sizeof big));
 	TALK(&r, c, {"\r\n", "a OK [APPENDUID 1002 1] APPEND completed\r\n"});
 	assert_int_equal(box_find(box_store_find(&r.store, "Sent"), 1)->bytes.n, sizeof big);
 	rig_close(&r);
@@ -409,7 +409,7 @@ static void test_condstore(void **state)
 	deliver(&r, 3);
 	c = rig_login(&r);
 	TALK(&r, c, {"a ENABLE CONDSTORE X-OTHER\r\n", "* ENABLED CONDSTORE\r\na OK ENABLE completed\r\n"});
-	(void)rig_say(&r, c, "b SELECT INBOX (CONDSTORE)\r\n");
+	(void)wire_say(&r.wire, c, "b SELECT INBOX (CONDSTORE)\r\n");
 	TALK(&r, c,
 	     {"c UID STORE 1 (UNCHANGEDSINCE 4) +FLAGS.SILENT (\\Seen)\r\n",
 	      "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (5))\r\nc OK UID STORE completed\r\n"},
@@ -436,9 +436,9 @@ static void test_idle(void **state)
 	box_store_expunge(&r.store, "INBOX", 1);
 	TALK(&r, c, {"a IDLE\r\n", "+ idling\r\n* 1 EXPUNGE\r\n"});
 	deliver(&r, 1);
-	assert_string_equal(rig_hear(&r, c), "* 2 EXISTS\r\n");
+	assert_string_equal(wire_hear(&r.wire, c), "* 2 EXISTS\r\n");
 	box_store_flag(&r.store, "INBOX", 2, 1);
-	assert_string_equal(rig_hear(&r, c), "* 1 FETCH (FLAGS (\\Seen))\r\n");
+	assert_string_equal(wire_hear(&r.wire, c), "* 1 FETCH (FLAGS (\\Seen))\r\n");
 	TALK(&r, c, {"done\r\n", "a OK IDLE completed\r\n"},
 	     {"b IDLE\r\nDONE\r\nc NOOP\r\n", "+ idling\r\nb OK IDLE completed\r\nc OK NOOP completed\r\n"},
 	     {"d IDLE\r\n", "+ idling\r\n"}, {"e NOOP\r\n", "d BAD DONE was expected\r\n"});
@@ -493,12 +493,12 @@ static void test_deleted_under_a_session(void **state)
 	rig_open(&r, "");
 	c = rig_login(&r);
 	d = rig_login(&r);
-	(void)rig_say(&r, c, "a SELECT Trash\r\n");
-	(void)rig_say(&r, d, "a SELECT Trash\r\n");
+	(void)wire_say(&r.wire, c, "a SELECT Trash\r\n");
+	(void)wire_say(&r.wire, d, "a SELECT Trash\r\n");
 	TALK(&r, c, {"b DELETE Trash\r\n", "* OK [CLOSED] The mailbox is closed\r\nb OK DELETE completed\r\n"},
 	     {"c CHECK\r\n", "c BAD Select a mailbox first\r\n"});
 	TALK(&r, d, {"b NOOP\r\n", "* BYE [CLOSED] The mailbox was deleted\r\n"});
-	assert_true(rig_is_closed(&r, d));
+	assert_true(wire_is_closed(&r.wire, d));
 	rig_close(&r);
 }
 
@@ -511,17 +511,18 @@ static void test_store_goes(void **state)
 	rig_open(&r, "");
 	c = rig_select(&r);
 	d = rig_connect(&r, true);
-	(void)rig_hear(&r, d);
+	(void)wire_hear(&r.wire, d);
 	box_store_end_session(&r.store, 0);
-	assert_string_equal(rig_hear(&r, c), "* BYE [UNAVAILABLE] The login has ended, log in again\r\n");
+	assert_string_equal(wire_hear(&r.wire, c), "* BYE [UNAVAILABLE] The login has ended, log in again\r\n");
 	c = rig_select(&r);
 	r.store.mute = true;
 	TALK(&r, c, {"a NOOP\r\nb NOOP\r\n", ""});
 	rig_store_dies(&r);
-	assert_string_equal(rig_hear(&r, c), "a OK NOOP completed\r\nb OK NOOP completed\r\n* BYE [UNAVAILABLE] The "
-					     "mail store is away, try again later\r\n");
-	assert_true(rig_is_closed(&r, c));
-	(void)rig_say(&r, d, "a LOGIN me secret\r\n");
+	assert_string_equal(wire_hear(&r.wire, c),
+			    "a OK NOOP completed\r\nb OK NOOP completed\r\n* BYE [UNAVAILABLE] The "
+			    "mail store is away, try again later\r\n");
+	assert_true(wire_is_closed(&r.wire, c));
+	(void)wire_say(&r.wire, d, "a LOGIN me secret\r\n");
 	TALK(&r, d, {"b STATUS INBOX (MESSAGES)\r\n", "* STATUS INBOX (MESSAGES 0)\r\nb OK STATUS completed\r\n"});
 	rig_close(&r);
 }
@@ -540,7 +541,7 @@ static void test_big_message(void **state)
 	(void)box_store_deliver(&r.store, "INBOX", view_from(big, sizeof big), 1);
 	deliver(&r, 1);
 	c = rig_select(&r);
-	heard = rig_say(&r, c, "a FETCH 1:2 (BODY.PEEK[] BODY.PEEK[HEADER.FIELDS (Subject)] UID)\r\n");
+	heard = wire_say(&r.wire, c, "a FETCH 1:2 (BODY.PEEK[] BODY.PEEK[HEADER.FIELDS (Subject)] UID)\r\n");
 	literal = sizeof "* 1 FETCH (UID 1 BODY[] {3145728}\r\n" - 1;
 	assert_memory_equal(heard, "* 1 FETCH (UID 1 BODY[] {3145728}\r\n", literal);
 	assert_memory_equal(heard + literal, big, sizeof big);
@@ -567,14 +568,14 @@ static void test_slow_reader(void **state)
 	c = rig_select(&r);
 	d = rig_select(&r);
 	for (int i = 0; i < 5; i++)
-		rig_send(&r, c, VIEW_LIT("a FETCH 1 BODY[]\r\n"));
+		wire_send(&r.wire, c, VIEW_LIT("a FETCH 1 BODY[]\r\n"));
 	for (int i = 0; i < 50; i++)
-		rig_turn(&r);
+		wire_turn(&r.wire);
 	/* Far less than one message was fetched: the rest waits for the client. */
 	assert_true(r.store.bytes_asked < 32);
 	TALK(&r, d, {"b NOOP\r\n", "b OK NOOP completed\r\n"});
-	(void)rig_hear(&r, c);
-	assert_true(r.heard.n > 5 * sizeof big);
+	(void)wire_hear(&r.wire, c);
+	assert_true(r.wire.heard.n > 5 * sizeof big);
 	rig_close(&r);
 }
 
@@ -589,13 +590,13 @@ static void test_stop(void **state)
 	d = rig_select(&r);
 	TALK(&r, c, {"a IDLE\r\n", "+ idling\r\n"});
 	r.store.mute = true;
-	rig_send(&r, d, VIEW_LIT("a CHECK\r\n"));
+	wire_send(&r.wire, d, VIEW_LIT("a CHECK\r\n"));
 	imapd_stop(&r.imapd, NULL, NULL);
-	assert_string_equal(rig_hear(&r, c), "* BYE [UNAVAILABLE] The server is going down\r\n");
-	assert_true(rig_is_closed(&r, c));
-	assert_false(rig_is_closed(&r, d));
+	assert_string_equal(wire_hear(&r.wire, c), "* BYE [UNAVAILABLE] The server is going down\r\n");
+	assert_true(wire_is_closed(&r.wire, c));
+	assert_false(wire_is_closed(&r.wire, d));
 	rig_store_dies(&r);
-	assert_string_equal(rig_hear(&r, d),
+	assert_string_equal(wire_hear(&r.wire, d),
 			    "a OK CHECK completed\r\n* BYE [UNAVAILABLE] The server is going down\r\n");
 	assert_int_equal(r.imapd.session_count, 0);
 	rig_close(&r);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC
+ * CAPA, NOOP, DELE, RSET and QUIT. */
+#include "ipc/sasl_client.h"
+#include "popd/command.h"
+
+enum { SPANS_MAX = 8192 };
+
+/* RFC 2449 §6, 5034 §4, 2595 §4, 3206 */
+static enum step capa(struct session *s)
+{
+	bool tls = stream_is_tls(s->stream);
+
+	session_say(s, "+OK Capabilities follow");
+	session_say(s, "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER");
+	if (!tls && s->popd->tls && s->state == SESSION_AUTHORIZATION)
+		session_say(s, "STLS");
+	if (session_may_login(s)) {
+		buf_append_cstr(session_out(s), "USER\r\nSASL ");
+		sasl_client_mechanisms(session_out(s), "", tls, true);
+		buf_append_cstr(session_out(s), "\r\n");
+	}
+	session_say(s, "IMPLEMENTATION pombo-" POMBO_VERSION "\r\n.");
+	return STEP_DONE;
+}
+
+static enum step noop(struct session *s)
+{
+	session_say(s, "+OK");
+	return STEP_DONE;
+}
+
+static enum step dele(struct session *s)
+{
+	uint32_t number;
+	struct maildrop_message *m = command_message_arg(s, s->args, &number);
+
+	if (!m)
+		return STEP_DONE;
+	m->deleted = true;
+	session_say(s, "+OK Message %u will be deleted", number);
+	return STEP_DONE;
+}
+
+static enum step rset(struct session *s)
+{
+	maildrop_reset(&s->drop);
+	session_say(s, "+OK");
+	return STEP_DONE;
+}
+
+/* ---- QUIT: what is marked goes ---- */
+
+struct quit {
+	uint32_t at; /* index in the maildrop */
+	struct mailbox_range *spans;
+};
+
+static bool take_spans(struct session *s, struct quit *quit, uint32_t *ret_n)
+{
+	struct maildrop_span span;
+	uint32_t n = 0;
+
+	while (n < SPANS_MAX && maildrop_next_deleted(&s->drop, &quit->at, &span))
+		quit->spans[n++] = (struct mailbox_range){span.first, span.last};
+	*ret_n = n;
+	return n > 0;
+}
+
+static void forget(struct session *s)
+{
+	struct quit *quit = s->task;
+
+	free_ptr(&quit->spans);
+}
+
+static enum step bye(struct session *s, bool done)
+{
+	session_enter(s, SESSION_UPDATE);
+	if (done)
+		session_say(s, "+OK Goodbye");
+	else
+		session_say(s, "-ERR [SYS/TEMP] Some deleted messages were not removed");
+	return STEP_DONE;
+}
+
+static enum step expunge_next(struct session *s, struct quit *quit)
+{
+	struct mailbox_expunge m = {
+	    .session = s->store_id,
+	    .mailbox = s->drop.mailbox,
+	    .ranges = quit->spans,
+	    .all = true,
+	};
+
+	if (!take_spans(s, quit, &m.n_ranges))
+		return bye(s, true);
+	return session_await_answer(s,
+				    mailbox_call_expunge(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+}
+
+static enum step quit_command(struct session *s)
+{
+	struct quit *quit = s->task;
+
+	if (s->state == SESSION_AUTHORIZATION)
+		return bye(s, true);
+	if (!quit) {
+		quit = session_task(s, sizeof *quit);
+		quit->spans = xcalloc(SPANS_MAX, sizeof *quit->spans);
+		s->forget = forget;
+		return expunge_next(s, quit);
+	}
+	if (!s->answer || s->answer->type != MAILBOX_EXPUNGED)
+		return bye(s, false);
+	for (uint32_t i = 0; i < s->answer->expunged.n_ranges; i++)
+		s->deleted += s->answer->expunged.ranges[i].last - s->answer->expunged.ranges[i].first + 1;
+	return expunge_next(s, quit);
+}
+
+enum { ANY = SESSION_AUTHORIZATION | SESSION_TRANSACTION };
+
+const struct command_spec cmd_basic_table[] = {
+    {"DELE", dele, SESSION_TRANSACTION, false}, {"QUIT", quit_command, ANY, false},         {"CAPA", capa, ANY, false},
+    {"NOOP", noop, SESSION_TRANSACTION, false}, {"RSET", rset, SESSION_TRANSACTION, false}, {NULL, NULL, 0, false},
+};
