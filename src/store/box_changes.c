@@ -3,8 +3,11 @@
 #include "store/mailbox_read.h"
 
 #include "store/box.h"
+#include "store/ranges.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct changes_work {
 	struct store_reader *r;
@@ -14,10 +17,9 @@ struct changes_work {
 	uint32_t new_from; /* UIDs from here on were born after `since` */
 	bool forgotten; /* tombstones are gone: what is absent counts as vanished */
 	struct keyset_cache keysets;
-	struct box_change *rows;
-	size_t count, max;
-	struct uid_range *vanished;
-	size_t vanished_count;
+	struct box_change *rows; /* on the heap until the page is whole */
+	size_t count, cap, max;
+	struct range_list vanished;
 	bool full;
 };
 
@@ -69,31 +71,31 @@ static int find_new_from(struct changes_work *x, uint32_t *ret)
 /* first..last are absent. False: no room, the page ends before them. */
 static bool add_vanished(struct changes_work *x, uint32_t first, uint32_t last)
 {
-	struct uid_range *end = x->vanished_count ? &x->vanished[x->vanished_count - 1] : NULL;
-
 	if (last >= x->new_from)
 		last = x->new_from - 1; /* came and went: nobody was told of them */
 	if (first > last)
 		return true;
-	if (end && end->last == first - 1) {
-		end->last = last;
-		return true;
-	}
-	if (x->vanished_count == STORE_RANGES_MAX)
+	if (x->vanished.count == STORE_RANGES_MAX)
 		return false;
-	x->vanished[x->vanished_count++] = (struct uid_range){first, last};
+	range_list_add(&x->vanished, first);
+	x->vanished.at[x->vanished.count - 1].last = last;
 	return true;
 }
 
 static int add_changed(struct changes_work *x, uint32_t uid, const struct state_entry *e)
 {
-	struct box_change *row = &x->rows[x->count];
+	struct box_change *row;
 	int rc;
 
 	if (x->count == x->max) {
 		x->full = true;
 		return 0;
 	}
+	if (x->count == x->cap) {
+		x->cap = x->cap ? x->cap * 2 : 16;
+		x->rows = xrealloc(x->rows, x->cap * sizeof *x->rows);
+	}
+	row = &x->rows[x->count];
 	*row = (struct box_change){.uid = uid, .flags = e->flags, .modseq = e->modseq, .is_new = uid >= x->new_from};
 	rc = box_keywords(x->r, &x->box, &x->keysets, e->keyset, &row->keywords);
 	if (rc == -EMSGSIZE && x->count > 0) {
@@ -174,6 +176,29 @@ static int work(struct changes_work *x)
 	return rc < 0 ? rc : collect(x);
 }
 
+/* Rows and ranges into the arena. */
+static enum store_outcome give(const struct changes_work *x, struct arena *a, struct box_changes *ret)
+{
+	struct box_change *rows = arena_array(a, x->count, sizeof *rows);
+	const struct uid_range *vanished;
+	size_t vanished_count;
+
+	if (!rows || !range_list_copy(&x->vanished, a, &vanished, &vanished_count))
+		return STORE_TOO_BIG;
+	if (x->count > 0)
+		memcpy(rows, x->rows, x->count * sizeof *rows);
+	*ret = (struct box_changes){
+	    .highestmodseq = x->box.highestmodseq,
+	    .uidnext = x->box.uidnext,
+	    .vanished = vanished,
+	    .vanished_count = vanished_count,
+	    .rows = rows,
+	    .count = x->count,
+	    .next = x->full ? x->uid : 0,
+	};
+	return STORE_OK;
+}
+
 enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint64_t since,
 			       uint32_t uid_from, size_t max_rows, struct arena *a, struct box_changes *ret)
 {
@@ -182,29 +207,21 @@ enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_
 	enum store_outcome outcome;
 	int rc;
 
-	x.rows = arena_array(a, max_rows, sizeof *x.rows);
-	x.vanished = arena_array(a, STORE_RANGES_MAX, sizeof *x.vanished);
-	if (!x.rows || !x.vanished || max_rows == 0)
-		return STORE_TOO_BIG;
+	if (max_rows == 0)
+		return STORE_BAD_REQUEST;
 	rc = reader_begin(r);
 	rc = rc < 0 ? rc : box_read(r, account, mailbox, &x.box);
 	if (rc > 0)
 		rc = work(&x);
 	outcome = box_outcome(r, rc);
 	reader_end(r);
-	if (outcome == STORE_NO_MAILBOX) {
+	if (outcome == STORE_OK) {
+		outcome = give(&x, a, ret);
+	} else if (outcome == STORE_NO_MAILBOX) {
 		*ret = (struct box_changes){.mailbox_gone = true};
-		return STORE_OK;
+		outcome = STORE_OK;
 	}
-	if (outcome == STORE_OK)
-		*ret = (struct box_changes){
-		    .highestmodseq = x.box.highestmodseq,
-		    .uidnext = x.box.uidnext,
-		    .vanished = x.vanished,
-		    .vanished_count = x.vanished_count,
-		    .rows = x.rows,
-		    .count = x.count,
-		    .next = x.full ? x.uid : 0,
-		};
+	range_list_fini(&x.vanished);
+	free(x.rows);
 	return outcome;
 }

@@ -115,12 +115,9 @@ static bool add_uid(struct uid_page *p, uint32_t uid)
 static bool add_page(struct uid_page *p, const struct page *page, uint32_t no, uint32_t uid_from)
 {
 	for (uint32_t i = 0; i < page->count; i++) {
-		struct state_entry e;
-		uint32_t uid;
+		uint32_t uid = no * STATE_SLOTS + page_slot(page, i);
 
-		page_get_state(page, i, &e);
-		uid = no * STATE_SLOTS + e.slot;
-		if (!e.gone && uid >= uid_from && !add_uid(p, uid))
+		if (page_is_live(page, i) && uid >= uid_from && !add_uid(p, uid))
 			return false;
 	}
 	return true;

@@ -8,6 +8,7 @@
 #include "store/ranges.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NEEDS_FACTS = ~(ROW_FLAGS | ROW_MODSEQ), NEEDS_MESSAGE = ROW_HEADER | ROW_INDEX | ROW_MESSAGE };
@@ -21,8 +22,8 @@ struct rows_work {
 	struct range_list ranges;
 	struct facts_cache facts;
 	struct keyset_cache keysets;
-	struct box_row *rows;
-	size_t count, bytes;
+	struct box_row *rows; /* on the heap until the page is whole */
+	size_t count, cap, bytes;
 	uint32_t next;
 };
 
@@ -126,20 +127,6 @@ static int append_bytes(struct store_reader *r, const struct whereabouts *w, uin
 	return rc;
 }
 
-/* The same into the arena. */
-static int read_bytes(struct rows_work *x, const struct whereabouts *w, uint64_t n, struct view *ret)
-{
-	struct buf out = BUF_INIT(n + 1);
-	int rc = append_bytes(x->r, w, 0, n, &out);
-
-	if (rc == 0) {
-		*ret = arena_copy(x->a, buf_view(&out));
-		rc = ret->p ? 0 : -EMSGSIZE;
-	}
-	buf_fini(&out);
-	return rc;
-}
-
 /* ---- one row ---- */
 
 static int read_uidl(struct rows_work *x, const struct state_entry *e, const struct facts_entry *facts,
@@ -167,24 +154,69 @@ static int read_uidl(struct rows_work *x, const struct state_entry *e, const str
 	return rc < 0 ? rc : row->uidl.p ? 0 : -EMSGSIZE;
 }
 
+/* Prefix and header block into the arena, with room for `whole` bytes in all. */
+static int read_header(struct rows_work *x, const struct facts_entry *facts, uint64_t whole, struct box_row *row)
+{
+	struct sql_stmt *st = sql_use(x->r->sql, SQL_header_get);
+	int rc;
+
+	sql_bind_u64(st, 1, facts->message);
+	sql_bind_u64(st, 2, facts->prefix_off + 1ULL);
+	sql_bind_u64(st, 3, facts->prefix_bytes);
+	rc = sql_step(st);
+	if (rc > 0) {
+		struct view data = sql_bytes(st, 0), prefix = sql_bytes(st, 1);
+		size_t n = data.n + prefix.n;
+		char *p = arena_alloc(x->a, n > whole ? n : whole);
+
+		if (p) {
+			memcpy(p, prefix.p, prefix.n);
+			memcpy(p + prefix.n, data.p, data.n);
+			row->header = view_from(p, n);
+			row->header_bytes = (uint32_t)data.n;
+		}
+		rc = !p ? -EMSGSIZE : prefix.n != facts->prefix_bytes ? -EUCLEAN : 1;
+	}
+	sql_reset(st);
+	return rc < 0 ? rc : rc == 0 ? -EUCLEAN : 0;
+}
+
+/* The content behind the header, which read_header() left room for. */
+static int read_content(struct rows_work *x, const struct whereabouts *w, struct box_row *row)
+{
+	struct buf content = BUF_INIT(x->q->inline_max + 1ULL);
+	char *p = (char *)(uintptr_t)row->header.p;
+	uint64_t head = row->header.n;
+	int rc = -EUCLEAN;
+
+	if (head + w->content_bytes == row->size_bytes)
+		rc = w->content_file ? append_file(x->r, w, 0, w->content_bytes, &content)
+				     : append_part(x->r, SQL_content_part, w->content, 0, w->content_bytes, &content);
+	if (rc == 0 && content.n > 0)
+		memcpy(p + head, content.p, content.n);
+	row->message = view_from(p, row->size_bytes);
+	buf_fini(&content);
+	return rc;
+}
+
 static int read_message(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
 {
 	uint32_t fields = x->q->fields;
+	bool whole = fields & ROW_MESSAGE && row->size_bytes <= x->q->inline_max;
 	struct whereabouts w;
-	uint64_t head;
-	int rc = find_message(x->r, facts, x->a, &w, fields & ROW_INDEX ? &row->index : NULL);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	row->header_bytes = (uint32_t)w.header_bytes;
-	head = w.prefix_bytes + w.header_bytes;
-	if (fields & ROW_MESSAGE && row->size_bytes <= x->q->inline_max) {
-		rc = read_bytes(x, &w, row->size_bytes, &row->message);
-		if (rc == 0 && fields & ROW_HEADER)
-			row->header = view_sub(row->message, 0, head);
-	} else if (fields & ROW_HEADER) {
-		rc = read_bytes(x, &w, head, &row->header);
+	if (whole || fields & ROW_INDEX) {
+		rc = find_message(x->r, facts, x->a, &w, fields & ROW_INDEX ? &row->index : NULL);
+		if (rc == 0)
+			row->header_bytes = (uint32_t)w.header_bytes;
 	}
+	if (rc == 0 && (whole || fields & ROW_HEADER))
+		rc = read_header(x, facts, whole ? row->size_bytes : 0, row);
+	if (rc == 0 && whole)
+		rc = read_content(x, &w, row);
+	if (!(fields & ROW_HEADER))
+		row->header = VIEW_EMPTY;
 	return rc;
 }
 
@@ -230,13 +262,18 @@ static bool is_full(const struct rows_work *x)
 /* 1 go on, 0 the page is full, negative errno. */
 static int add_row(struct rows_work *x, uint32_t uid, const struct state_entry *e)
 {
-	struct box_row *row = &x->rows[x->count];
+	struct box_row *row;
 	int rc;
 
 	if (is_full(x)) {
 		x->next = uid;
 		return 0;
 	}
+	if (x->count == x->cap) {
+		x->cap = x->cap ? x->cap * 2 : 16;
+		x->rows = xrealloc(x->rows, x->cap * sizeof *x->rows);
+	}
+	row = &x->rows[x->count];
 	rc = read_row(x, uid, e, row);
 	if (rc == -EMSGSIZE && x->count > 0) {
 		x->next = uid;
@@ -316,15 +353,27 @@ static int collect(struct rows_work *x)
 	return rc < 0 ? rc : 1;
 }
 
+/* The rows into the arena. */
+static enum store_outcome give(struct rows_work *x, struct box_rows *ret)
+{
+	struct box_row *rows = arena_array(x->a, x->count, sizeof *rows);
+
+	if (!rows)
+		return STORE_TOO_BIG;
+	if (x->count > 0)
+		memcpy(rows, x->rows, x->count * sizeof *rows);
+	*ret = (struct box_rows){x->box.highestmodseq, rows, x->count, x->next};
+	return STORE_OK;
+}
+
 enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a, struct box_rows *ret)
 {
 	struct rows_work x = {.r = r, .q = q, .a = a, .facts = {.no = UINT32_MAX}, .keysets = {.a = a}};
 	enum store_outcome outcome;
 	int rc;
 
-	x.rows = arena_array(a, q->max_rows, sizeof *x.rows);
-	if (!x.rows || q->max_rows == 0)
-		return STORE_TOO_BIG;
+	if (q->max_rows == 0)
+		return STORE_BAD_REQUEST;
 	range_list_normalize(&x.ranges, q->ranges, q->range_count, UINT32_MAX);
 	range_list_from(&x.ranges, q->uid_from);
 	rc = reader_begin(r);
@@ -333,9 +382,10 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 		rc = collect(&x);
 	outcome = box_outcome(r, rc);
 	reader_end(r);
-	range_list_fini(&x.ranges);
 	if (outcome == STORE_OK)
-		*ret = (struct box_rows){x.box.highestmodseq, x.rows, x.count, x.next};
+		outcome = give(&x, ret);
+	range_list_fini(&x.ranges);
+	free(x.rows);
 	return outcome;
 }
 

@@ -4,6 +4,16 @@
 
 #include <errno.h>
 
+struct bulk_limits bulk_limits = {
+    .flags_direct = 400,
+    .flags_slice = 250,
+    .expunge_direct = 120,
+    .expunge_slice = 100,
+    .copy_direct = 1000,
+    .copy_slice = 500,
+    .merge = 250,
+};
+
 /* ---- while it runs ---- */
 
 static int set_overlay(struct writer *w, uint64_t mailbox, bool on)
@@ -67,7 +77,7 @@ int bulk_switch(struct writer *w, struct bulk *b, struct mbox *m)
 	return 0;
 }
 
-/* Up to BULK_SLICE_PAGES staged pages of the mailbox: the first and the last key; *ret_any false when there are none. */
+/* Up to bulk_limits.merge staged pages of the mailbox: the first and the last key; *ret_any false when there are none. */
 static int staged_span(struct writer *w, uint64_t mailbox, bool *ret_any, uint64_t *ret_first, uint64_t *ret_last)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_staged_span);
@@ -75,7 +85,7 @@ static int staged_span(struct writer *w, uint64_t mailbox, bool *ret_any, uint64
 
 	sql_bind_u64(st, 1, state_key(mailbox, 0));
 	sql_bind_u64(st, 2, state_key(mailbox, 0xffffff));
-	sql_bind_i64(st, 3, BULK_SLICE_PAGES);
+	sql_bind_i64(st, 3, bulk_limits.merge);
 	rc = sql_step(st);
 	*ret_any = rc > 0 && !sql_is_null(st, 0);
 	if (*ret_any) {
@@ -127,7 +137,7 @@ int bulk_merge(struct writer *w, const struct bulk *b, bool *ret_done)
 	return 0;
 }
 
-int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, bool *ret)
+int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, uint32_t direct_pages, bool *ret)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_state_count);
 	uint32_t first, last;
@@ -138,12 +148,12 @@ int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ra
 		return 0;
 	first = state_page_no(ranges->at[0].first);
 	last = state_page_no(ranges->at[ranges->count - 1].last);
-	if (last - first < BULK_DIRECT_PAGES)
+	if (last - first < direct_pages)
 		return 0;
 	sql_bind_u64(st, 1, state_key(m->id, first));
 	sql_bind_u64(st, 2, state_key(m->id, last));
 	rc = sql_step(st);
-	*ret = rc > 0 && sql_i64(st, 0) >= BULK_DIRECT_PAGES;
+	*ret = rc > 0 && sql_i64(st, 0) > direct_pages;
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }

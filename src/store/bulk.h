@@ -16,7 +16,15 @@
  *
  * A job keeps two of these: where the slice under way stands, and where the last durable one ended; a replayed group starts again
  * from the latter. */
-enum { BULK_DIRECT_PAGES = 400, BULK_SLICE_PAGES = 200 };
+
+/* How much is done at once, so that a transaction takes about 10 ms. Tests make it little. */
+struct bulk_limits {
+	uint32_t flags_direct, flags_slice; /* state pages: in one go; a slice */
+	uint32_t expunge_direct, expunge_slice;
+	uint32_t copy_direct, copy_slice; /* messages */
+	uint32_t merge; /* staged pages */
+};
+extern struct bulk_limits bulk_limits;
 
 enum bulk_phase { BULK_STAGE, BULK_MERGE };
 
@@ -39,8 +47,9 @@ must_check int bulk_switch(struct writer *w, struct bulk *b, struct mbox *m);
 /* A slice; *ret_done when all sides have their pages in place. */
 must_check int bulk_merge(struct writer *w, const struct bulk *b, bool *ret_done);
 
-/* Are the pages that hold `ranges` too many for one transaction? */
-must_check int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, bool *ret);
+/* Are there more than `direct_pages` pages that hold `ranges`? */
+must_check int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, uint32_t direct_pages,
+			      bool *ret);
 /* At open: ends what a crash left. */
 must_check int bulk_recover(struct writer *w);
 

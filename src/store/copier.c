@@ -35,7 +35,7 @@ struct copier {
 	uint32_t from[MEMO_SIZE], to[MEMO_SIZE];
 	size_t memo_count;
 	struct picked *picked;
-	size_t picked_count;
+	size_t picked_count, room;
 };
 
 static uint64_t span_of(const struct range_list *ranges)
@@ -62,8 +62,9 @@ int copier_new(struct writer *w, const struct store_job *job, struct mbox *sourc
 	most = span_of(&c->ranges);
 	if (most > source->counts.messages)
 		most = source->counts.messages;
-	c->bulk = most > COPY_DIRECT;
-	c->picked = xcalloc(c->bulk ? COPY_SLICE : COPY_DIRECT, sizeof *c->picked);
+	c->bulk = most > bulk_limits.copy_direct;
+	c->room = c->bulk ? bulk_limits.copy_slice : (size_t)most + 1;
+	c->picked = xcalloc(c->room, sizeof *c->picked);
 	*ret = c;
 	if (c->bulk)
 		rc = bulk_begin(w, &c->base.bulk, target, job);
@@ -134,8 +135,8 @@ static int pick(struct writer *w, struct mbox *m, uint32_t i, struct picked *p)
 	return 0;
 }
 
-/* Up to `max` live copies from now.uid on. *ret_more: there may be others behind them. */
-static int pick_some(struct writer *w, struct copier *c, struct mbox *m, size_t max, bool *ret_more)
+/* As many live copies from now.uid on as there is room for. *ret_more: there may be others behind them. */
+static int pick_some(struct writer *w, struct copier *c, struct mbox *m, bool *ret_more)
 {
 	uint32_t page = state_page_no(c->now.uid), i;
 	bool found;
@@ -150,7 +151,7 @@ static int pick_some(struct writer *w, struct copier *c, struct mbox *m, size_t 
 		for (struct walk k = walk_begin(&c->ranges, m); walk_next(&k, &m->state.page, &i);) {
 			struct picked *p = &c->picked[c->picked_count];
 
-			if (c->picked_count == max) {
+			if (c->picked_count == c->room) {
 				*ret_more = true;
 				return 0;
 			}
@@ -290,7 +291,7 @@ static int fits(struct writer *w, const struct copier *c, const struct mbox *tar
 static enum job_step run_direct(struct writer *w, struct copier *c, struct mbox *source, struct mbox *target)
 {
 	bool more, room = true, limit = false;
-	int rc = pick_some(w, c, source, COPY_DIRECT, &more);
+	int rc = pick_some(w, c, source, &more);
 
 	if (rc == 0)
 		rc = fits(w, c, target, &room);
@@ -340,7 +341,7 @@ static enum job_step stage(struct writer *w, struct copier *c)
 	if (rc == 0 && !source)
 		return writer_refuse(w, STORE_NO_MAILBOX); /* deleted meanwhile */
 	if (rc == 0)
-		rc = pick_some(w, c, source, COPY_SLICE, &more);
+		rc = pick_some(w, c, source, &more);
 	if (rc == 0)
 		rc = fits(w, c, target, &room);
 	if (rc == 0 && !room)

@@ -5,9 +5,7 @@
 #include "store/bulk.h"
 
 /* Copies, or moves, the copies in a list of ranges from one mailbox to another (or the same) of one account: behind COPY, MOVE and
- * the renaming of INBOX. Up to COPY_DIRECT messages in one go, more in slices (bulk.h) with both mailboxes switched at once. */
-enum { COPY_DIRECT = 1000, COPY_SLICE = 500 };
-
+ * the renaming of INBOX. A few in one go, more in slices (bulk.h) with both mailboxes switched at once. */
 struct copier;
 
 /* The caller has checked that neither mailbox is busy, and frees *ret, which is set also on failure. */

@@ -160,7 +160,7 @@ static enum job_step stage(struct writer *w, struct expunge_job *j, struct expun
 	int rc = bulk_resume(w, &x->now.bulk, 0, &m);
 
 	if (rc == 0)
-		rc = expunge_pages(w, j, x, m, BULK_SLICE_PAGES, &done);
+		rc = expunge_pages(w, j, x, m, bulk_limits.expunge_slice, &done);
 	if (rc == 0) {
 		bulk_keep(&x->now.bulk, 0, m);
 		mbox_touch(w, m);
@@ -195,7 +195,7 @@ static int start(struct writer *w, struct expunge_job *j, struct mbox *m, struct
 
 	j->job.progress = x;
 	range_list_normalize(&x->ranges, j->ranges, j->range_count, (uint32_t)(m->counts.uidnext - 1));
-	rc = bulk_is_needed(w, m, &x->ranges, &x->bulk);
+	rc = bulk_is_needed(w, m, &x->ranges, bulk_limits.expunge_direct, &x->bulk);
 	if (rc == 0 && x->bulk)
 		rc = bulk_begin(w, &x->base.bulk, m, &j->job);
 	*ret = x;

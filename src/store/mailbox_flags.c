@@ -204,7 +204,7 @@ static enum job_step stage(struct writer *w, struct flags_job *j, struct flags_w
 	int rc = bulk_resume(w, &x->now.bulk, 0, &m);
 
 	if (rc == 0)
-		rc = change_pages(w, j, x, m, BULK_SLICE_PAGES, &done, &limit);
+		rc = change_pages(w, j, x, m, bulk_limits.flags_slice, &done, &limit);
 	if (rc == 0 && limit)
 		return writer_refuse(w, STORE_LIMIT);
 	if (rc == 0) {
@@ -239,7 +239,7 @@ static int start(struct writer *w, struct flags_job *j, struct mbox *m, struct f
 
 	j->job.progress = x;
 	range_list_normalize(&x->ranges, j->ranges, j->range_count, (uint32_t)(m->counts.uidnext - 1));
-	rc = bulk_is_needed(w, m, &x->ranges, &x->bulk);
+	rc = bulk_is_needed(w, m, &x->ranges, bulk_limits.flags_direct, &x->bulk);
 	if (rc == 0 && x->bulk)
 		rc = bulk_begin(w, &x->base.bulk, m, &j->job);
 	*ret = x;

@@ -5,6 +5,7 @@
 #include "store/store.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum { VERSION = 1, GONE = 0x80, HAS_UIDL = 0x40 };
@@ -16,13 +17,13 @@ static const struct {
     [PAGE_FACTS] = {FACTS_SLOTS, FACTS_BYTES},
 };
 
-static uint64_t get(const uint8_t *at, unsigned n)
+/* `n` bytes, at most 8. Reads 8: a page has room for that behind its last entry. */
+static inline uint64_t get(const uint8_t *at, unsigned n)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = n; i-- > 0;)
-		v = v << 8 | at[i];
-	return v;
+	memcpy(&v, at, sizeof v);
+	return n == 8 ? le64toh(v) : le64toh(v) & ((1ULL << 8 * n) - 1);
 }
 
 static void put(uint8_t *at, unsigned n, uint64_t v)
@@ -69,7 +70,7 @@ bool page_load(struct page *p, enum page_kind kind, struct view image)
 
 	if (image.n < PAGE_HEAD_BYTES || b[0] != VERSION || b[1] != (uint8_t)kind)
 		return false;
-	count = (uint32_t)get(b + 2, 2);
+	count = (uint32_t)b[2] | (uint32_t)b[3] << 8;
 	if (count > kinds[kind].slots || image.n != PAGE_HEAD_BYTES + (size_t)count * kinds[kind].bytes)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
@@ -146,6 +147,11 @@ static uint8_t *place(struct page *p, uint32_t slot)
 	}
 	at[0] = (uint8_t)slot;
 	return at;
+}
+
+bool page_is_live(const struct page *p, uint32_t i)
+{
+	return !(entry(p, i)[1] & GONE);
 }
 
 void page_get_state(const struct page *p, uint32_t i, struct state_entry *ret)

@@ -24,7 +24,7 @@ enum {
 struct page {
 	enum page_kind kind;
 	uint32_t count;
-	uint8_t bytes[PAGE_BYTES_MAX];
+	uint8_t bytes[PAGE_BYTES_MAX + 8];
 };
 
 struct state_entry {
@@ -58,6 +58,8 @@ uint32_t page_lower(const struct page *p, uint32_t slot);
 uint32_t page_find(const struct page *p, uint32_t slot);
 void page_remove(struct page *p, uint32_t i);
 
+/* Is entry i there (not expunged)? */
+bool page_is_live(const struct page *p, uint32_t i);
 void page_get_state(const struct page *p, uint32_t i, struct state_entry *ret);
 void page_get_facts(const struct page *p, uint32_t i, struct facts_entry *ret);
 /* Inserts, or replaces the entry of that slot. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,26 @@ const char *trial_uids(struct trial *t, uint64_t account, uint64_t mailbox)
 	assert_int_equal(box_uids(t->reader, account, mailbox, 0, 8192, &t->arena, &uids), STORE_OK);
 	assert_int_equal(uids.next, 0);
 	return trial_ranges(t, uids.ranges, uids.count);
+}
+
+uint64_t trial_rows(struct trial *t, const char *table)
+{
+	struct buf text = BUF_INIT(200);
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	uint64_t rows;
+
+	buf_printf(&text, "%s/pombo.db", t->dir);
+	assert_int_equal(sqlite3_open_v2(buf_cstr(&text), &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	buf_reset(&text);
+	buf_printf(&text, "SELECT COUNT(*) FROM %s", table);
+	assert_int_equal(sqlite3_prepare_v2(db, buf_cstr(&text), -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	rows = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	buf_fini(&text);
+	return rows;
 }
 
 enum store_outcome trial_flags(struct trial *t, uint64_t account, uint64_t mailbox, struct uid_range range,

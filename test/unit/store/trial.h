@@ -57,6 +57,9 @@ const char *trial_ranges(struct trial *t, const struct uid_range *ranges, size_t
 /* The UIDs that exist, in that form. */
 const char *trial_uids(struct trial *t, uint64_t account, uint64_t mailbox);
 
+/* How many rows a table has. */
+uint64_t trial_rows(struct trial *t, const char *table);
+
 enum store_outcome trial_flags(struct trial *t, uint64_t account, uint64_t mailbox, struct uid_range range,
 			       enum flags_mode mode, uint32_t flags, const char *keyword);
 enum store_outcome trial_expunge(struct trial *t, uint64_t account, uint64_t mailbox, struct uid_range range, bool all);
