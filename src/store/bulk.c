@@ -37,7 +37,6 @@ int bulk_begin(struct writer *w, struct bulk *b, struct mbox *m, const struct st
 	if (rc < 0)
 		return rc;
 	writer_claim(w, m->id, job);
-	m->staging = true;
 	b->phase = BULK_STAGE;
 	b->sides[b->side_count++] = (struct bulk_side){m->id, m->counts};
 	return 0;
