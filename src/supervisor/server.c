@@ -20,6 +20,8 @@ enum {
 	BACKOFF_MAX_MS = 30000,
 	GOOD_LIFE_MS = 60000, /* who lived that long starts with a short back-off again */
 	KILL_AFTER_MS = 1000, /* beyond the grace */
+	IMPATIENT_MS = 500,
+	HEAD_START_MS = 30, /* at most, of the port for strangers before all others */
 };
 
 static const char *name_of(const struct process *p)
@@ -42,15 +44,54 @@ static void connect_all(struct process *p)
 		process_connect(p, &s->processes[i]);
 }
 
-void server_start(struct server *s)
+static void start_and_connect(struct process *p)
+{
+	process_start(p);
+	if (p->state == PROCESS_DOWN)
+		return;
+	connect_all(p);
+	process_go(p);
+}
+
+/* Where strangers wait, and what that needs: it greets sooner when not all start at once on few cores. */
+static bool is_early(const struct process *p)
+{
+	return p->kind == KIND_MX || p->kind == KIND_KEY || p->kind == KIND_STORE;
+}
+
+static bool early_are_ready(const struct server *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		process_start(&s->processes[i]);
+		if (is_early(&s->processes[i]) && s->processes[i].state != PROCESS_READY)
+			return false;
+	return true;
+}
+
+static void start_the_others(struct server *s)
+{
+	if (s->all_started || s->phase != SERVER_STARTING)
+		return;
+	s->all_started = true;
 	for (size_t i = 0; i < s->n; i++)
-		for (size_t k = i + 1; k < s->n; k++)
-			process_connect(&s->processes[i], &s->processes[k]);
+		if (!is_early(&s->processes[i]))
+			start_and_connect(&s->processes[i]);
+}
+
+static void on_head_start_over(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	start_the_others(ctx);
+}
+
+void server_start(struct server *s)
+{
+	struct timeval tv = timeval_of(HEAD_START_MS);
+
 	for (size_t i = 0; i < s->n; i++)
-		process_go(&s->processes[i]);
+		if (is_early(&s->processes[i]))
+			start_and_connect(&s->processes[i]);
+	(void)event_base_once(s->base, -1, EV_TIMEOUT, on_head_start_over, s, &tv);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *ctx)
@@ -62,11 +103,7 @@ static void on_restart(evutil_socket_t fd, short what, void *ctx)
 	if (p->server->phase == SERVER_STOPPING || p->state != PROCESS_DOWN)
 		return;
 	p->restarts++;
-	process_start(p);
-	if (p->state == PROCESS_DOWN)
-		return;
-	connect_all(p);
-	process_go(p);
+	start_and_connect(p);
 }
 
 void server_try_later(struct process *p)
@@ -111,6 +148,8 @@ void server_heard_ready(struct process *p)
 
 	if (p->state == PROCESS_STARTING) {
 		p->state = PROCESS_READY;
+		if (early_are_ready(s))
+			start_the_others(s);
 		if (s->phase == SERVER_STARTING && all_ready(s)) {
 			s->phase = SERVER_RUNNING;
 			say_ready(s);
@@ -281,10 +320,13 @@ static void stop_next(struct server *s)
 void server_stop(struct server *s, int status)
 {
 	if (s->phase == SERVER_STOPPING) {
-		kill_stage(s); /* asked twice: no more grace */
+		/* Asked again: no more grace. Not for the second of two signals sent at once (timeout(1) does that). */
+		if (clock_mono_ms() - s->stop_asked_ms > IMPATIENT_MS)
+			kill_stage(s);
 		return;
 	}
 	s->phase = SERVER_STOPPING;
+	s->stop_asked_ms = clock_mono_ms();
 	s->status = status;
 	log_event(LOG_LEVEL_INFO, "stopping", NULL);
 	notify_send("STOPPING=1");

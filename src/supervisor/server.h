@@ -53,9 +53,11 @@ struct server {
 	struct process *processes;
 	size_t n;
 	enum server_phase phase;
+	bool all_started;
 	int status; /* what supervisor_run() will return */
 	uint64_t started_ms;
 	int64_t started_us;
+	uint64_t stop_asked_ms;
 	unsigned stop_stage;
 	struct event *stop_timer;
 	struct reload *reload; /* under way */
