@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * A stored that lives in the test. */
-#include "box_store.h"
+#include "box_parts.h"
 
 #include "mail/header_scan.h"
 #include "mail/imap_flags.h"
-#include "mail/imap_parse.h"
-#include "mail/imap_search.h"
 #include "mail/mime_index.h"
 
 #include <assert.h>
@@ -19,7 +17,7 @@ enum { ANSWER_MAX = 900 << 10 };
 
 /* ---- the model ---- */
 
-static struct box *find_box(struct box_store *b, struct view name)
+struct box *box_find_name(struct box_store *b, struct view name)
 {
 	for (size_t i = 0; i < b->n; i++)
 		if (!b->boxes[i].gone && view_eq(buf_view(&b->boxes[i].name), name))
@@ -29,7 +27,7 @@ static struct box *find_box(struct box_store *b, struct view name)
 
 struct box *box_store_find(struct box_store *b, const char *name)
 {
-	return find_box(b, view_from_cstr(name));
+	return box_find_name(b, view_from_cstr(name));
 }
 
 static struct box *box_by_id(struct box_store *b, uint64_t id)
@@ -91,7 +89,7 @@ static uint32_t header_end(struct view bytes)
 	return (uint32_t)scan.content;
 }
 
-static struct box_message *add_message(struct box_store *b, struct box *box, struct view bytes, uint32_t flags)
+struct box_message *box_add_message(struct box_store *b, struct box *box, struct view bytes, uint32_t flags)
 {
 	struct box_message *m;
 
@@ -107,7 +105,7 @@ static struct box_message *add_message(struct box_store *b, struct box *box, str
 	return m;
 }
 
-static void notify(struct box_store *b, const struct box *box)
+void box_notify(struct box_store *b, const struct box *box)
 {
 	for (size_t i = 0; i < b->session_count; i++) {
 		struct box_session *s = &b->sessions[i];
@@ -118,7 +116,7 @@ static void notify(struct box_store *b, const struct box *box)
 	}
 }
 
-static uint64_t begin_write(struct box_store *b, struct box *box)
+uint64_t box_begin_write(struct box_store *b, struct box *box)
 {
 	b->commit++;
 	return ++box->modseq;
@@ -129,9 +127,9 @@ uint32_t box_store_deliver(struct box_store *b, const char *name, struct view by
 	struct box *box = box_store_find(b, name);
 	uint32_t uid;
 
-	(void)begin_write(b, box);
-	uid = add_message(b, box, bytes, flags)->uid;
-	notify(b, box);
+	(void)box_begin_write(b, box);
+	uid = box_add_message(b, box, bytes, flags)->uid;
+	box_notify(b, box);
 	return uid;
 }
 
@@ -141,8 +139,8 @@ void box_store_flag(struct box_store *b, const char *name, uint32_t uid, uint32_
 	struct box_message *m = box_find(box, uid);
 
 	m->flags = flags;
-	m->modseq = begin_write(b, box);
-	notify(b, box);
+	m->modseq = box_begin_write(b, box);
+	box_notify(b, box);
 }
 
 void box_store_expunge(struct box_store *b, const char *name, uint32_t uid)
@@ -151,13 +149,13 @@ void box_store_expunge(struct box_store *b, const char *name, uint32_t uid)
 	struct box_message *m = box_find(box, uid);
 
 	m->expunged = true;
-	m->modseq = begin_write(b, box);
-	notify(b, box);
+	m->modseq = box_begin_write(b, box);
+	box_notify(b, box);
 }
 
 /* ---- answers ---- */
 
-static void fail(struct box_store *b, uint32_t id, uint8_t code)
+void box_fail(struct box_store *b, uint32_t id, uint8_t code)
 {
 	(void)mailbox_send_failed(b->channel, id, &(struct mailbox_failed){code, VIEW_LIT("so")});
 }
@@ -175,7 +173,7 @@ static struct box_session *find_session(struct box_store *b, uint64_t id)
 	return NULL;
 }
 
-static bool in_ranges(const struct mailbox_range *ranges, uint32_t n, uint32_t uid)
+bool box_in_ranges(const struct mailbox_range *ranges, uint32_t n, uint32_t uid)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (uid >= ranges[i].first && uid <= ranges[i].last)
@@ -183,13 +181,7 @@ static bool in_ranges(const struct mailbox_range *ranges, uint32_t n, uint32_t u
 	return false;
 }
 
-/* A growing list of ranges. */
-struct ranges {
-	struct mailbox_range *at;
-	uint32_t n;
-};
-
-static void add_uid(struct ranges *r, uint32_t uid)
+void box_ranges_add(struct box_ranges *r, uint32_t uid)
 {
 	if (r->n && r->at[r->n - 1].last + 1 == uid) {
 		r->at[r->n - 1].last++;
@@ -236,12 +228,12 @@ static void names(struct box_store *b, uint32_t id, const struct mailbox_names_w
 
 static void open_box(struct box_store *b, uint32_t id, const struct mailbox_open *m)
 {
-	const struct box *box = find_box(b, m->name);
+	const struct box *box = box_find_name(b, m->name);
 	struct mailbox_word words[64];
 	struct mailbox_opened answer = {.keywords = words};
 
 	if (!box || (box->attributes & 1)) {
-		fail(b, id, 1);
+		box_fail(b, id, 1);
 		return;
 	}
 	answer.mailbox = box->id;
@@ -267,7 +259,7 @@ static void open_box(struct box_store *b, uint32_t id, const struct mailbox_open
 
 static void uids(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_uids_want *m)
 {
-	struct ranges ranges = {0};
+	struct box_ranges ranges = {0};
 	struct mailbox_uids answer = {.highestmodseq = box->modseq, .uidnext = box->uidnext};
 
 	for (uint32_t i = 0; i < box->n; i++) {
@@ -279,7 +271,7 @@ static void uids(struct box_store *b, uint32_t id, const struct box *box, const 
 			answer.next = uid;
 			break;
 		}
-		add_uid(&ranges, uid);
+		box_ranges_add(&ranges, uid);
 	}
 	answer.ranges = ranges.at;
 	answer.n_ranges = ranges.n;
@@ -330,7 +322,7 @@ static void rows(struct box_store *b, uint32_t id, const struct box *box, const 
 	for (uint32_t i = 0; i < box->n; i++) {
 		const struct box_message *message = &box->messages[i];
 
-		if (message->uid < m->uid_from || !in_ranges(m->ranges, m->n_ranges, message->uid) ||
+		if (message->uid < m->uid_from || !box_in_ranges(m->ranges, m->n_ranges, message->uid) ||
 		    message->modseq <= m->changed_since)
 			continue;
 		if (answer.n_rows == b->page_rows || total > ANSWER_MAX / 4) {
@@ -355,7 +347,7 @@ static void bytes(struct box_store *b, uint32_t id, struct box *box, const struc
 	b->bytes_asked++;
 	assert(m->length <= 262144);
 	if (!message) {
-		fail(b, id, 6);
+		box_fail(b, id, 6);
 		return;
 	}
 	(void)mailbox_send_bytes(
@@ -372,7 +364,7 @@ static void watch(struct box_store *b, uint32_t id, struct box_session *s, const
 static void changes(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_changes_want *m)
 {
 	struct mailbox_change page[64];
-	struct ranges vanished = {0};
+	struct box_ranges vanished = {0};
 	struct mailbox_changes answer = {.highestmodseq = box->modseq, .uidnext = box->uidnext, .rows = page};
 
 	answer.mailbox_gone = box->gone;
@@ -386,7 +378,7 @@ static void changes(struct box_store *b, uint32_t id, const struct box *box, con
 			break;
 		}
 		if (message->expunged)
-			add_uid(&vanished, message->uid);
+			box_ranges_add(&vanished, message->uid);
 		else
 			page[answer.n_rows++] = (struct mailbox_change){message->uid, message->flags,
 									keywords_text(message), message->modseq, false};
@@ -397,157 +389,12 @@ static void changes(struct box_store *b, uint32_t id, const struct box *box, con
 	free(vanished.at);
 }
 
-/* ---- writes ---- */
-
-static bool has_keyword(struct view keywords, struct view word)
-{
-	struct view one;
-
-	while (view_cut(keywords, ' ', &one, &keywords))
-		if (view_eq_nocase(one, word))
-			return true;
-	return false;
-}
-
-static bool set_keywords(struct box_message *m, const struct mailbox_flags *w)
-{
-	struct buf result = BUF_INIT(BOX_KEYWORDS_BYTES);
-	struct view rest = buf_view(&m->keywords), one;
-	bool changed;
-
-	while (w->mode != 0 && view_cut(rest, ' ', &one, &rest)) {
-		bool named = false;
-
-		for (uint32_t i = 0; i < w->n_keywords; i++)
-			named = named || view_eq_nocase(w->keywords[i].word, one);
-		if (w->mode == 1 || !named)
-			buf_printf(&result, "%.*s ", VIEW_FMT(one));
-	}
-	for (uint32_t i = 0; w->mode != 2 && i < w->n_keywords; i++)
-		if (!has_keyword(buf_view(&result), w->keywords[i].word))
-			buf_printf(&result, "%.*s ", VIEW_FMT(w->keywords[i].word));
-	changed = !view_eq(buf_view(&result), buf_view(&m->keywords));
-	buf_fini(&m->keywords);
-	m->keywords = result;
-	return changed;
-}
-
-static bool set_flags(struct box_message *m, const struct mailbox_flags *w)
-{
-	uint32_t flags = w->mode == 0 ? w->flags : w->mode == 1 ? m->flags | w->flags : m->flags & ~w->flags;
-	bool changed = flags != m->flags;
-
-	m->flags = flags;
-	return set_keywords(m, w) || changed;
-}
-
-static void flags(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_flags *w)
-{
-	struct mailbox_flags_done answer = {.before = box->modseq};
-	struct ranges modified = {0};
-	bool any = false;
-
-	b->flags_asked++;
-	for (uint32_t i = 0; i < box->n; i++) {
-		struct box_message *m = &box->messages[i];
-
-		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid))
-			continue;
-		if (m->modseq > w->unchanged_since) {
-			add_uid(&modified, m->uid);
-		} else if (set_flags(m, w)) {
-			m->modseq = box->modseq + 1;
-			any = true;
-		}
-	}
-	if (any)
-		(void)begin_write(b, box);
-	answer.commit = b->commit;
-	answer.highestmodseq = box->modseq;
-	answer.modified = modified.at;
-	answer.n_modified = modified.n;
-	if (any)
-		notify(b, box);
-	(void)mailbox_send_flags_done(b->channel, id, &answer);
-	free(modified.at);
-}
-
-static void expunge(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_expunge *w)
-{
-	struct ranges gone = {0};
-	struct mailbox_expunged answer = {0};
-
-	for (uint32_t i = 0; i < box->n; i++) {
-		struct box_message *m = &box->messages[i];
-
-		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid) || !(w->all || (m->flags & IMAP_DELETED)))
-			continue;
-		m->expunged = true;
-		m->modseq = box->modseq + 1;
-		add_uid(&gone, m->uid);
-	}
-	if (gone.n) {
-		(void)begin_write(b, box);
-		notify(b, box);
-	}
-	answer.commit = b->commit;
-	answer.highestmodseq = box->modseq;
-	answer.ranges = gone.at;
-	answer.n_ranges = gone.n;
-	(void)mailbox_send_expunged(b->channel, id, &answer);
-	free(gone.at);
-}
-
-static void copy(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_copy *w)
-{
-	struct box *target = find_box(b, w->target);
-	struct ranges sources = {0}, targets = {0};
-	struct mailbox_copied answer = {0};
-	uint32_t n = box->n;
-
-	if (!target) {
-		fail(b, id, 1);
-		return;
-	}
-	(void)begin_write(b, target);
-	if (w->move && target != box)
-		(void)begin_write(b, box);
-	for (uint32_t i = 0; i < n; i++) {
-		struct box_message *m = &box->messages[i], *made;
-
-		if (m->expunged || !in_ranges(w->ranges, w->n_ranges, m->uid))
-			continue;
-		made = add_message(b, target, buf_view(&m->bytes), m->flags);
-		m = &box->messages[i]; /* box may be target */
-		made->date_s = m->date_s;
-		buf_append_view(&made->keywords, buf_view(&m->keywords));
-		add_uid(&sources, m->uid);
-		add_uid(&targets, made->uid);
-		if (w->move) {
-			m->expunged = true;
-			m->modseq = box->modseq;
-		}
-	}
-	answer = (struct mailbox_copied){.commit = b->commit,
-					 .target_uidvalidity = target->uidvalidity,
-					 .sources = sources.at,
-					 .n_sources = sources.n,
-					 .targets = targets.at,
-					 .n_targets = targets.n};
-	notify(b, target);
-	if (w->move && target != box)
-		notify(b, box);
-	(void)mailbox_send_copied(b->channel, id, &answer);
-	free(sources.at);
-	free(targets.at);
-}
-
 /* ---- the tree ---- */
 
 static void create(struct box_store *b, uint32_t id, const struct mailbox_create *m)
 {
-	if (find_box(b, m->name)) {
-		fail(b, id, 2);
+	if (box_find_name(b, m->name)) {
+		box_fail(b, id, 2);
 		return;
 	}
 	b->commit++;
@@ -557,21 +404,21 @@ static void create(struct box_store *b, uint32_t id, const struct mailbox_create
 static void delete_box(struct box_store *b, uint32_t id, struct box *box)
 {
 	if (!box || view_eq_lit(buf_view(&box->name), "INBOX")) {
-		fail(b, id, box ? 3 : 1);
+		box_fail(b, id, box ? 3 : 1);
 		return;
 	}
 	box->gone = true;
 	b->commit++;
-	notify(b, box);
+	box_notify(b, box);
 	done(b, id);
 }
 
 static void rename_box(struct box_store *b, uint32_t id, const struct mailbox_rename *m)
 {
-	struct box *box = find_box(b, m->from);
+	struct box *box = box_find_name(b, m->from);
 
-	if (!box || find_box(b, m->to)) {
-		fail(b, id, box ? 2 : 1);
+	if (!box || box_find_name(b, m->to)) {
+		box_fail(b, id, box ? 2 : 1);
 		return;
 	}
 	buf_reset(&box->name);
@@ -582,7 +429,7 @@ static void rename_box(struct box_store *b, uint32_t id, const struct mailbox_re
 
 static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_subscribe *m)
 {
-	struct box *box = find_box(b, m->name);
+	struct box *box = box_find_name(b, m->name);
 
 	if (!box && m->on)
 		box = add_box(b, m->name, 1 << 9);
@@ -590,169 +437,6 @@ static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_sub
 		box->attributes = m->on ? box->attributes | 1 << 8 : box->attributes & ~(1u << 8);
 	b->commit++;
 	done(b, id);
-}
-
-/* ---- append ---- */
-
-static void append(struct box_store *b, uint32_t id, const struct mailbox_append *m)
-{
-	struct box_append *a = &b->append;
-
-	if (!find_box(b, m->name)) {
-		fail(b, id, 1);
-		return;
-	}
-	buf_reset(&a->name);
-	buf_reset(&a->bytes);
-	buf_reset(&a->keywords);
-	buf_append_view(&a->name, m->name);
-	for (uint32_t i = 0; i < m->n_keywords; i++)
-		buf_printf(&a->keywords, "%.*s ", VIEW_FMT(m->keywords[i].word));
-	a->id = id;
-	a->session = m->session;
-	a->flags = m->flags;
-	a->has_date = m->has_date;
-	a->date_s = m->internaldate_s;
-}
-
-static void append_piece(struct box_store *b, uint32_t id, const struct mailbox_data *m)
-{
-	if (id != b->append.id)
-		return;
-	buf_append_view(&b->append.bytes, m->bytes);
-	if (!b->no_credit)
-		(void)mailbox_send_more(b->channel, id, &(struct mailbox_more){(uint32_t)m->bytes.n});
-}
-
-static void append_end(struct box_store *b, uint32_t id)
-{
-	struct box_append *a = &b->append;
-	struct box *box = find_box(b, buf_view(&a->name));
-	struct box_message *m;
-
-	if (id != a->id)
-		return;
-	a->id = 0;
-	if (b->fail_code) {
-		fail(b, id, (uint8_t)(b->fail_code - 1));
-		b->fail_code = 0;
-		return;
-	}
-	(void)begin_write(b, box);
-	m = add_message(b, box, buf_view(&a->bytes), a->flags);
-	buf_append_view(&m->keywords, buf_view(&a->keywords));
-	if (a->has_date)
-		m->date_s = a->date_s;
-	notify(b, box);
-	(void)mailbox_send_appended(b->channel, id, &(struct mailbox_appended){b->commit, box->uidvalidity, m->uid});
-}
-
-/* ---- search: flags, keywords, UIDs, sizes and the raw text ---- */
-
-static bool in_set(const struct imap_set *set, uint32_t uid)
-{
-	for (uint32_t i = 0; i < set->count; i++)
-		if (uid >= set->spans[i].first && uid <= set->spans[i].last)
-			return true;
-	return false;
-}
-
-static bool finds(struct view text, struct view needle)
-{
-	for (size_t i = 0; i + needle.n <= text.n; i++)
-		if (view_eq_nocase(view_sub(text, i, needle.n), needle))
-			return true;
-	return false;
-}
-
-static bool key_matches(const struct imap_search *k, const struct box_message *m)
-{
-	struct view text = buf_view(&m->bytes);
-
-	switch ((int)k->kind) {
-	case IMAP_SEARCH_ALL:
-		return true;
-	case IMAP_SEARCH_AND:
-		for (const struct imap_search *at = k->first; at; at = at->next)
-			if (!key_matches(at, m))
-				return false;
-		return true;
-	case IMAP_SEARCH_OR:
-		return key_matches(k->first, m) || key_matches(k->first->next, m);
-	case IMAP_SEARCH_NOT:
-		return !key_matches(k->first, m);
-	case IMAP_SEARCH_UID:
-		return in_set(&k->set, m->uid);
-	case IMAP_SEARCH_FLAG:
-		return (m->flags & k->number) != 0;
-	case IMAP_SEARCH_KEYWORD:
-		return has_keyword(buf_view(&m->keywords), k->text);
-	case IMAP_SEARCH_LARGER:
-		return text.n > k->number;
-	case IMAP_SEARCH_SMALLER:
-		return text.n < k->number;
-	case IMAP_SEARCH_MODSEQ:
-		return m->modseq >= k->number;
-	case IMAP_SEARCH_HEADER:
-		return finds(view_sub(text, 0, m->header_bytes), k->text);
-	case IMAP_SEARCH_BODY:
-	case IMAP_SEARCH_TEXT:
-		return finds(text, k->text);
-	default:
-		return false; /* dates: not known here */
-	}
-}
-
-static void send_matches(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m,
-			 const struct imap_search *root)
-{
-	struct ranges found = {0};
-	struct mailbox_matches answer = {0};
-
-	for (uint32_t i = 0; i < box->n; i++) {
-		const struct box_message *message = &box->messages[i];
-
-		if (message->expunged || !in_ranges(m->ranges, m->n_ranges, message->uid) ||
-		    !key_matches(root, message))
-			continue;
-		add_uid(&found, message->uid);
-		if (message->modseq > answer.highestmodseq)
-			answer.highestmodseq = message->modseq;
-	}
-	for (uint32_t at = 0; at == 0 || at < found.n; at += b->page_ranges) {
-		answer.ranges = found.n ? found.at + at : NULL;
-		answer.n_ranges = found.n - at < b->page_ranges ? found.n - at : b->page_ranges;
-		answer.more = at + answer.n_ranges < found.n;
-		(void)mailbox_send_matches(b->channel, id, &answer);
-	}
-	free(found.at);
-}
-
-/* The program has to be what a client might have sent. */
-static void search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m)
-{
-	struct imap_reader reader;
-	struct imap_search_program program;
-	struct arena arena;
-	const char *error = "";
-	size_t used;
-	enum imap_read read;
-	bool parsed;
-
-	buf_reset(&b->program);
-	buf_append_view(&b->program, m->program);
-	buf_reset(&b->search_text);
-	buf_printf(&b->search_text, "a SEARCH %.*s\r\n", VIEW_FMT(m->program));
-	imap_reader_init(&reader, &imap_reader_limits_default);
-	arena_init(&arena, 1 << 20);
-	read = imap_reader_next(&reader, buf_view(&b->search_text), &used);
-	parsed = read == IMAP_READ_COMMAND && imap_search_parse(reader.command.args, &arena, &program, &error);
-	if (!parsed)
-		fprintf(stderr, "search program: %.*s: %s\n", VIEW_FMT(m->program), error);
-	assert(parsed);
-	send_matches(b, id, box, m, program.root);
-	imap_reader_fini(&reader);
-	arena_fini(&arena);
 }
 
 /* ---- dispatch ---- */
@@ -773,7 +457,7 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 		create(b, id, &m->create);
 		break;
 	case MAILBOX_DELETE:
-		delete_box(b, id, find_box(b, m->delete.name));
+		delete_box(b, id, box_find_name(b, m->delete.name));
 		break;
 	case MAILBOX_RENAME:
 		rename_box(b, id, &m->rename);
@@ -785,13 +469,13 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 		open_box(b, id, &m->open);
 		break;
 	case MAILBOX_APPEND:
-		append(b, id, &m->append);
+		box_append(b, id, &m->append);
 		break;
 	case MAILBOX_DATA:
-		append_piece(b, id, &m->data);
+		box_append_piece(b, id, &m->data);
 		break;
 	case MAILBOX_APPEND_END:
-		append_end(b, id);
+		box_append_end(b, id);
 		break;
 	case MAILBOX_APPEND_ABORT:
 		b->aborts++;
@@ -821,16 +505,16 @@ static bool on_box(struct box_store *b, uint32_t id, const struct mailbox_msg *m
 		changes(b, id, box, &m->changes_want);
 		return true;
 	case MAILBOX_FLAGS:
-		flags(b, id, box, &m->flags);
+		box_write_flags(b, id, box, &m->flags);
 		return true;
 	case MAILBOX_EXPUNGE:
-		expunge(b, id, box, &m->expunge);
+		box_write_expunge(b, id, box, &m->expunge);
 		return true;
 	case MAILBOX_COPY:
-		copy(b, id, box, &m->copy);
+		box_write_copy(b, id, box, &m->copy);
 		return true;
 	case MAILBOX_SEARCH:
-		search(b, id, box, &m->search);
+		box_search(b, id, box, &m->search);
 		return true;
 	case MAILBOX_WATCH:
 		watch(b, id, find_session(b, m->watch.session), &m->watch);
@@ -850,7 +534,7 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	if (b->mute && m->type != MAILBOX_SESSION_CLOSE)
 		return;
 	if (b->fail_code && is_write(m)) {
-		fail(b, id, (uint8_t)(b->fail_code - 1));
+		box_fail(b, id, (uint8_t)(b->fail_code - 1));
 		b->fail_code = 0;
 	} else if (m->type == MAILBOX_SESSION_OPEN) {
 		open_session(b, id, &m->session_open);
