@@ -21,7 +21,8 @@ struct flags_job {
 	size_t keyword_count;
 	uint64_t unchanged_since; /* UINT64_MAX: no condition */
 	/* Results. A message whose flags were already so keeps its modseq. */
-	uint64_t ret_before_modseq; /* highestmodseq that the job found; 0: it went in slices, others may have come between */
+	uint64_t
+	    ret_before_modseq; /* highestmodseq that the job found; 0: it went in slices, others may have come between */
 	uint64_t ret_highestmodseq;
 	const struct uid_range *ret_modified; /* passed over because of unchanged_since */
 	size_t ret_modified_count;

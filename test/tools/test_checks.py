@@ -127,7 +127,7 @@ def test_style_accepts_the_good_tree(tree):
     [
         with_line('const char *s = "strcpy(a, b) TOD" "O"; /* alloca(3) is not called */'),
         with_line("view_atoi(n); x->system(n); my_gets(n);"),
-        with_line("int a[MAX_N + 1], b[sizeof(int)], c[16 * 2], d[0x1f];"),
+        with_line("int a[MAX_N + 1], b[sizeof(int)], c[16 * 2], d[0x1f], e[ARRAY_LEN(x)];\n\tint f[ARRAY_LEN(names)];\n\tint g[sizeof(struct x)];"),
         with_line("x = table[n];"),
         with_line("return table[n];"),
         with_line("/* TODO(#12): a promise with a number */"),
