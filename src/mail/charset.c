@@ -58,6 +58,8 @@ static const struct {
     {"unicode11utf7", "UTF-7"},
 };
 
+enum { ICONV_NAMES = ARRAY_LEN(iconv_names) };
+
 /* The name in small letters and digits only: "x-GBK", "ISO_8859-1:1987". */
 static struct view plain_name(struct view charset, char room[NAME_BYTES_MAX])
 {
@@ -83,7 +85,7 @@ static const uint16_t *find_table(struct view name)
 
 static const char *find_iconv_name(struct view name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(iconv_names); i++)
+	for (size_t i = 0; i < ICONV_NAMES; i++)
 		if (view_eq_lit(name, iconv_names[i].name))
 			return iconv_names[i].iconv_name;
 	return NULL;
@@ -103,9 +105,9 @@ void charset_preload(void)
 {
 	/* An open descriptor keeps its module, and the way to it, in memory: opening another reads no file. They stay for
 	 * the life of the process. */
-	static iconv_t kept[ARRAY_LEN(iconv_names)];
+	static iconv_t kept[ICONV_NAMES];
 
-	for (size_t i = 0; i < ARRAY_LEN(iconv_names); i++)
+	for (size_t i = 0; i < ICONV_NAMES; i++)
 		if (!kept[i] && find_iconv(iconv_names[i].iconv_name) == i)
 			kept[i] = iconv_open("UTF-8", iconv_names[i].iconv_name);
 }
