@@ -27,5 +27,6 @@ const struct cli_command *const commands[] = {
     &cmd_queue_list,
     &cmd_queue_show,
     &cmd_dns,
+    &cmd_send,
 };
 const size_t commands_n = ARRAY_LEN(commands);

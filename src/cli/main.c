@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
- * pombo: finds the command and runs it. */
+ * pombo: finds the command and runs it; under the names sendmail, mailq and newaliases it is those. */
 #include "cli/commands.h"
 
 #include "cli/help.h"
 #include "cli/option.h"
+#include "cli/sendmail.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -145,11 +146,12 @@ static int run(struct cli *c)
 int main(int argc, char **argv)
 {
 	const char *env = getenv("POMBO_DIR");
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL, *name = slash ? slash + 1 : argc ? argv[0] : "";
 	struct cli c = {.argc = argc ? argc - 1 : 0, .argv = argv + 1};
 	int r;
 
 	cli_set_dir(&c, env && *env ? env : "/var/lib/pombo");
-	r = run(&c);
+	r = sendmail_is_name(name) ? sendmail_run(&c, name, argc, argv) : run(&c);
 	if (r == CLI_OK && (fflush(stdout) != 0 || ferror(stdout)))
 		r = cli_fail_errno(CLI_OTHER, "cannot write to standard output", errno, NULL);
 	cli_fini(&c);

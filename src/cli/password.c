@@ -64,16 +64,17 @@ static void on_signal(int number)
 /* Without echo; an interrupt ends it with the terminal as it was before. */
 static int prompt(int tty, const char *text, struct buf *ret)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	enum { SIGNALS = 5 };
+	static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 	const struct sigaction note = {.sa_handler = on_signal};
-	struct sigaction old_actions[ARRAY_LEN(numbers)];
+	struct sigaction old_actions[SIGNALS];
 	struct termios old, quiet;
 	int r;
 
 	if (tcgetattr(tty, &old) < 0)
 		return -errno;
 	interrupted = 0;
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+	for (size_t i = 0; i < SIGNALS; i++)
 		(void)sigaction(numbers[i], &note, &old_actions[i]);
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
@@ -82,7 +83,7 @@ static int prompt(int tty, const char *text, struct buf *ret)
 	r = read_line(tty, ret);
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	(void)!write(tty, "\n", 1);
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+	for (size_t i = 0; i < SIGNALS; i++)
 		(void)sigaction(numbers[i], &old_actions[i], NULL);
 	if (interrupted)
 		(void)raise(interrupted);

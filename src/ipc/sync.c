@@ -162,6 +162,13 @@ int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload
 	return r < 0 ? r : next_until(s, until_ms, ret);
 }
 
+int sync_channel_begin(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
+		       int timeout_ms)
+{
+	s->last_id = frame_id_next(s->last_id, s->self, s->peer);
+	return sync_channel_follow(s, type, payload, fds, n_fds, timeout_ms);
+}
+
 int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
 			int timeout_ms)
 {

@@ -27,6 +27,10 @@ void sync_channel_fini(struct sync_channel *s); /* closes fd */
  * struct NAME_msg, valid until the next call. */
 must_check int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
 				 size_t n_fds, int timeout_ms, void *ret);
+/* The same without waiting: for a request of several frames (sync_channel_follow()), whose answers sync_channel_next() takes.
+ * 0 or -errno. */
+must_check int sync_channel_begin(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
+				  size_t n_fds, int timeout_ms);
 /* Sends a further frame of the last call's request, under its id; before any call, a message that nobody answers. 0 or -errno. */
 must_check int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view payload, const int *fds,
 				   size_t n_fds, int timeout_ms);
