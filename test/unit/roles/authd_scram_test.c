@@ -75,7 +75,7 @@ static void client_final(struct buf *out, struct view first_bare, struct view se
 			 const char *password, const char *extension)
 {
 	struct buf auth_message = BUF_INIT(8000), salt = BUF_INIT(100);
-	struct view nonce, rest, s, i;
+	struct view nonce, rest, s = VIEW_EMPTY, i = VIEW_EMPTY;
 	uint8_t stored[32], server[32], client_key[32], mac[32], salted[32];
 
 	assert_true(view_cut(server_first, ',', &nonce, &rest) && view_cut(rest, ',', &s, &i));
