@@ -6,6 +6,7 @@
  *        └─ not there: refused unread       └─> DROPPING ─ whole ─> done
  */
 #include "imapd/commands.h"
+#include "imapd/selected.h"
 #include "mail/imap_args.h"
 #include "mail/smtp_data.h"
 
@@ -206,6 +207,7 @@ static enum step kept(struct session *s, struct command *c)
 	const struct mailbox_appended *m = &c->answer->appended;
 
 	s->imapd->message_count++;
+	selected_wrote_into(s, m->uidvalidity);
 	buf_printf(&c->text, "[APPENDUID %u %u] APPEND completed", m->uidvalidity, m->uid);
 	return STEP_DONE;
 }

@@ -34,6 +34,7 @@ static enum step answered(struct session *s, struct command *c, bool move)
 	m = &c->answer->copied;
 	if (move)
 		s->selected->noticed = true; /* the expunges are to be told */
+	selected_wrote_into(s, m->target_uidvalidity);
 	if (m->n_sources == 0 || m->n_targets == 0)
 		return STEP_DONE;
 	if (move) {

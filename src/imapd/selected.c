@@ -44,6 +44,12 @@ void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool qu
 	x->told = after;
 }
 
+void selected_wrote_into(struct session *s, uint32_t uidvalidity)
+{
+	if (s->selected && s->selected->uidvalidity == uidvalidity)
+		s->selected->noticed = true;
+}
+
 static bool knows(const struct selected *x, struct view keyword)
 {
 	struct view rest = buf_view(&x->keywords), one;

@@ -27,6 +27,9 @@ void selected_free(struct selected **x);
 /* A write of this session took the mailbox from modseq `before` to `after`. `quiet`: the client need not be told. */
 void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool quiet);
 
+/* A write of this session went into the mailbox with this UIDVALIDITY, which may be this one: there is something to tell. */
+void selected_wrote_into(struct session *s, uint32_t uidvalidity);
+
 /* Remembers keywords (names joined by one space); true when some are new: FLAGS is to be sent. */
 bool selected_learn(struct selected *x, struct view keywords);
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" */
