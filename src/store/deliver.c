@@ -21,7 +21,7 @@ static uint64_t header_of(const struct new_message *m)
 
 static enum store_outcome check_message(const struct new_message *m)
 {
-	if (m->id == 0 || m->id > INT64_MAX || header_of(m) == 0)
+	if (m->id == 0 || m->id > INT64_MAX)
 		return STORE_BAD_REQUEST;
 	if (m->file && (!content_is_placed(m->file) || m->file_offset > content_bytes(m->file)))
 		return STORE_BAD_REQUEST;

@@ -179,9 +179,9 @@ static void test_refusals(void **state)
 	j.message = (struct new_message){.id = store_next_id(t->store), .header = trial_text(header)};
 	assert_int_equal(trial_run(t, &j.job), STORE_STALE);
 	local.account = account;
-	j.message.header = VIEW_EMPTY;
+	j.message.id = 0;
 	assert_int_equal(trial_run(t, &j.job), STORE_BAD_REQUEST);
-	j.message.header = trial_text(header);
+	j.message.id = store_next_id(t->store);
 	j.message.content = noise(t, STORE_INLINE_MAX + 1);
 	assert_int_equal(trial_run(t, &j.job), STORE_TOO_BIG);
 	store_job_fini(&j.job);
@@ -192,6 +192,21 @@ static void test_refusals(void **state)
 	assert_int_equal(trial_expunge(t, account, inbox, (struct uid_range){1, 1}, true), STORE_OK);
 	assert_int_equal(trial_deliver(t, account, "", header, noise(t, 100), &uid), STORE_OK);
 	assert_string_equal(trial_uids(t, account, inbox), "2");
+}
+
+/* A message may have no header, or nothing at all (RFC 5321 does not ask for any). */
+static void test_without_header(void **state)
+{
+	struct trial *t = *state;
+	uint64_t account = trial_account(t, "a@example.org", 0);
+	uint64_t inbox = trial_box(t, account, "INBOX", NULL);
+	uint32_t uid;
+
+	assert_int_equal(trial_deliver(t, account, "", "", noise(t, 10), &uid), STORE_OK);
+	assert_int_equal(trial_deliver(t, account, "", "", VIEW_EMPTY, &uid), STORE_OK);
+	assert_string_equal(trial_uids(t, account, inbox), "1:2");
+	assert_int_equal(trial_read(t, account, inbox, 1).n, 10);
+	assert_int_equal(trial_read(t, account, inbox, 2).n, 0);
 }
 
 /* After a restart everything is as it was, and ids go on. */
@@ -246,6 +261,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_partial_reads, start, end),
 	    cmocka_unit_test_setup_teardown(test_several_recipients, start, end),
 	    cmocka_unit_test_setup_teardown(test_refusals, start, end),
+	    cmocka_unit_test_setup_teardown(test_without_header, start, end),
 	    cmocka_unit_test_setup_teardown(test_reopen, start, end),
 	    cmocka_unit_test_setup_teardown(test_second_open_is_refused, start, end),
 	};
