@@ -21,9 +21,10 @@ static void tell_session_ended(void *ctx, struct session *s)
 
 static void tell_grant_ended(void *ctx, struct grant *g)
 {
-	(void)ctx;
 	if (g->holder)
 		smtp_peer_tell_grant_ended(g->holder, g->handle);
+	else
+		smtp_peers_tell_grant_ended(ctx, g->handle);
 }
 
 static void account_changed(struct stored *sd, const struct store_change *c)

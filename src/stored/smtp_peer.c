@@ -243,6 +243,12 @@ void smtp_peers_tell_space(struct stored *sd, bool low)
 		(void)smtp_send_space(sp->peer->channel, 0, &(struct smtp_space){low});
 }
 
+void smtp_peers_tell_grant_ended(struct stored *sd, struct view handle)
+{
+	for (struct smtp_link *sp = sd->smtp_peers; sp; sp = sp->next)
+		smtp_peer_tell_grant_ended(sp->peer, handle);
+}
+
 void smtp_peer_tell_grant_ended(struct peer *peer, struct view handle)
 {
 	if (peer->channel && peer->is_submission)

@@ -83,20 +83,26 @@ static int on_file(struct role *r, const char *name, int fd)
 	return 0;
 }
 
+static void look_at_space(struct stored *sd)
+{
+	bool low = store_space_is_low(sd->store);
+
+	if (low == sd->space_is_low)
+		return;
+	sd->space_is_low = low;
+	log_event(LOG_LEVEL_WARNING, low ? "space-low" : "space-back",
+		  low ? "free disk space is below disk-reserve: new mail is refused for now (452)"
+		      : "new mail is taken again");
+	smtp_peers_tell_space(sd, low);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct stored *sd = arg;
-	bool low = store_space_is_low(sd->store);
 
 	(void)fd;
 	(void)what;
-	if (low != sd->space_is_low) {
-		sd->space_is_low = low;
-		log_event(LOG_LEVEL_WARNING, low ? "space-low" : "space-back",
-			  low ? "free disk space is below disk-reserve: new mail is refused for now (452)"
-			      : "new mail is taken again");
-		smtp_peers_tell_space(sd, low);
-	}
+	look_at_space(sd);
 	upkeep_tick(sd);
 }
 
@@ -157,6 +163,7 @@ static int start(struct role *r)
 	sd->tick = event_new(role_base(r), -1, EV_PERSIST, on_tick, sd);
 	if (!sd->tick || event_add(sd->tick, &second) < 0)
 		return -ENOMEM;
+	look_at_space(sd);
 	return 0;
 }
 

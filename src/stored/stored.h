@@ -60,6 +60,8 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 /* ---- one file a channel list ---- */
 must_check int smtp_peer_add(struct stored *sd, const char *kind, int fd); /* smtp_peer.c */
 void smtp_peers_tell_space(struct stored *sd, bool low);
+/* A grant ended that no process has shown yet: whichever of them has its session hears it. */
+void smtp_peers_tell_grant_ended(struct stored *sd, struct view handle);
 must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /* mailbox_peer.c */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
