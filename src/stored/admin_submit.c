@@ -16,9 +16,17 @@ static void send_kept(struct channel *c, uint32_t id, uint64_t message_id)
 	(void)admin_send_kept(c, id, &(struct admin_kept){message_id});
 }
 
+/* As the command line's exit statuses have it: try again, no such address (RFC 3463 §3.2), not allowed (§3.8), bad data. */
+static uint8_t exit_status_of(const struct verdict *v)
+{
+	if (v->class == VERDICT_TEMPORARY)
+		return 75;
+	return v->enhanced.subject == 1 ? 67 : v->enhanced.subject == 7 ? 77 : 65;
+}
+
 static void send_refused(struct channel *c, uint32_t id, const struct verdict *v)
 {
-	(void)admin_send_failed(c, id, &(struct admin_failed){v->class == VERDICT_TEMPORARY ? 75 : 65, v->text});
+	(void)admin_send_failed(c, id, &(struct admin_failed){exit_status_of(v), view_sub(v->text, 0, 1024)});
 }
 
 static void send_more(struct channel *c, uint32_t id, uint32_t bytes)

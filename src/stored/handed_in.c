@@ -264,6 +264,20 @@ static bool heed(struct handed_in *h, const struct recipient *answer)
 	return answer->answer == RECIPIENT_TAKEN;
 }
 
+/* The operator hears whom it is about: smtpd asked about each before, the command line did not. */
+static void name_recipient(struct handed_in *h, struct view address)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(1024);
+	struct view named;
+
+	if (h->by != BY_OPERATOR || !h->verdict.code)
+		return;
+	buf_printf(&text, "%.*s: %.*s", VIEW_FMT(address), VIEW_FMT(h->verdict.text));
+	named = arena_copy(&h->arena, buf_view(&text));
+	if (named.n)
+		h->verdict.text = named;
+}
+
 static void resolve(struct handed_in *h, struct store_reader *r)
 {
 	h->unknown = false;
@@ -281,8 +295,10 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 		struct recipient to =
 		    recipient_resolve(h->sd->store, r, rcpt->address, h->by != BY_STRANGER, 0, &h->arena);
 
-		if (!heed(h, &to))
+		if (!heed(h, &to)) {
+			name_recipient(h, rcpt->address);
 			return;
+		}
 		add_targets(h, &to, rcpt);
 		if (h->verdict.code)
 			return;
