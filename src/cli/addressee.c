@@ -12,7 +12,7 @@ enum { ARENA_BYTES_MAX = 16 * 1024 * 1024, NAME_BYTES_MAX = 4096, ADDRESS_BYTES_
 
 void addressees_init(struct addressees *list)
 {
-	*list = (struct addressees){NULL, 0, {0}};
+	*list = (struct addressees){NULL, 0, 0, {0}};
 	arena_init(&list->arena, ARENA_BYTES_MAX);
 }
 
@@ -82,11 +82,13 @@ static enum addressee_verdict add_one(struct addressees *list, const struct addr
 	if (list->n == ADDRESSEES_MAX)
 		return ADDRESSEE_TOO_MANY;
 	new.address = arena_copy(&list->arena, buf_view(&address));
-	new.name = show_name(item->display_name, &list->arena);
+	/* "root (Cron Daemon)": an old place for names */
+	new.name = show_name(item->display_name.n ? item->display_name : item->comment, &list->arena);
 	if (!new.address.p || !new.name.p)
 		return ADDRESSEE_TOO_MANY;
 	list->items = xrealloc(list->items, (list->n + 1) * sizeof *list->items);
 	list->items[list->n++] = new;
+	list->completed += is_bare(item, source);
 	return ADDRESSEE_FINE;
 }
 

@@ -15,6 +15,7 @@ struct addressee {
 struct addressees {
 	struct addressee *items;
 	size_t n;
+	size_t completed; /* how many came without a domain */
 	struct arena arena;
 };
 

@@ -160,7 +160,7 @@ static int take_message(struct send *s)
 	if (r == 0 && s->author.n == 0)
 		r = find_author(s);
 	if (r == 0)
-		raw_message_rewrite(&s->message, buf_view(&lines), &s->author.items[0]);
+		raw_message_rewrite(&s->message, buf_view(&lines), buf_view(&s->default_domain), &s->author.items[0]);
 	buf_fini(&lines);
 	return r;
 }

@@ -73,8 +73,23 @@ bool raw_message_author(struct view message, struct view default_domain, struct 
 	       addressees_add(list, field.value, default_domain, &bad) == ADDRESSEE_FINE && list->n > 0;
 }
 
-void raw_message_rewrite(struct buf *out, struct view message, const struct addressee *from)
+/* A field with addresses as it stands, or with their domains where some have none. */
+static void put_address_field(struct buf *out, const struct header_field *field, struct view default_domain)
 {
+	_cleanup_(free_ptr) char *name = view_to_cstr(field->name);
+	_cleanup_(addressees_fini) struct addressees list;
+	struct view bad;
+
+	addressees_init(&list);
+	if (addressees_add(&list, field->value, default_domain, &bad) == ADDRESSEE_FINE && list.completed && name)
+		compose_put_addressees(out, name, list.items, list.n);
+	else
+		buf_append_view(out, field->whole);
+}
+
+void raw_message_rewrite(struct buf *out, struct view message, struct view default_domain, const struct addressee *from)
+{
+	static const char *const addresses[] = {"From", "Sender", "Reply-To", "To", "Cc", NULL};
 	static const char *const dropped[] = {"Bcc", "Resent-Bcc", "Return-Path", NULL};
 	struct header_field field;
 	bool has_from = false;
@@ -83,7 +98,9 @@ void raw_message_rewrite(struct buf *out, struct view message, const struct addr
 	header_init(&h, message);
 	while (header_next(&h, &field) == PARSE_DONE) {
 		has_from = has_from || view_eq_lit_nocase(field.name, "From");
-		if (!is_one_of(field.name, dropped))
+		if (is_one_of(field.name, addresses))
+			put_address_field(out, &field, default_domain);
+		else if (!is_one_of(field.name, dropped))
 			buf_append_view(out, field.whole);
 	}
 	if (!has_from)

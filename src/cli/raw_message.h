@@ -18,7 +18,9 @@ must_check enum addressee_verdict raw_message_recipients(struct view message, st
 must_check bool raw_message_author(struct view message, struct view default_domain, struct addressees *list);
 
 /* Writes the message anew: its header fields without Bcc, Resent-Bcc and Return-Path, a From field of `from` where there is none, the
- * empty line, the content. What cannot be a header field begins the content. `message` has CRLF. */
-void raw_message_rewrite(struct buf *out, struct view message, const struct addressee *from);
+ * empty line, the content. Addresses without a domain ("From: root (Cron Daemon)") get theirs. What cannot be a header field begins
+ * the content. `message` has CRLF. */
+void raw_message_rewrite(struct buf *out, struct view message, struct view default_domain,
+			 const struct addressee *from);
 
 #endif

@@ -176,7 +176,7 @@ static int send_message(const struct sendmail *s, char **addresses)
 		r = find_recipients(s, addresses, buf_view(&lines), buf_view(&domain), &recipients);
 	if (r)
 		return r;
-	raw_message_rewrite(&message, buf_view(&lines), &author.items[0]);
+	raw_message_rewrite(&message, buf_view(&lines), buf_view(&domain), &author.items[0]);
 	m.message = buf_view(&message);
 	return later(hand_in(s->c, &m, &id));
 }
