@@ -191,7 +191,7 @@ static struct conf *conf_with_offset(unsigned offset, const char *more)
 {
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(256);
 
-	buf_printf(&text, "listen = 127.0.0.1\nport-offset = %u\n%s", offset, more);
+	buf_printf(&text, "port-offset = %u\n%s", offset, more);
 	return conf_of(buf_cstr(&text));
 }
 
@@ -201,7 +201,7 @@ static unsigned open_somewhere(struct listen_set *ret)
 	for (unsigned i = 0; i < 200; i++) {
 		_cleanup_(buf_fini) struct buf error = BUF_INIT(8192);
 		unsigned offset = 2000 + ((unsigned)getpid() * 31 + i * 101) % 26000;
-		struct conf *c = conf_with_offset(offset, "");
+		struct conf *c = conf_with_offset(offset, "listen = 127.0.0.1");
 		int r = listen_open(c, NULL, ret, &error);
 
 		conf_free(&c);
@@ -217,7 +217,7 @@ static void sockets_are_shared_across_a_reload(void **state)
 	_cleanup_(buf_fini) struct buf error = BUF_INIT(8192), want = BUF_INIT(256);
 	struct listen_set first, second, third;
 	unsigned offset = open_somewhere(&first);
-	struct conf *c = conf_with_offset(offset, "");
+	struct conf *c = conf_with_offset(offset, "listen = 127.0.0.1");
 
 	(void)state;
 	assert_int_equal(first.n, 7);
@@ -229,6 +229,23 @@ static void sockets_are_shared_across_a_reload(void **state)
 	assert_int_equal(third.n, 7);
 	listen_fini(&first);
 	listen_fini(&third);
+	conf_free(&c);
+}
+
+/* "*" and "::" side by side on one port; where there is no IPv6, "*" alone. */
+static void both_families(void **state)
+{
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(8192);
+	struct listen_set set;
+	unsigned offset = open_somewhere(&set);
+	struct conf *c;
+
+	(void)state;
+	listen_fini(&set);
+	c = conf_with_offset(offset, "listen = * ::");
+	assert_int_equal(listen_open(c, NULL, &set, &error), 0);
+	assert_true(set.n == 14 || set.n == 7);
+	listen_fini(&set);
 	conf_free(&c);
 }
 
@@ -268,6 +285,7 @@ int main(void)
 	    cmocka_unit_test(the_control_socket_is_ours_alone),
 	    cmocka_unit_test(settings_are_read_whole_or_not),
 	    cmocka_unit_test(sockets_are_shared_across_a_reload),
+	    cmocka_unit_test(both_families),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
