@@ -149,7 +149,7 @@ static enum job_step run_seen(struct writer *w, struct store_job *job)
 	}
 	if (rc == 0)
 		rc = last_seen(w, j, &last);
-	if (rc == 0 && (j->wall_s >= last + AGAIN_AFTER_S || j->wall_s < last))
+	if (rc == 0 && (last == 0 || j->wall_s >= last + AGAIN_AFTER_S || j->wall_s < last))
 		rc = remember(w, j);
 	return rc < 0 ? writer_error(w, rc, "remembering a login") : STEP_DONE;
 }
