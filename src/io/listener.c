@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC
  * Accepts connections on a socket that several processes share, within limits, and hands over streams.
  *
- * Sharing: libevent's epoll wakes every process for a connection that one of them gets. Each process therefore accepts few
- * at a time, more only while it finds more: an idle one then costs one accept() in vain, and under load none is idle. */
+ * Sharing: a connection wakes one process (io/exclusive). That one accepts few at a time, more only while it finds more, so that
+ * a burst spreads over all. */
 #include "io/listener.h"
 
 #include "base/map.h"
+#include "io/exclusive.h"
 #include "io/netset.h"
 #include "io/proxy.h"
 #include "io/stream_internal.h"
@@ -290,6 +291,14 @@ static void on_connection(struct listener *l, int fd, const struct stream_peer *
 		hand_over(l, s);
 }
 
+static void listen_on(struct listener *l)
+{
+	int failed = event_add(&l->readable, NULL);
+
+	assert(!failed);
+	(void)exclusive_wakeups(l->fd);
+}
+
 static void rest(struct listener *l)
 {
 	static const struct timeval rest_time = {0, REST_MS * 1000};
@@ -305,7 +314,7 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!l->paused)
-		(void)event_add(&l->readable, NULL);
+		listen_on(l);
 }
 
 static void on_readable(evutil_socket_t listening, short what, void *arg)
@@ -357,8 +366,8 @@ struct listener *listener_new(struct event_base *base, int fd, const struct stre
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	failed = event_assign(&l->readable, base, fd, EV_READ | EV_PERSIST, on_readable, l);
 	failed |= event_assign(&l->rest, base, -1, 0, on_rested, l);
-	failed |= event_add(&l->readable, NULL);
 	assert(!failed);
+	listen_on(l);
 	return l;
 }
 
@@ -394,5 +403,5 @@ void listener_resume(struct listener *l)
 	if (!l->paused)
 		return;
 	l->paused = false;
-	(void)event_add(&l->readable, NULL);
+	listen_on(l);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -446,6 +447,68 @@ static void shared_socket(void **state)
 	rig_fini(&a);
 }
 
+static void on_parent_gone(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	_exit(((struct rig *)arg)->ever > 0 ? 0 : 1);
+}
+
+/* A process that serves until the parent closes the pipe `alive`. */
+static pid_t server(int listening_fd, const int alive[2])
+{
+	struct rig r = {.silent = false};
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)close(alive[1]);
+	r.base = event_base_new();
+	buf_init(&r.log, 1 << 20);
+	r.conf.max_connections = r.conf.max_connections_per_address = 1000;
+	r.limits = listener_limits_new(&r.conf);
+	r.listener = listener_new(r.base, listening_fd, &stream_limits, r.limits, &handlers, &r);
+	(void)event_base_once(r.base, alive[0], EV_READ, on_parent_gone, &r, NULL);
+	(void)event_base_dispatch(r.base);
+	_exit(2);
+}
+
+/* Six idle processes on one socket: a connection wakes one of them. Counted are the times they went to sleep. */
+static void one_wakes_up(void **state)
+{
+	enum { PROCESSES = 6, CONNECTIONS = 300 };
+	struct rig r = {.silent = false};
+	pid_t pids[PROCESSES];
+	int alive[2], fd;
+	long sleeps = 0;
+
+	(void)state;
+	fd = listening(&r.address);
+	assert_int_equal(pipe(alive), 0);
+	for (int i = 0; i < PROCESSES; i++) {
+		pids[i] = server(fd, alive);
+		assert_true(pids[i] > 0);
+	}
+	(void)usleep(100000);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		int c = client(&r, "127.0.0.1");
+
+		assert_heard(c, "220 hello\r\n");
+		(void)close(c);
+	}
+	(void)close(alive[1]);
+	for (int i = 0; i < PROCESSES; i++) {
+		struct rusage usage;
+
+		assert_int_equal(wait4(pids[i], NULL, 0, &usage), pids[i]);
+		sleeps += usage.ru_nvcsw;
+	}
+	(void)close(alive[0]);
+	(void)close(fd);
+	/* two a connection (it comes, it goes), not two and five more */
+	assert_true(sleeps < 4 * CONNECTIONS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +520,7 @@ int main(void)
 	    cmocka_unit_test(pauses),
 	    cmocka_unit_test(no_descriptors),
 	    cmocka_unit_test(shared_socket),
+	    cmocka_unit_test(one_wakes_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
