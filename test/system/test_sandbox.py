@@ -60,7 +60,7 @@ def test_landlock_denies_files_where_seccomp_would_not(server, victims, call):
     supervisor = next(p for p in server.pids() if p == server.process.pid)
     assert inject(supervisor, call).startswith("returned"), "inject itself does not work"
     if call == "creat":
-        os.unlink("/tmp/pombo-inject")
+        os.unlink(f"/tmp/pombo-inject-{supervisor}")
     for kind, pid in victims.items():
         if kind != "stored":
             assert inject(pid, call, without_seccomp=True) == "denied EACCES", kind

@@ -47,7 +47,7 @@ static const struct call calls[] = {
     {"creat",
      SYS_openat,
      {(unsigned long)AT_FDCWD, DATA, O_WRONLY | O_CREAT | O_EXCL, 0600},
-     PATH("/tmp/pombo-inject")},
+     PATH("/tmp/pombo-inject-PID")},
     {"mkfifo", SYS_mknodat, {(unsigned long)AT_FDCWD, DATA, S_IFIFO | 0600, 0}, PATH("inject-fifo")},
     {"socket", SYS_socket, {AF_INET, SOCK_STREAM, 0}, NULL, 0},
     {"connect", SYS_connect, {3, DATA, sizeof loopback}, ADDRESS},
@@ -167,6 +167,8 @@ static int inject(pid_t pid, const struct call *c, bool without_seccomp)
 	at = (before.rsp - 1024) & ~0xfUL; /* below what a leaf function may use */
 	if (c->data)
 		memcpy(data, c->data, c->data_n);
+	if (strcmp(c->name, "creat") == 0)
+		(void)snprintf((char *)data, sizeof data, "/tmp/pombo-inject-%d", (int)pid);
 	save_words(pid, at, saved, ROOM / sizeof(long));
 	copy_words(pid, at, data, ROOM / sizeof(long));
 	regs = before;
