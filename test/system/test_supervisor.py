@@ -307,25 +307,6 @@ def test_it_runs_without_root(make_server):
 # ---- figures ----
 
 @pytest.mark.release_only
-def test_the_first_banner_comes_within_a_tenth_of_a_second(make_server):
-    server = make_server(start=False)
-    best = 10.0
-    for _ in range(8):
-        began = time.monotonic()
-        server.start(wait=False)
-        while True:
-            try:
-                assert greeting(server, "smtp").startswith(b"220")
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.001)
-        best = min(best, time.monotonic() - began)
-        server.wait_log(event="ready")
-        server.stop()
-    assert best < 0.1, f"{best * 1000:.0f} ms"
-
-
-@pytest.mark.release_only
 def test_the_idle_server_is_small(server):
     time.sleep(2)  # buffers of the start are given back
     assert server.pss_kib() <= 30 * 1024, {processes.role_of(p): processes.pss_kib(p) for p in server.pids()}
