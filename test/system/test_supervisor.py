@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -256,6 +257,37 @@ def test_settings_that_cannot_be_served(make_server, line, status, why):
     done = run_again(server)
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith("pombo: ") and why in done.stderr
+
+
+def installed_tree(top, popd):
+    """pombo as it is installed, but with another pombo-popd (None: without)."""
+    (top / "bin").mkdir()
+    (top / "libexec" / "pombo").mkdir(parents=True)
+    shutil.copy(pombo.BINARY, top / "bin" / "pombo")
+    for role in pombo.ROLES:
+        to = top / "libexec" / "pombo" / f"pombo-{role}"
+        if role != "popd":
+            shutil.copy(pombo.BUILD / "src" / role / f"pombo-{role}", to)
+        elif popd:
+            to.write_text(popd)
+            to.chmod(0o755)
+    return top / "bin" / "pombo"
+
+
+@pytest.mark.skipif(shutil.which("/usr/local/libexec/pombo/pombo-popd") is not None, reason="the one that is installed would be found")
+def test_a_program_that_is_missing_is_named(make_server, tmp_path):
+    server = make_server(start=False)
+    done = subprocess.run([str(installed_tree(tmp_path, None)), "run", "--dir", str(server.dir)], capture_output=True, text=True,
+                          timeout=20 * pombo.SLOW)
+    assert done.returncode == 72 and "cannot find the program pombo-popd" in done.stderr
+
+
+def test_what_trying_again_would_not_mend_ends_the_start(make_server, tmp_path):
+    server = make_server(start=False)
+    done = subprocess.run([str(installed_tree(tmp_path, "#!/bin/sh\nexit 78\n")), "run", "--dir", str(server.dir)], capture_output=True,
+                          text=True, timeout=20 * pombo.SLOW, start_new_session=True)
+    assert done.returncode == 78
+    assert "popd (pop 0) exited unexpectedly" in done.stderr and "event=stopped" in done.stderr
 
 
 # ---- the service manager ----
