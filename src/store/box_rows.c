@@ -38,24 +38,24 @@ struct whereabouts {
 
 /* ---- bytes ---- */
 
-/* With the index as well when `ret_index` is given; in the arena. */
-static int find_message(struct store_reader *r, const struct facts_entry *facts, struct arena *a,
-			struct whereabouts *ret, struct view *ret_index)
+static int find_message(struct store_reader *r, const struct facts_entry *facts, struct whereabouts *ret)
 {
-	struct sql_stmt *st = sql_use(r->sql, ret_index ? SQL_message_with_index : SQL_message_get);
+	struct sql_stmt *st = sql_use(r->sql, SQL_message_get);
 	int rc;
 
 	sql_bind_u64(st, 1, facts->message);
 	rc = sql_step(st);
-	if (rc > 0) {
-		*ret =
-		    (struct whereabouts){facts->message, sql_u64(st, 0),      sql_u64(st, 1),    sql_u64(st, 2),
-					 sql_u64(st, 4), sql_i64(st, 3) != 0, facts->prefix_off, facts->prefix_bytes};
-		if (ret_index) {
-			*ret_index = arena_copy(a, sql_bytes(st, 5));
-			rc = ret_index->p ? rc : -EMSGSIZE;
-		}
-	}
+	if (rc > 0)
+		*ret = (struct whereabouts){
+		    .message = facts->message,
+		    .header_bytes = sql_u64(st, 0),
+		    .content_bytes = sql_u64(st, 1),
+		    .content = sql_u64(st, 2),
+		    .content_file = sql_i64(st, 3) != 0,
+		    .content_offset = sql_u64(st, 4),
+		    .prefix_off = facts->prefix_off,
+		    .prefix_bytes = facts->prefix_bytes,
+		};
 	sql_reset(st);
 	return rc < 0 ? rc : rc == 0 ? -EUCLEAN : 0;
 }
@@ -199,6 +199,24 @@ static int read_content(struct rows_work *x, const struct whereabouts *w, struct
 	return rc;
 }
 
+static int read_index(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
+{
+	struct sql_stmt *st = sql_use(x->r->sql, SQL_message_index);
+	int rc;
+
+	sql_bind_u64(st, 1, facts->message);
+	rc = sql_step(st);
+	if (rc > 0) {
+		row->header_bytes = (uint32_t)sql_u64(st, 0);
+		row->index = arena_copy(x->a, sql_bytes(st, 1));
+		rc = row->index.p ? 0 : -EMSGSIZE;
+	} else {
+		rc = rc < 0 ? rc : -EUCLEAN;
+	}
+	sql_reset(st);
+	return rc;
+}
+
 static int read_message(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
 {
 	uint32_t fields = x->q->fields;
@@ -206,11 +224,10 @@ static int read_message(struct rows_work *x, const struct facts_entry *facts, st
 	struct whereabouts w;
 	int rc = 0;
 
-	if (whole || fields & ROW_INDEX) {
-		rc = find_message(x->r, facts, x->a, &w, fields & ROW_INDEX ? &row->index : NULL);
-		if (rc == 0)
-			row->header_bytes = (uint32_t)w.header_bytes;
-	}
+	if (fields & ROW_INDEX)
+		rc = read_index(x, facts, row);
+	if (rc == 0 && whole)
+		rc = find_message(x->r, facts, &w);
 	if (rc == 0 && (whole || fields & ROW_HEADER))
 		rc = read_header(x, facts, whole ? row->size_bytes : 0, row);
 	if (rc == 0 && whole)
@@ -414,7 +431,7 @@ static enum store_outcome bytes_in(struct store_reader *r, const struct box *box
 	if (rc == 0)
 		return STORE_NO_MESSAGE;
 	if (rc > 0)
-		rc = find_message(r, &facts, NULL, &w, NULL);
+		rc = find_message(r, &facts, &w);
 	if (rc == 0 && offset < facts.size_bytes) {
 		uint64_t left = facts.size_bytes - offset;
 

@@ -226,13 +226,6 @@ int checkpoint_between(struct checkpoint *c)
 	return now ? finish(c) : 0;
 }
 
-void checkpoint_all(struct sql *writer)
-{
-	uint64_t pages, done;
-
-	(void)(sql_sqlite_checkpoint(writer, &pages, &done) < 0);
-}
-
 uint64_t checkpoint_count(struct checkpoint *c)
 {
 	uint64_t count;

@@ -20,9 +20,6 @@ void checkpoint_unlock(struct checkpoint *c);
 void checkpoint_note(struct checkpoint *c, uint64_t wal_pages);
 /* By the writer, between groups: ends a checkpoint when one is due. 0 or negative errno. */
 must_check int checkpoint_between(struct checkpoint *c);
-/* Copies all there is, as far as it goes: when the store closes. */
-struct sql;
-void checkpoint_all(struct sql *writer);
 uint64_t checkpoint_count(struct checkpoint *c);
 
 #endif

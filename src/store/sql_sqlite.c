@@ -91,7 +91,7 @@ static int set_up(struct lite *l, const struct sql_options *o)
 
 	(void)sqlite3_extended_result_codes(l->db, 1);
 	(void)sqlite3_busy_timeout(l->db, (int)o->busy_ms);
-	/* The WAL keeps its size, and stays when the last connection closes. */
+	/* The WAL keeps its size while it starts over, and after a crash of ours stays for the next process to read. */
 	(void)sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	if (o->create)
 		buf_append_cstr(&text, "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL;");
@@ -270,6 +270,20 @@ int sql_sqlite_checkpoint(struct sql *c, uint64_t *ret_pages, uint64_t *ret_done
 	*ret_pages = pages < 0 ? 0 : (uint64_t)pages;
 	*ret_done = done < 0 ? 0 : (uint64_t)done;
 	return 0;
+}
+
+int sql_sqlite_empty_wal(struct sql *c)
+{
+	int rc = sqlite3_wal_checkpoint_v2(lite(c)->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : error_of(rc);
+}
+
+void sql_sqlite_close_whole(struct sql *c)
+{
+	int off = 0;
+
+	(void)sqlite3_file_control(lite(c)->db, "main", SQLITE_FCNTL_PERSIST_WAL, &off);
 }
 
 uint64_t sql_sqlite_wal_pages(const struct sql *c)

@@ -9,6 +9,7 @@
 #include "store/content_private.h"
 #include "store/directory_cache.h"
 #include "store/schema.h"
+#include "store/sql_sqlite.h"
 #include "store/writer.h"
 
 #include <assert.h>
@@ -182,6 +183,17 @@ void store_figures(struct store *s, struct store_figures *ret)
 
 /* ---- opening ---- */
 
+/* For its owner alone; what SQLite puts beside it takes after it. */
+static int make_file(int dir_fd)
+{
+	int fd = openat(dir_fd, "pombo.db", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	fd_close(&fd);
+	return 0;
+}
+
 static int open_dir(struct store *s, bool create, const char **ret_why)
 {
 	const char *path = buf_cstr(&s->dir);
@@ -200,6 +212,9 @@ static int open_dir(struct store *s, bool create, const char **ret_why)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	*ret_why = "there is no store in this folder";
 	if (!create && faccessat(s->dir_fd, "pombo.db", F_OK, 0) < 0)
+		return -errno;
+	*ret_why = "the database's file cannot be made";
+	if (create && make_file(s->dir_fd) < 0)
 		return -errno;
 	*ret_why = "the folders for content cannot be made";
 	return content_make_folders(s->dir_fd);
@@ -276,6 +291,9 @@ static int open_database(struct store *s, bool create, const char **ret_why)
 
 	*ret_why = "the database cannot be opened";
 	rc = writer_open(s, create, &s->writer);
+	if (rc < 0)
+		return rc;
+	rc = create ? 0 : sql_sqlite_empty_wal(s->writer->sql);
 	if (rc < 0)
 		return rc;
 	*ret_why = "the database cannot be brought to this version's form";
@@ -373,7 +391,7 @@ void store_close(struct store **s)
 		return;
 	checkpoint_stop(&x->checkpoint);
 	if (x->writer && !store_is_fatal(x))
-		checkpoint_all(x->writer->sql);
+		sql_sqlite_close_whole(x->writer->sql);
 	writer_close(&x->writer);
 	directory_cache_free(&x->directory);
 	fd_close(&x->lock_fd);
