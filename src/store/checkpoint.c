@@ -32,7 +32,7 @@ struct checkpoint {
 	int wal_fd;
 	pthread_mutex_t commit_lock;
 
-	pthread_mutex_t lock; /* for all below */
+	pthread_mutex_t lock; /* for all below; nothing else is locked under it */
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool has_thread, stop;
@@ -150,6 +150,7 @@ static void *run(void *ctx)
 	while (!c->stop) {
 		bool lengthen_now = is_short(c), pass_now = !c->finish && (is_due(c) || is_idle_due(c));
 		uint64_t wanted = wanted_bytes(c->pages);
+		bool low;
 
 		if (!lengthen_now && !pass_now) {
 			wait_for_work(c);
@@ -160,8 +161,9 @@ static void *run(void *ctx)
 			lengthen(c, wanted);
 		if (pass_now)
 			(void)pass(c);
+		low = store_space_is_low(c->store);
 		pthread_mutex_lock(&c->lock);
-		if (store_space_is_low(c->store))
+		if (low)
 			wait_for_work(c);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -282,8 +282,10 @@ int store_between_groups(struct store *s)
 		return -EIO;
 	rc = checkpoint_between(s->checkpoint);
 	if (rc == 0) {
+		uint64_t checkpoints = checkpoint_count(s->checkpoint);
+
 		pthread_mutex_lock(&s->lock);
-		s->figures.checkpoints = checkpoint_count(s->checkpoint);
+		s->figures.checkpoints = checkpoints;
 		pthread_mutex_unlock(&s->lock);
 	}
 	return rc < 0 ? store_fail(s, "checkpoint", sql_error_text(s->writer->sql)) : 0;
