@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: ISC
+"""Strangers who mean no good, and disks that give out: the server stays up, its memory stays bounded, others are served."""
+import os
+import random
+import resource
+import smtplib
+import socket
+import subprocess
+import time
+
+import pytest
+
+import pombo
+from pombo import ALICE, SANITIZED, Server
+
+MESSAGE = "From: sender@example.net\r\nSubject: still here\r\n\r\nyes\r\n"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system: needs root")
+
+
+def wait_until(true, what, timeout=20 * pombo.SLOW):
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def raise_own_limit(files):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files) if os.geteuid() == 0 else (hard, hard))
+    elif soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@pytest.mark.release_only
+@pytest.mark.timeout(180)
+def test_ten_thousand_connections(make_server):
+    count = 10_000
+    if raise_own_limit(count + 500) < count + 500:
+        pytest.skip("may not open ten thousand sockets")
+    server = make_server(config=["unlimited-networks = 127.0.0.0/8", "max-connections = 20000"])
+    before = server.pss_kib()
+    held = []
+    try:
+        for n in range(count):
+            s = socket.socket()
+            s.settimeout(30)
+            # Several client addresses: one has fewer ports than that left over.
+            s.bind((f"127.0.0.{2 + n % 8}", 0))
+            s.connect(("127.0.0.1", server.ports["smtp" if n % 2 else "imap"]))
+            held.append(s)
+        for s in held[::100]:
+            assert s.recv(200)[:1] in (b"2", b"*")
+        per_connection = (server.pss_kib() - before) / count
+        assert per_connection < 8, f"{per_connection:.1f} KiB a connection"
+        server.deliver(ALICE, MESSAGE)
+        assert len(server.messages()) == 1
+    finally:
+        for s in held:
+            s.close()
+    server.deliver(ALICE, MESSAGE)
+
+
+def test_random_bytes_on_every_port(server):
+    rng = random.Random(4)
+    for service in ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"):
+        for size in (1, 100, 70_000):
+            with socket.create_connection(("127.0.0.1", server.ports[service]), 10) as s:
+                s.settimeout(10)
+                try:
+                    s.sendall(rng.randbytes(size))
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(65536):
+                        pass
+                except OSError:
+                    pass
+    server.deliver(ALICE, MESSAGE)
+    assert len(server.messages()) == 1
+    p = server.pop3()
+    assert p.stat()[0] == 1
+    p.quit()
+
+
+def test_slow_writers_hold_up_nobody(server):
+    slow = [server.wire("smtp") for _ in range(50)]
+    for w in slow:
+        w.sock.sendall(b"EHL")
+    for _ in range(5):
+        for w in slow:
+            w.sock.sendall(b"O")
+        server.deliver(ALICE, MESSAGE)
+    assert len(server.messages()) == 5
+    for w in slow:
+        w.sock.close()
+
+
+# ---- disks ----
+
+class SmallDisk:
+    """The store's folder of a server that is set up and not running, moved to a file system of its own."""
+
+    def __init__(self, server, mib):
+        self.path = server.dir / "store"
+        aside = server.dir / "aside"
+        self.path.rename(aside)
+        self.path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", self.path], check=True)
+        subprocess.run(["cp", "-a", f"{aside}/.", f"{self.path}/"], check=True)
+        subprocess.run(["chown", f"--reference={aside}", self.path], check=True)
+        subprocess.run(["chmod", "700", self.path], check=True)
+
+    def remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", self.path], check=True)
+
+    def unmount(self):
+        subprocess.run(["umount", "-l", self.path], check=True)
+
+
+@pytest.fixture
+def on_small_disk():
+    """on_small_disk(config): a running server whose store has 48 MiB."""
+    made = []
+
+    def make(config=()):
+        server = Server(config=config)
+        disk = SmallDisk(server, 48)
+        made.append((server, disk))
+        server.start()
+        return server, disk
+
+    yield make
+    for server, disk in made:
+        try:
+            server.stop(timeout=20 * pombo.SLOW)
+        finally:
+            server.kill_all()
+            disk.unmount()
+            server.remove()
+
+
+def fill(server, size):
+    """Hands in messages until one is put off; how many were acknowledged."""
+    kept = 0
+    while kept < 2000:
+        try:
+            server.deliver(ALICE, f"From: sender@example.net\r\nSubject: {kept}\r\n\r\n" + ("x" * 70 + "\r\n") * (size // 72))
+        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as e:
+            code = e.smtp_code if hasattr(e, "smtp_code") else next(iter(e.recipients.values()))[0]
+            assert 400 <= code < 500, e
+            return kept
+        kept += 1
+    raise AssertionError("the disk is not full")
+
+
+@needs_root
+@pytest.mark.timeout(180)
+def test_a_disk_nearly_full_puts_mail_off_and_goes_on_reading(on_small_disk):
+    server, _ = on_small_disk(["disk-reserve = 24M"])
+    server.tolerate("space-low")
+    kept = fill(server, 400_000)
+    assert kept > 0
+    found = server.messages()
+    assert len(found) == kept
+    with server.imap() as c:
+        c.select("INBOX")
+        status, _ = c.store("1:*", "+FLAGS", "(\\Seen)")
+        assert status == "OK"
+
+
+@needs_root
+@pytest.mark.timeout(180)
+def test_a_full_disk_loses_nothing(on_small_disk):
+    """No reserve: the file system itself says no."""
+    server, disk = on_small_disk(["disk-reserve = 0"])
+    server.tolerate("level=", "exited unexpectedly")
+    kept = fill(server, 400_000)
+    assert kept > 0
+    assert len(server.messages()) == kept
+    disk.remount("size=96m")
+    wait_until(lambda: delivers(server), "no mail is taken though there is room again")
+    assert len(server.messages()) >= kept + 1
+
+
+def delivers(server):
+    try:
+        server.deliver(ALICE, MESSAGE)
+        return True
+    except (smtplib.SMTPException, OSError):
+        return False
+
+
+@needs_root
+@pytest.mark.timeout(180)
+def test_a_read_only_disk_is_named_and_loses_nothing(on_small_disk):
+    server, disk = on_small_disk(["disk-reserve = 0"])
+    server.tolerate("level=", "exited unexpectedly")
+    for _ in range(3):
+        server.deliver(ALICE, MESSAGE)
+    server.stop()
+    disk.remount("ro")
+    server.start(wait=False)
+    assert server.process.wait(20 * pombo.SLOW) == 73
+    server.process = None
+    assert "ead-only" in server.tail(3), "the reason is not named"
+    disk.remount("rw")
+    server.start()
+    server.deliver(ALICE, MESSAGE)
+    assert len(server.messages()) == 4
+
+
+if SANITIZED:
+    pytestmark = pytest.mark.timeout(600)
