@@ -13,6 +13,7 @@ enum { ENVELOPE_DEADLINE_MS = 30000, ENVELOPE_ADDRESS_MAX = 320 };
 
 static const struct verdict sender_ok = VERDICT(250, 2, 1, 0, "Sender ok");
 static const struct verdict rcpt_ok = VERDICT(250, 2, 1, 5, "Recipient ok");
+static const struct verdict too_busy = VERDICT(452, 4, 4, 5, "Too much mail is under way; try again soon");
 static const struct verdict too_many_rcpts = VERDICT(452, 4, 5, 3, "Too many recipients; send them another copy");
 
 /* The address as stored wants it: no brackets, no source route, no needless quotes; a bare Postmaster stays bare. */
@@ -64,7 +65,7 @@ static struct verdict refuse_mail(const struct session *s, const struct smtp_par
 	if (d->space_low)
 		return VERDICT(452, 4, 3, 1, "The disk is nearly full; try again later");
 	if (d->bytes_held >= s->settings->max_bytes_in_flight)
-		return VERDICT(452, 4, 4, 5, "Too much mail is under way; try again soon");
+		return too_busy;
 	if (!d->store)
 		return reply_store_away;
 	return (struct verdict){0};
@@ -198,6 +199,10 @@ enum step cmd_rcpt(struct session *s, const struct smtp_command *c)
 	}
 	if (s->tx->rcpt_commands++ >= s->settings->max_recipients) {
 		reply(s, &too_many_rcpts);
+		return STEP_DONE;
+	}
+	if (s->smtpd->bytes_held >= s->settings->max_bytes_in_flight) {
+		reply(s, &too_busy);
 		return STEP_DONE;
 	}
 	r = transaction_add(s, address);

@@ -114,7 +114,7 @@ static void on_answer(void *ctx, const struct smtp_msg *answer)
 		data_refused(s, &v);
 		return;
 	}
-	v.text = arena_copy(&s->tx->arena, v.text);
+	v.text = transaction_keep(s, v.text);
 	intake_fail(s, v.text.p ? &v : &reply_store_away);
 	session_run(s);
 }

@@ -38,7 +38,7 @@ struct smtpd {
 	struct buf text; /* of one reply or log field */
 	struct buf spare[SMTPD_SPARE_BUFFERS]; /* message buffers between two uses */
 	unsigned spare_count;
-	uint64_t bytes_held; /* message bytes in all sessions, not yet handed on */
+	uint64_t bytes_held; /* in all sessions: message bytes not yet handed on, and envelopes */
 	uint64_t stalled_count;
 	uint64_t session_count, accepted_count, message_count;
 	bool space_low;

@@ -45,9 +45,11 @@ enum { TRANSACTION_MAX = 2 * 1024 * 1024 };
 must_check bool transaction_begin(struct session *s, struct view sender);
 /* Takes back the questions that are out, lets stored forget the message, frees; s->tx is NULL then. */
 void transaction_end(struct session *s);
+/* A copy that lives as long as the transaction; p == NULL when there is no room. */
+struct view transaction_keep(struct session *s, struct view text);
 /* A place in the order of replies; NULL when the arena is full. */
 must_check struct rcpt *transaction_add(struct session *s, struct view address);
-/* Its reply is known. The text is copied. Says what is due. */
+/* Its reply is known: said now if it is next, else the text is copied and it waits. */
 void transaction_answer(struct session *s, struct rcpt *r, const struct verdict *v);
 /* True while a reply has to wait for one before it. */
 bool transaction_is_waiting(const struct session *s);

@@ -275,6 +275,21 @@ def test_disk_nearly_full(make_server):
     assert len(server.messages()) == 1
 
 
+# Behind a proxy
+
+
+def test_proxy_header_from_listed_addresses_only(make_server):
+    server = make_server(config=["proxy-networks = 127.0.0.2"])
+    with server.wire("smtp", source="127.0.0.2") as w:
+        w.send("PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\r\n")
+        greet(w)
+        assert send(w, "Subject: x\r\n\r\n").startswith("250 2.0.0")
+    assert b"[192.0.2.7]" in server.messages()[0]
+    with server.wire("smtp") as w:
+        w.expect("220 ")
+        w.smtp("PROXY TCP4 192.0.2.7 198.51.100.1 40000 25", "500 5.5.1")
+
+
 # Restarts
 
 

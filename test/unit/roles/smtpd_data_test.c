@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd_talk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,7 +139,7 @@ static void a_big_message_is_streamed(void **state)
 	assert_int_equal(r.message_count, 1);
 	assert_int_equal(r.messages[0].text.n, 262144);
 	assert_int_equal(r.messages[0].size_bytes, 0);
-	assert_true(r.smtpd->bytes_held <= 65536);
+	assert_true(r.smtpd->bytes_held <= 65536 + 1024); /* and the envelope */
 	r.no_credit = false;
 	rig_give_credit(&r, 0, 262144);
 	for (int i = 0; i < 100; i++)
@@ -205,8 +206,70 @@ static void bytes_in_flight(void **state)
 	TALK(&r, late, {"MAIL FROM:<>\r\n", "452 4.4.5 Too much mail is under way; try again soon\r\n"});
 	for (size_t i = 0; i < 18; i++)
 		assert_true(has_prefix(rig_say(&r, clients[i], "\r\n.\r\n"), "250 2.0.0 kept"));
-	TALK(&r, late, {"MAIL FROM:<>\r\n", SENDER_OK});
+	TALK(&r, late, {"MAIL FROM:<>\r\n", SENDER_OK}, {"RSET\r\n", OK});
 	assert_int_equal(r.smtpd->bytes_held, 0);
+	rig_close(&r);
+}
+
+/* Envelopes fill memory as well as text does. */
+static void envelopes_count_too(void **state)
+{
+	struct rig r;
+	size_t clients[12], refused = 0;
+	char line[256];
+
+	(void)state;
+	rig_open(&r, SMTPD_MX, "max-bytes-in-flight = 1M\n");
+	for (size_t i = 0; i < 12; i++) {
+		clients[i] = addressed(&r);
+		for (int k = 0; k < 999 && refused == 0; k++) {
+			(void)snprintf(line, sizeof line, "RCPT TO:<u+%0100d@example.org>\r\n", k);
+			refused += has_prefix(rig_say(&r, clients[i], line), "452 4.4.5");
+		}
+		if (refused)
+			break;
+	}
+	assert_int_equal(refused, 1);
+	assert_true(r.smtpd->bytes_held >= 1048576 && r.smtpd->bytes_held < 1048576 + 4096);
+	TALK(&r, clients[0], {"RSET\r\n", OK}, {"MAIL FROM:<>\r\n", SENDER_OK});
+	for (size_t i = 0; i < r.client_count; i++)
+		rig_hang_up(&r, i);
+	assert_int_equal(r.smtpd->bytes_held, 0);
+	rig_close(&r);
+}
+
+/* Who does not read replies is not read from; nothing is lost. */
+static void a_client_that_does_not_read(void **state)
+{
+	enum { COUNT = 200000 };
+	struct buf all = BUF_INIT(1 << 21);
+	size_t heard = 0, sent = 0;
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, SMTPD_MX, "max-smtp-commands = 1000000\n");
+	c = rig_connect_to(&r, "smtp", false);
+	(void)rig_hear(&r, c);
+	for (int i = 0; i < COUNT; i++)
+		buf_append_cstr(&all, "NOOP\r\n");
+	while (sent < all.n) {
+		size_t n = rig_send_some(&r, c, view_sub(buf_view(&all), sent, all.n));
+
+		sent += n;
+		if (n == 0)
+			break;
+	}
+	assert_true(sent < all.n); /* it stopped reading */
+	while (heard < COUNT) {
+		size_t n = strlen(rig_hear(&r, c)) / strlen(OK);
+
+		heard += n;
+		sent += rig_send_some(&r, c, view_sub(buf_view(&all), sent, all.n));
+		assert_true(n > 0 || sent < all.n || heard == COUNT);
+	}
+	assert_int_equal(heard, COUNT);
+	buf_fini(&all);
 	rig_close(&r);
 }
 
@@ -221,6 +284,8 @@ int main(void)
 	    cmocka_unit_test(a_big_message_is_streamed),
 	    cmocka_unit_test(a_client_that_goes_leaves_nothing),
 	    cmocka_unit_test(bytes_in_flight),
+	    cmocka_unit_test(envelopes_count_too),
+	    cmocka_unit_test(a_client_that_does_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,6 +323,14 @@ size_t rig_connect(struct rig *r)
 	return client;
 }
 
+size_t rig_send_some(struct rig *r, size_t client, struct view bytes)
+{
+	ssize_t n = send(r->clients[client], bytes.p, bytes.n, MSG_NOSIGNAL);
+
+	rig_turn(r);
+	return n > 0 ? (size_t)n : 0;
+}
+
 void rig_send(struct rig *r, size_t client, struct view bytes)
 {
 	while (bytes.n) {

@@ -53,6 +53,8 @@ void rig_turn(struct rig *r);
 size_t rig_connect(struct rig *r);
 size_t rig_connect_to(struct rig *r, const char *service, bool loopback);
 void rig_send(struct rig *r, size_t client, struct view bytes);
+/* Sends what the socket takes; how many bytes that were. */
+size_t rig_send_some(struct rig *r, size_t client, struct view bytes);
 /* Sends and returns all that came back, valid until the next call. */
 const char *rig_say(struct rig *r, size_t client, const char *text);
 const char *rig_hear(struct rig *r, size_t client);
