@@ -73,6 +73,7 @@ static struct exchange *exchange_new(struct client *c, uint32_t request, const s
 	buf_init(&x->response, RESPONSE_MAX);
 	buf_init(&x->final, RESPONSE_MAX);
 	buf_init(&x->exporter, KEY_BYTES);
+	buf_init(&x->unique, KEY_BYTES);
 	buf_init(&x->end_point, 2 * KEY_BYTES);
 	scram_init(&x->scram);
 	identity_init(&x->identity);
@@ -103,6 +104,7 @@ static void exchange_free(struct exchange *x)
 	wipe(&x->response);
 	wipe(&x->final);
 	buf_fini(&x->exporter);
+	buf_fini(&x->unique);
 	buf_fini(&x->end_point);
 	scram_fini(&x->scram);
 	identity_fini(&x->identity);
@@ -236,7 +238,8 @@ static void login_message(struct exchange *x, struct view message)
 
 static void scram_message(struct exchange *x, struct view message)
 {
-	const struct scram_channel channel = {x->mechanism->plus, buf_view(&x->exporter), buf_view(&x->end_point)};
+	const struct scram_channel channel = {x->mechanism->plus, buf_view(&x->exporter), buf_view(&x->unique),
+					      buf_view(&x->end_point)};
 
 	if (x->stage++ > 0) {
 		buf_append_view(&x->response, message);
@@ -304,6 +307,7 @@ void exchange_start(struct client *c, uint32_t request, const struct auth_start 
 		return;
 	x = exchange_new(c, request, mechanism, m->client_ip);
 	buf_append_view(&x->exporter, m->tls_exporter);
+	buf_append_view(&x->unique, m->tls_unique);
 	buf_append_view(&x->end_point, m->tls_server_end_point);
 	if (m->has_initial)
 		mechanism->message(x, m->initial);

@@ -52,7 +52,7 @@ struct exchange {
 	struct scram scram;
 	struct buf response; /* SCRAM's last message, while it waits */
 	struct buf final; /* data that goes with success */
-	struct buf exporter, end_point;
+	struct buf exporter, unique, end_point;
 	struct identity identity;
 	uint64_t give_up_ms; /* of being slowed */
 	/* While EXCHANGE_VERIFY: the verification and its other waiters. */

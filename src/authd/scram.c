@@ -97,7 +97,8 @@ static bool are_extensions(struct view rest)
 /* gs2-cbind-flag: what the client says about the channel, and what it must repeat in "c=" behind the header. */
 static enum scram_verdict judge_flag(struct view flag, const struct scram_channel *channel, struct view *ret_data)
 {
-	bool to_be_had = channel->tls_exporter.n > 0 || channel->tls_server_end_point.n > 0;
+	bool to_be_had =
+	    channel->tls_exporter.n > 0 || channel->tls_unique.n > 0 || channel->tls_server_end_point.n > 0;
 	struct view name;
 
 	*ret_data = VIEW_EMPTY;
@@ -112,6 +113,8 @@ static enum scram_verdict judge_flag(struct view flag, const struct scram_channe
 		return SCRAM_MALFORMED;
 	if (view_eq_lit(name, "tls-exporter"))
 		*ret_data = channel->tls_exporter;
+	else if (view_eq_lit(name, "tls-unique"))
+		*ret_data = channel->tls_unique;
 	else if (view_eq_lit(name, "tls-server-end-point"))
 		*ret_data = channel->tls_server_end_point;
 	return ret_data->n > 0 ? SCRAM_OK : SCRAM_REFUSED;
@@ -143,7 +146,8 @@ enum scram_verdict scram_first(struct scram *s, struct view message, const struc
 
 	if (message.n > SCRAM_MESSAGE_MAX || !take(&rest, &flag) || !take(&rest, &authzid))
 		return SCRAM_MALFORMED;
-	if (authzid.n > 0 && (!attribute(authzid, 'a', &name) || !decode_name(name, &s->authzid)))
+	/* "a=" alone is no saslname, but some clients say so that they want none. */
+	if (authzid.n > 0 && (!attribute(authzid, 'a', &name) || (name.n > 0 && !decode_name(name, &s->authzid))))
 		return SCRAM_MALFORMED;
 	v = judge_flag(flag, channel, &data);
 	if (v == SCRAM_MALFORMED || !parse_bare(s, rest))

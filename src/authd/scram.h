@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-/* The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, 7677), with the channel bindings tls-exporter (RFC 9266)
- * and tls-server-end-point (RFC 5929). Pure: no clock, no random numbers, no directory.
+/* The server's side of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, 7677), with the channel bindings tls-exporter (RFC 9266),
+ * tls-unique and tls-server-end-point (RFC 5929). Pure: no clock, no random numbers, no directory.
  *
  * scram_first() takes the client's first message, scram_challenge() makes the answer from the account's keys (or fake ones),
  * scram_final() checks the proof. */
@@ -24,7 +24,8 @@ enum scram_verdict {
 
 struct scram_channel {
 	bool plus; /* the mechanism is -PLUS */
-	struct view tls_exporter; /* empty where there is none; so is the next */
+	struct view tls_exporter; /* empty where there is none; so are the others */
+	struct view tls_unique;
 	struct view tls_server_end_point;
 };
 

@@ -78,6 +78,7 @@ struct view stream_tls_text(const struct stream *s);
 struct view stream_tls_sni(const struct stream *s);
 /* Channel bindings: tls-exporter (RFC 9266, 32 bytes; TLS 1.3 or EMS) and tls-server-end-point (RFC 5929 §4). false: not available. */
 must_check bool stream_tls_exporter(const struct stream *s, struct buf *out);
+must_check bool stream_tls_unique(const struct stream *s, struct buf *out); /* RFC 5929 §3: TLS 1.2 with EMS */
 must_check bool stream_tls_server_end_point(const struct stream *s, struct buf *out);
 
 /* Writes what is gathered (within 10 s), sends TLS close_notify, closes; on_closed follows. Consume what was answered first: where input is left,

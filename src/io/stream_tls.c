@@ -162,6 +162,11 @@ bool stream_tls_exporter(const struct stream *s, struct buf *out)
 	return s->established && tls_conn_exporter(s->tls, out);
 }
 
+bool stream_tls_unique(const struct stream *s, struct buf *out)
+{
+	return s->established && tls_conn_unique(s->tls, out);
+}
+
 bool stream_tls_server_end_point(const struct stream *s, struct buf *out)
 {
 	return s->established && tls_conn_server_end_point(s->tls, out);

@@ -252,13 +252,19 @@ struct view tls_conn_sni(const struct tls_conn *c)
 	return name ? view_from_cstr(name) : VIEW_EMPTY;
 }
 
+/* A binding is of this connection alone only with TLS 1.3 or the extended master secret (RFC 7627). */
+static bool binds(const struct tls_conn *c)
+{
+	return SSL_version(c->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(c->ssl) == 1;
+}
+
 bool tls_conn_exporter(const struct tls_conn *c, struct buf *out)
 {
 	unsigned char bytes[EXPORTER_BYTES];
 	static const char label[] = "EXPORTER-Channel-Binding";
 
-	/* RFC 9266 §3: unique only with TLS 1.3 or the extended master secret. The context is empty. */
-	if (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1)
+	/* RFC 9266 §3. The context is empty. */
+	if (!binds(c))
 		return false;
 	if (SSL_export_keying_material(c->ssl, bytes, sizeof bytes, label, sizeof label - 1, (const unsigned char *)"",
 				       0, 1) != 1) {
@@ -267,6 +273,22 @@ bool tls_conn_exporter(const struct tls_conn *c, struct buf *out)
 	}
 	buf_append(out, bytes, sizeof bytes);
 	return !out->overflow;
+}
+
+/* RFC 5929 §3.1: the first Finished message of the handshake; not defined for TLS 1.3. */
+bool tls_conn_unique(const struct tls_conn *c, struct buf *out)
+{
+	unsigned char finished[EVP_MAX_MD_SIZE];
+	size_t n;
+
+	if (SSL_version(c->ssl) >= TLS1_3_VERSION || !binds(c))
+		return false;
+	if (SSL_session_reused(c->ssl))
+		n = SSL_get_finished(c->ssl, finished, sizeof finished); /* then the server is first */
+	else
+		n = SSL_get_peer_finished(c->ssl, finished, sizeof finished);
+	buf_append(out, finished, n < sizeof finished ? n : sizeof finished);
+	return n > 0 && !out->overflow;
 }
 
 bool tls_conn_server_end_point(const struct tls_conn *c, struct buf *out)

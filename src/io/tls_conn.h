@@ -38,6 +38,7 @@ void tls_conn_close_notify(struct tls_conn *c); /* once, whatever the state */
 struct view tls_conn_text(struct tls_conn *c);
 struct view tls_conn_sni(const struct tls_conn *c);
 must_check bool tls_conn_exporter(const struct tls_conn *c, struct buf *out);
+must_check bool tls_conn_unique(const struct tls_conn *c, struct buf *out);
 must_check bool tls_conn_server_end_point(const struct tls_conn *c, struct buf *out);
 
 #endif

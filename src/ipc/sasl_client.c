@@ -139,19 +139,26 @@ static enum sasl_verdict called(struct sasl_client *c, bool sent)
 	return SASL_PENDING;
 }
 
-static void bindings(const struct stream *s, struct buf *exporter, struct buf *end_point)
+struct bindings {
+	struct buf exporter, unique, end_point;
+};
+
+/* Only SCRAM has a use for them. */
+static void bindings(const struct stream *s, struct view mechanism, struct bindings *b)
 {
-	if (!stream_is_tls(s))
+	if (!stream_is_tls(s) || !view_starts_with_nocase(mechanism, VIEW_LIT("SCRAM-")))
 		return;
-	if (!stream_tls_exporter(s, exporter))
-		buf_reset(exporter);
-	if (!stream_tls_server_end_point(s, end_point))
-		buf_reset(end_point);
+	if (!stream_tls_exporter(s, &b->exporter))
+		buf_reset(&b->exporter);
+	if (!stream_tls_unique(s, &b->unique))
+		buf_reset(&b->unique);
+	if (!stream_tls_server_end_point(s, &b->end_point))
+		buf_reset(&b->end_point);
 }
 
 static enum sasl_verdict start(struct sasl_client *c, struct view mechanism, bool has_initial, struct view initial)
 {
-	struct buf exporter = BUF_INIT(64), end_point = BUF_INIT(128);
+	struct bindings b = {BUF_INIT(64), BUF_INIT(64), BUF_INIT(128)};
 	struct auth_start m = {
 	    .mechanism = mechanism,
 	    .client_ip = view_from_cstr(stream_peer(c->stream)->ip),
@@ -162,12 +169,14 @@ static enum sasl_verdict start(struct sasl_client *c, struct view mechanism, boo
 	};
 	enum sasl_verdict v;
 
-	bindings(c->stream, &exporter, &end_point);
-	m.tls_exporter = buf_view(&exporter);
-	m.tls_server_end_point = buf_view(&end_point);
+	bindings(c->stream, mechanism, &b);
+	m.tls_exporter = buf_view(&b.exporter);
+	m.tls_unique = buf_view(&b.unique);
+	m.tls_server_end_point = buf_view(&b.end_point);
 	v = called(c, *c->auth && auth_call_start(*c->auth, &m, DEADLINE_MS, on_answer, c));
-	buf_fini(&exporter);
-	buf_fini(&end_point);
+	buf_fini(&b.exporter);
+	buf_fini(&b.unique);
+	buf_fini(&b.end_point);
 	return v;
 }
 

@@ -11,9 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char key[SCRAM_KEY_BYTES + 1] = "keys that nobody can know, nobody";
 	static const struct scram_channel channels[] = {
-	    {false, {"", 0}, {"", 0}},
-	    {true, {"exporter", 8}, {"end point", 9}},
-	    {false, {"exporter", 8}, {"", 0}},
+	    {false, {"", 0}, {"", 0}, {"", 0}},
+	    {true, {"exporter", 8}, {"unique", 6}, {"end point", 9}},
+	    {false, {"exporter", 8}, {"", 0}, {"", 0}},
 	};
 	struct view in = view_from(data, size), first = in, final = VIEW_EMPTY;
 

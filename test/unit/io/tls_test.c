@@ -500,6 +500,12 @@ static void bindings(void **state)
 		assert_int_equal(binding.n, 32);
 		assert_memory_equal(binding.p, want, 32);
 		buf_reset(&binding);
+		assert_int_equal(stream_tls_unique(r.stream, &binding), versions[i] == TLS1_2_VERSION);
+		if (versions[i] == TLS1_2_VERSION) {
+			n = (unsigned)SSL_get_finished(r.client, want, sizeof want);
+			assert_true(view_eq(buf_view(&binding), view_from(want, n)));
+		}
+		buf_reset(&binding);
 		assert_true(stream_tls_server_end_point(r.stream, &binding));
 		assert_int_equal(X509_digest(key.cert, EVP_sha256(), want, &n), 1);
 		assert_int_equal(binding.n, n);
@@ -526,6 +532,7 @@ static void without_extended_master_secret(void **state)
 	turns(2);
 	assert_true(stream_is_tls(r.stream));
 	assert_false(stream_tls_exporter(r.stream, &binding));
+	assert_false(stream_tls_unique(r.stream, &binding));
 	rig_fini(&r);
 	tls_fixture_fini(&key);
 }
@@ -538,6 +545,21 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	SSL_SESSION_free(ticket);
 	ticket = session;
 	return 1;
+}
+
+/* tls-unique is what was sent first: by the client, or by the server where a session is resumed. */
+static void assert_first_finished(struct rig *r)
+{
+	struct buf binding = BUF_INIT(100);
+	unsigned char want[EVP_MAX_MD_SIZE];
+	size_t n = SSL_session_reused(r->client) ? SSL_get_peer_finished(r->client, want, sizeof want)
+						 : SSL_get_finished(r->client, want, sizeof want);
+
+	if (SSL_version(r->client) == TLS1_2_VERSION) {
+		assert_true(stream_tls_unique(r->stream, &binding));
+		assert_true(n > 0 && view_eq(buf_view(&binding), view_from(want, n)));
+	}
+	buf_fini(&binding);
 }
 
 /* A session is resumed without the private key, also over a new SSL_CTX (after a reload). */
@@ -569,6 +591,7 @@ static void tickets(void **state)
 			assert_heard(&r, "");
 			assert_non_null(ticket);
 			assert_int_equal(SSL_session_reused(r.client), round);
+			assert_first_finished(&r);
 			assert_int_equal(key.calls, 1);
 			(void)SSL_shutdown(r.client); /* or the session counts as bad */
 			rig_fini(&r);

@@ -14,7 +14,7 @@
 
 #define CLIENT_NONCE "rOprNGfwEbeRWgbNEkqO"
 
-static const struct scram_channel bare = {false, {"", 0}, {"", 0}};
+static const struct scram_channel bare = {false, {"", 0}, {"", 0}, {"", 0}};
 
 static struct buf decoded(const char *base64)
 {
@@ -161,33 +161,52 @@ static void channel_bindings(void **state)
 		enum scram_verdict verdict;
 	} cases[] = {
 	    {{"p=tls-exporter,,|n=u,r=a",
-	      {true, {"0123456789abcdef", 16}, {"", 0}},
+	      {true, {"0123456789abcdef", 16}, {"", 0}, {"", 0}},
 	      {"0123456789abcdef", 16},
 	      "pencil",
 	      NULL},
 	     SCRAM_OK},
-	    {{"p=tls-server-end-point,,|n=u,r=a", {true, {"x", 1}, {"point", 5}}, {"point", 5}, "pencil", NULL},
+	    {{"p=tls-unique,,|n=u,r=a",
+	      {true, {"x", 1}, {"finished", 8}, {"point", 5}},
+	      {"finished", 8},
+	      "pencil",
+	      NULL},
+	     SCRAM_OK},
+	    {{"p=tls-unique,,|n=u,r=a", {true, {"x", 1}, {"finished", 8}, {"point", 5}}, {"x", 1}, "pencil", NULL},
+	     SCRAM_REFUSED},
+	    {{"y,,|n=u,r=a", {false, {"", 0}, {"finished", 8}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
+	    {{"p=tls-server-end-point,,|n=u,r=a",
+	      {true, {"x", 1}, {"", 0}, {"point", 5}},
+	      {"point", 5},
+	      "pencil",
+	      NULL},
 	     SCRAM_OK},
 	    /* somebody between: the client is bound to another channel */
-	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}}, {"his", 3}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"p=tls-exporter,,|n=u,r=a", {true, {"", 0}, {"point", 5}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"p=tls-unique,,|n=u,r=a", {true, {"ours", 4}, {"p", 1}}, {"ours", 4}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}}, {"ours", 4}, "wrong", NULL}, SCRAM_REFUSED},
+	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"", 0}}, {"his", 3}, "pencil", NULL},
+	     SCRAM_REFUSED},
+	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL},
+	     SCRAM_REFUSED},
+	    {{"p=tls-exporter,,|n=u,r=a", {true, {"", 0}, {"", 0}, {"point", 5}}, {"", 0}, "pencil", NULL},
+	     SCRAM_REFUSED},
+	    {{"p=tls-unique,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"p", 1}}, {"ours", 4}, "pencil", NULL},
+	     SCRAM_REFUSED},
+	    {{"p=tls-exporter,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"", 0}}, {"ours", 4}, "wrong", NULL},
+	     SCRAM_REFUSED},
 	    /* -PLUS without a binding, a binding without -PLUS */
-	    {{"n,,|n=u,r=a", {true, {"ours", 4}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_MALFORMED},
-	    {{"y,,|n=u,r=a", {true, {"ours", 4}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_MALFORMED},
-	    {{"p=tls-exporter,,|n=u,r=a", {false, {"ours", 4}, {"", 0}}, {"ours", 4}, "pencil", NULL}, SCRAM_MALFORMED},
+	    {{"n,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_MALFORMED},
+	    {{"y,,|n=u,r=a", {true, {"ours", 4}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_MALFORMED},
+	    {{"p=tls-exporter,,|n=u,r=a", {false, {"ours", 4}, {"", 0}, {"", 0}}, {"ours", 4}, "pencil", NULL},
+	     SCRAM_MALFORMED},
 	    /* "y": right only where there is nothing to bind to */
-	    {{"y,,|n=u,r=a", {false, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
-	    {{"y,,|n=u,r=a", {false, {"ours", 4}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"y,,|n=u,r=a", {false, {"", 0}, {"point", 5}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"n,,|n=u,r=a", {false, {"ours", 4}, {"point", 5}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
+	    {{"y,,|n=u,r=a", {false, {"", 0}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
+	    {{"y,,|n=u,r=a", {false, {"ours", 4}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
+	    {{"y,,|n=u,r=a", {false, {"", 0}, {"", 0}, {"point", 5}}, {"", 0}, "pencil", NULL}, SCRAM_REFUSED},
+	    {{"n,,|n=u,r=a", {false, {"ours", 4}, {"", 0}, {"point", 5}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
 	    /* the client repeats another header than it sent: data that should not be there */
-	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}}, {"x", 1}, "pencil", NULL}, SCRAM_REFUSED},
-	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}}, {"", 0}, "pencil", ",x=whatever,y=more"}, SCRAM_OK},
-	    {{"n,a=boss,|n=u,r=a,x=ext", {false, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
-	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}}, {"", 0}, "Pencil", NULL}, SCRAM_REFUSED},
+	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}, {"", 0}}, {"x", 1}, "pencil", NULL}, SCRAM_REFUSED},
+	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}, {"", 0}}, {"", 0}, "pencil", ",x=whatever,y=more"}, SCRAM_OK},
+	    {{"n,a=boss,|n=u,r=a,x=ext", {false, {"", 0}, {"", 0}, {"", 0}}, {"", 0}, "pencil", NULL}, SCRAM_OK},
+	    {{"n,,|n=u,r=a", {false, {"", 0}, {"", 0}, {"", 0}}, {"", 0}, "Pencil", NULL}, SCRAM_REFUSED},
 	};
 
 	(void)state;
@@ -211,7 +230,8 @@ static void names(void **state)
 	    {"n,,|n=\xc3\xa9,r=a", "\xc3\xa9"},
 	    {"n,,|n=\xc3,r=a", NULL},
 	    {"n,,|n=,r=a", NULL},
-	    {"n,a=,|n=u,r=a", NULL},
+	    {"n,a=,|n=u,r=a", "u"}, /* seen from gsasl */
+	    {"n,a==,|n=u,r=a", NULL},
 	    {"n,b=x,|n=u,r=a", NULL},
 	    {"n,x,|n=u,r=a", NULL},
 	    {"n,|n=u,r=a", NULL},
