@@ -17,10 +17,24 @@ static const struct {
 	unsigned char prefix[4];
 	unsigned bits;
 } unreachable[] = {
-    {AF_INET, {0}, 8},         {AF_INET, {10}, 8},           {AF_INET, {100, 64}, 10},
-    {AF_INET, {127}, 8},       {AF_INET, {169, 254}, 16},    {AF_INET, {172, 16}, 12},
-    {AF_INET, {192, 168}, 16}, {AF_INET, {224}, 3},          {AF_INET6, {0}, 8}, /* ::, ::1, ::ffff:0:0 */
-    {AF_INET6, {0xfc}, 7},     {AF_INET6, {0xfe, 0x80}, 10}, {AF_INET6, {0xff}, 8},
+    {AF_INET, {0}, 8},
+    {AF_INET, {10}, 8},
+    {AF_INET, {100, 64}, 10},
+    {AF_INET, {127}, 8},
+    {AF_INET, {169, 254}, 16},
+    {AF_INET, {172, 16}, 12},
+    {AF_INET, {192, 0, 0}, 24},
+    {AF_INET, {192, 0, 2}, 24},
+    {AF_INET, {192, 168}, 16},
+    {AF_INET, {198, 18}, 15},
+    {AF_INET, {198, 51, 100}, 24},
+    {AF_INET, {203, 0, 113}, 24},
+    {AF_INET, {224}, 3},
+    {AF_INET6, {0}, 8}, /* ::, ::1, ::ffff:0:0 */
+    {AF_INET6, {0x20, 0x01, 0x0d, 0xb8}, 32},
+    {AF_INET6, {0xfc}, 7},
+    {AF_INET6, {0xfe, 0x80}, 10},
+    {AF_INET6, {0xff}, 8},
 };
 
 static bool in_network(const unsigned char *address, const unsigned char *prefix, unsigned bits)
