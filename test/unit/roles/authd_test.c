@@ -352,7 +352,7 @@ static void scram_salts(void **state)
 	(void)state;
 	rig_init(&r, NULL);
 	for (size_t i = 0; i < 4; i++) {
-		struct view nonce, rest, salt, iterations;
+		struct view nonce = VIEW_EMPTY, rest, salt = VIEW_EMPTY, iterations = VIEW_EMPTY;
 
 		assert_string_equal(start_and_hear(&r, "SCRAM-SHA-256", view_from_cstr(names[i]), true), "challenge");
 		assert_true(view_cut(buf_view(&r.challenge), ',', &nonce, &rest) &&
