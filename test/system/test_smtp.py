@@ -4,6 +4,7 @@ import base64
 import email
 import email.policy
 import re
+import resource
 import smtplib
 import socket
 import time
@@ -11,6 +12,7 @@ import time
 import pytest
 
 import pombo
+import processes
 from pombo import ALICE, SLOW
 
 HELLO = "EHLO client.example.net"
@@ -272,6 +274,41 @@ def test_disk_nearly_full(make_server):
         greet(w)
         w.smtp("MAIL FROM:<>", r"452 4\.3\.1")
         w.smtp("NOOP", "250")
+    assert len(server.messages()) == 1
+
+
+def test_ten_thousand_connections(make_server):
+    """They cost little, one more is told so, and those there are served."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < 11000:
+        pytest.skip(f"needs 11,000 descriptors, may have {most}")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    server = make_server(config=["processes = 1", "max-connections-per-address = 1000"])
+    held = []
+    try:
+        for n in range(10000):
+            held.append(socket.create_connection(("127.0.0.1", server.ports["smtp"]), 60 * SLOW, (f"127.0.1.{n % 50}", 0)))
+        for s in held:
+            assert s.recv(100).startswith(b"220 ")
+            s.sendall(b"\xff" * 300)
+        if not pombo.SANITIZED:
+            assert processes.pss_kib(server.pids("smtpd mx")[0]) < 30 * 1024
+        with server.wire("smtp", source="127.0.0.2") as w:
+            w.expect(r"421 4\.7\.0")
+        held.pop().close()
+        deadline = time.monotonic() + 10 * SLOW
+        while True:
+            try:
+                server.deliver(ALICE, "Subject: through\r\n\r\n")
+                break
+            except smtplib.SMTPException:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        for s in held:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(server.messages()) == 1
 
 
