@@ -261,6 +261,12 @@ static void watch_blocked(struct session *s)
 	s->blocked = blocked;
 }
 
+/* The client is in the middle of a command: it may be holding back the rest until it hears from us. */
+static bool is_halfway(const struct session *s)
+{
+	return (s->command && s->command->wait == AWAIT_LITERAL) || !imap_reader_is_idle(&s->reader);
+}
+
 /* Reading goes on or rests; `more`: what has been read already is not done with. */
 static void settle(struct session *s, bool more)
 {
@@ -271,6 +277,8 @@ static void settle(struct session *s, bool more)
 	if (session_out(s)->n)
 		stream_flush(s->stream);
 	watch_blocked(s);
+	if (wants && !more && is_halfway(s))
+		stream_acknowledge(s->stream);
 	if (!s->paused && (more || !wants)) {
 		stream_pause(s->stream);
 		s->paused = true;

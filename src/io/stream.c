@@ -302,6 +302,14 @@ void stream_consume(struct stream *s, size_t n)
 		stream_schedule(s);
 }
 
+void stream_acknowledge(struct stream *s)
+{
+	int on = 1;
+
+	if (!s->dead)
+		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 void stream_pause(struct stream *s)
 {
 	s->paused = true;

@@ -56,6 +56,10 @@ void stream_consume(struct stream *s, size_t n);
 void stream_pause(struct stream *s); /* no on_input until resume; what arrives waits, in_max bytes at most */
 void stream_resume(struct stream *s); /* on_input comes (later in this turn) if bytes are there already */
 
+/* The peer has not said all that it will say before it waits for us: what arrived is acknowledged now, not with the next write or 40 ms later.
+ * A peer that writes one thing in two pieces, without TCP_NODELAY, holds the second back until then. */
+void stream_acknowledge(struct stream *s);
+
 /* Copies the bytes; written at the end of the turn, all at once. */
 void stream_write(struct stream *s, struct view bytes);
 /* Output buffer to append to directly; call stream_flush() after. */

@@ -70,6 +70,11 @@ static enum imap_read over(struct imap_reader *r, enum imap_read answer)
 	return answer;
 }
 
+bool imap_reader_is_idle(const struct imap_reader *r)
+{
+	return !r->tokens && r->line.n == 0;
+}
+
 /* The command is BAD. `line` (or its end) tells whether the client goes on sending it. */
 static enum imap_read bad(struct imap_reader *r, const char *error, struct view line)
 {

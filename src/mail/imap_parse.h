@@ -73,6 +73,8 @@ void imap_reader_init(struct imap_reader *r, const struct imap_reader_limits *li
 void imap_reader_fini(struct imap_reader *r);
 /* Ready for the next command. All memory is freed: an idle session holds none. */
 void imap_reader_reset(struct imap_reader *r);
+/* Nothing of a command, or of a line, has been read. */
+bool imap_reader_is_idle(const struct imap_reader *r);
 
 /* Takes bytes from `in`; `*ret_used` is always set, and those bytes are never needed again (except r->data, which
  * points into them). Call again with the rest, also when the rest is empty, until MORE. */
