@@ -98,28 +98,28 @@ struct uid_page {
 };
 
 /* False when the list is full: the next page starts there. */
-static bool add_uid(struct uid_page *p, uint32_t uid)
+static bool add_run(struct uid_page *p, uint32_t first, uint32_t last)
 {
-	if (p->count > 0 && p->ranges[p->count - 1].last == uid - 1) {
-		p->ranges[p->count - 1].last = uid;
+	if (p->count > 0 && p->ranges[p->count - 1].last == first - 1) {
+		p->ranges[p->count - 1].last = last;
 		return true;
 	}
 	if (p->count == p->max) {
-		p->next = uid;
+		p->next = first;
 		return false;
 	}
-	p->ranges[p->count++] = (struct uid_range){uid, uid};
+	p->ranges[p->count++] = (struct uid_range){first, last};
 	return true;
 }
 
 static bool add_page(struct uid_page *p, const struct page *page, uint32_t no, uint32_t uid_from)
 {
-	for (uint32_t i = 0; i < page->count; i++) {
-		uint32_t uid = no * STATE_SLOTS + page_slot(page, i);
+	uint32_t first_uid = no * STATE_SLOTS, first, last;
+	uint32_t i = uid_from > first_uid ? page_lower(page, uid_from - first_uid) : 0;
 
-		if (page_is_live(page, i) && uid >= uid_from && !add_uid(p, uid))
+	while (page_live_run(page, &i, &first, &last))
+		if (!add_run(p, first_uid + first, first_uid + last))
 			return false;
-	}
 	return true;
 }
 

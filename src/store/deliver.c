@@ -19,8 +19,10 @@ static uint64_t header_of(const struct new_message *m)
 	return (uint64_t)m->header_add.n + m->header.n;
 }
 
-static enum store_outcome check_message(const struct new_message *m)
+static enum store_outcome check_message(struct writer *w, const struct new_message *m)
 {
+	if (store_space_is_low(w->store))
+		return STORE_NO_SPACE;
 	if (m->id == 0 || m->id > INT64_MAX)
 		return STORE_BAD_REQUEST;
 	if (m->file && (!content_is_placed(m->file) || m->file_offset > content_bytes(m->file)))
@@ -118,7 +120,7 @@ static enum job_step find_box(struct writer *w, struct deliver_job *j, struct de
 
 static enum job_step check_deliver(struct writer *w, struct deliver_job *j)
 {
-	j->job.outcome = check_message(&j->message);
+	j->job.outcome = check_message(w, &j->message);
 	if (j->local_count + j->remote_count == 0)
 		j->job.outcome = STORE_BAD_REQUEST;
 	for (size_t i = 0; i < j->local_count && j->job.outcome == STORE_OK; i++) {
@@ -236,7 +238,7 @@ static enum job_step check_append(struct writer *w, struct append_job *j, struct
 	struct acct *a;
 	int rc;
 
-	j->job.outcome = check_message(&j->message);
+	j->job.outcome = check_message(w, &j->message);
 	if (j->job.outcome != STORE_OK)
 		return STEP_DONE;
 	rc = writer_acct(w, j->account, &a);

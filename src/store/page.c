@@ -154,6 +154,24 @@ bool page_is_live(const struct page *p, uint32_t i)
 	return !(entry(p, i)[1] & GONE);
 }
 
+bool page_live_run(const struct page *p, uint32_t *i, uint32_t *ret_first, uint32_t *ret_last)
+{
+	const uint8_t *e = p->bytes + PAGE_HEAD_BYTES + (size_t)*i * STATE_BYTES;
+	const uint8_t *end = p->bytes + PAGE_HEAD_BYTES + (size_t)p->count * STATE_BYTES;
+	uint32_t last;
+
+	while (e < end && e[1] & GONE)
+		e += STATE_BYTES;
+	if (e >= end)
+		return false;
+	*ret_first = last = e[0];
+	for (e += STATE_BYTES; e < end && e[0] == last + 1 && !(e[1] & GONE); e += STATE_BYTES)
+		last++;
+	*ret_last = last;
+	*i = (uint32_t)((size_t)(e - p->bytes - PAGE_HEAD_BYTES) / STATE_BYTES);
+	return true;
+}
+
 void page_get_state(const struct page *p, uint32_t i, struct state_entry *ret)
 {
 	const uint8_t *e = entry(p, i);

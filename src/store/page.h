@@ -60,6 +60,8 @@ void page_remove(struct page *p, uint32_t i);
 
 /* Is entry i there (not expunged)? */
 bool page_is_live(const struct page *p, uint32_t i);
+/* The next run of entries that are there and whose slots follow each other, from index *i on; *i is then behind it. */
+must_check bool page_live_run(const struct page *p, uint32_t *i, uint32_t *ret_first, uint32_t *ret_last);
 void page_get_state(const struct page *p, uint32_t i, struct state_entry *ret);
 void page_get_facts(const struct page *p, uint32_t i, struct facts_entry *ret);
 /* Inserts, or replaces the entry of that slot. */

@@ -41,8 +41,12 @@ static void check(enum page_kind kind, struct view image)
 	}
 	assert(copy.count == page.count);
 	if (kind == PAGE_STATE) {
+		uint32_t i = 0, first, last, live = 0;
+
+		while (page_live_run(&page, &i, &first, &last))
+			live += last - first + 1;
 		page_summarize(&page, &sum);
-		assert(sum.live <= page.count && sum.unseen <= sum.live);
+		assert(sum.live == live && live <= page.count && sum.unseen <= sum.live);
 	}
 	for (uint32_t i = 0; i < page.count; i++)
 		assert(page_slot(&copy, i) == page_slot(&page, i));
