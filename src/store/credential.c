@@ -44,7 +44,7 @@ enum store_outcome credential_read(struct store_reader *r, struct view user, str
 	uint64_t account;
 	int rc = reader_begin(r);
 
-	outcome = rc < 0 ? reader_failed(r, rc) : directory_login_in(r, user, &account);
+	outcome = rc < 0 ? reader_failed(r, rc) : directory_login_in(r, user, a, &account, &ret->name);
 	if (outcome == STORE_OK) {
 		rc = read_row(r, account, a, ret);
 		outcome = rc < 0 ? reader_failed(r, rc) : STORE_OK;

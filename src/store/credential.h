@@ -17,6 +17,7 @@ struct credential {
 	struct credential_verifiers verifiers;
 	bool disabled;
 	uint64_t generation; /* rises with every change of password or state */
+	struct view name; /* what `user` comes to: real domain, no detail; set with STORE_NO_ACCOUNT too */
 };
 /* `user` as in directory_login(), canonical (a bare local part is folded). STORE_OK, STORE_NO_ACCOUNT, STORE_TEMPORARY.
  * The caller wipes `a`. */

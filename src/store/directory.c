@@ -406,8 +406,19 @@ bool directory_may_send_as_cached(struct store *s, uint64_t account, struct view
 
 /* ---- logging in ---- */
 
+/* One spelling for all that would lead to the same account: the real domain, no detail. */
+static struct view login_name(struct resolve *x, struct view local, struct view real)
+{
+	struct view user = local, detail;
+
+	store_settings_get(x->r->store, x->a, &x->settings);
+	if (x->settings.delimiter && view_cut(local, x->settings.delimiter, &user, &detail) && user.n == 0)
+		user = local;
+	return address_form_join(x->a, user, real);
+}
+
 /* The account of just that name; else the only one that the address leads to. */
-static int find_login(struct store_reader *r, struct view user, struct arena *a, uint64_t *ret)
+static int find_login(struct store_reader *r, struct view user, struct arena *a, uint64_t *ret, struct view *ret_name)
 {
 	struct resolve x = {.r = r, .a = a};
 	struct view whole = user, local, domain, real = VIEW_EMPTY;
@@ -419,11 +430,13 @@ static int find_login(struct store_reader *r, struct view user, struct arena *a,
 	if (view_find_char(user, '@') == user.n)
 		whole = with_first_domain(&x, user);
 	*ret = 0;
+	*ret_name = whole;
 	if (x.error || !address_form_split(whole, &local, &domain) || local.n == 0)
 		return x.error;
 	rc = real_domain(&x, domain, &ours, &real);
 	if (rc < 0 || !ours)
 		return rc;
+	*ret_name = login_name(&x, local, real);
 	rc = find_account(&x, address_form_join(a, local, real), ret, &quota, &used);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
@@ -433,14 +446,18 @@ static int find_login(struct store_reader *r, struct view user, struct arena *a,
 	return rc;
 }
 
-enum store_outcome directory_login_in(struct store_reader *r, struct view user, uint64_t *ret_account)
+enum store_outcome directory_login_in(struct store_reader *r, struct view user, struct arena *a, uint64_t *ret_account,
+				      struct view *ret_name)
 {
-	struct arena a;
+	struct view name = VIEW_EMPTY;
+	struct arena own;
 	int rc;
 
-	arena_init(&a, 4 * 1024 * 1024);
-	rc = find_login(r, user, &a, ret_account);
-	arena_fini(&a);
+	arena_init(&own, 4 * 1024 * 1024);
+	rc = find_login(r, user, &own, ret_account, &name);
+	if (rc == 0 && ret_name)
+		*ret_name = arena_copy(a, name);
+	arena_fini(&own);
 	if (rc < 0)
 		return reader_failed(r, rc);
 	return *ret_account ? STORE_OK : STORE_NO_ACCOUNT;
@@ -449,7 +466,8 @@ enum store_outcome directory_login_in(struct store_reader *r, struct view user, 
 enum store_outcome directory_login(struct store_reader *r, struct view user, uint64_t *ret_account)
 {
 	int rc = reader_begin(r);
-	enum store_outcome outcome = rc < 0 ? reader_failed(r, rc) : directory_login_in(r, user, ret_account);
+	enum store_outcome outcome =
+	    rc < 0 ? reader_failed(r, rc) : directory_login_in(r, user, NULL, ret_account, NULL);
 
 	reader_end(r);
 	return outcome;

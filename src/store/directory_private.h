@@ -4,7 +4,9 @@
 
 #include "store/directory.h"
 
-/* directory_login() within a snapshot that the caller has begun. */
-must_check enum store_outcome directory_login_in(struct store_reader *r, struct view user, uint64_t *ret_account);
+/* directory_login() within a snapshot that the caller has begun. ret_name (or NULL), in `a`: the one spelling of all that would lead to the
+ * same account, also where there is none. */
+must_check enum store_outcome directory_login_in(struct store_reader *r, struct view user, struct arena *a,
+						 uint64_t *ret_account, struct view *ret_name);
 
 #endif

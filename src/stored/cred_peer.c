@@ -73,7 +73,6 @@ void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t gener
 struct want_op {
 	struct op op;
 	struct view user;
-	struct view key;
 	struct credential result;
 };
 
@@ -97,9 +96,10 @@ static bool user_key(struct view typed, struct arena *a, struct view *ret)
 static void want_run(struct op *op, struct store_reader *r)
 {
 	struct want_op *w = (struct want_op *)op;
+	struct view key;
 
-	op->outcome = user_key(w->user, &op->arena, &w->key) ? credential_read(r, w->key, &op->arena, &w->result)
-							     : STORE_NO_ACCOUNT;
+	op->outcome =
+	    user_key(w->user, &op->arena, &key) ? credential_read(r, key, &op->arena, &w->result) : STORE_NO_ACCOUNT;
 }
 
 static void want_answer(struct op *op, struct channel *c)
@@ -122,7 +122,7 @@ static void want_answer(struct op *op, struct channel *c)
 				       .generation = cr->generation,
 				   });
 	} else if (op->outcome == STORE_NO_ACCOUNT || op->outcome == STORE_NO_DOMAIN) {
-		(void)cred_send_none(c, op->reply.id, &(struct cred_none){.name = ((struct want_op *)op)->key});
+		(void)cred_send_none(c, op->reply.id, &(struct cred_none){.name = cr->name});
 	}
 	/* Trouble is silence: authd hears its deadline and says "temporary". */
 	arena_wipe(&op->arena);

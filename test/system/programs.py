@@ -233,3 +233,13 @@ def testssl(server, service, *args, **options):
     command += ["-t", starttls[service]] if service in starttls else []
     run(server, [*command, *args, f"{server.address}:{server.ports[service]}"], check=False, timeout=300, **options)
     return json.loads(report.read_text())
+
+
+def gsasl(server, service, mechanism, version, user=pombo.ALICE, **options):
+    """Logs in with GNU SASL over STARTTLS on "imap" or "submission", bound to the channel where the mechanism is -PLUS. It
+    connects to localhost: own_certificate()."""
+    command = ["gsasl", "--imap" if service == "imap" else "--smtp", "--starttls", "--x509-ca-file", server.certificate]
+    command += ["--priority", f"NORMAL:-VERS-ALL:+VERS-{version}", "--mechanism", mechanism, "--authentication-id", user]
+    command += ["--password", server.password, "--connect", f"localhost:{server.ports[service]}"]
+    command += [] if mechanism.endswith("-PLUS") else ["--no-cb"]
+    return run(server, command, **options)

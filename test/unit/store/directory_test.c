@@ -437,6 +437,12 @@ static void test_account_life(void **state)
 	assert_int_equal(c.verifiers.scram_iterations, 100000);
 	assert_int_equal(remove_account(t, "anna@example.org"), STORE_OK);
 	assert_int_equal(credential_read(t->reader, VIEW_LIT("anna@example.org"), &t->arena, &c), STORE_NO_ACCOUNT);
+	assert_int_equal(credential_read(t->reader, VIEW_LIT("nobody"), &t->arena, &c), STORE_NO_ACCOUNT);
+	assert_true(view_eq_lit(c.name, "nobody@example.org"));
+	assert_int_equal(credential_read(t->reader, VIEW_LIT("no+body@example.org"), &t->arena, &c), STORE_NO_ACCOUNT);
+	assert_true(view_eq_lit(c.name, "no@example.org"));
+	assert_int_equal(credential_read(t->reader, VIEW_LIT("no+body@example.net"), &t->arena, &c), STORE_NO_ACCOUNT);
+	assert_true(view_eq_lit(c.name, "no+body@example.net")); /* not ours */
 	assert_int_equal(trial_deliver(t, first, "", "A: b\r\n\r\n", VIEW_LIT("x"), NULL), STORE_STALE);
 	second = trial_account(t, "anna@example.org", 0);
 	assert_true(second > first);
