@@ -33,10 +33,10 @@ static void on_stream(void *ctx, struct stream *stream, const struct port_servic
 
 /* A pipelining client fills 64 KiB; a reply line is 512 bytes. */
 static const struct stream_limits stream_limits = {
-    .in_max = 64 * 1024,
-    .out_max = 256 * 1024,
-    .out_high = 64 * 1024,
-    .out_low = 16 * 1024,
+    .in_max = 65536,
+    .out_max = 262144,
+    .out_high = 65536,
+    .out_low = 16384,
 };
 
 #define TOO_MANY "421 4.7.0 Too many connections; try again later\r\n"

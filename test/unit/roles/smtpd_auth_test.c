@@ -90,6 +90,25 @@ static void failed_logins(void **state)
 	rig_close(&r);
 }
 
+static void authd_goes_and_returns(void **state)
+{
+	struct rig r;
+	size_t c, asking;
+
+	(void)state;
+	rig_open(&r, SMTPD_SUBMISSION, ON_LOOPBACK);
+	c = greeted(&r);
+	asking = greeted(&r);
+	TALK(&r, asking, {"AUTH PLAIN\r\n", "334 \r\n"});
+	channel_free(&r.auth);
+	TALK(&r, asking, {"AG1lAHNlY3JldA==\r\n", "454 4.7.0 Logging in is not possible now; try again later\r\n"});
+	TALK(&r, c, {PLAIN, "454 4.7.0 Logging in is not possible now; try again later\r\n"});
+	rig_auth_returns(&r);
+	TALK(&r, c, {PLAIN, LOGGED_IN});
+	TALK(&r, asking, {PLAIN, LOGGED_IN});
+	rig_close(&r);
+}
+
 static void a_grant_that_ends(void **state)
 {
 	struct smtp_grant_ended m = {VIEW_LIT("0123456789abcdef0123456789abcdef")};
@@ -120,7 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_password_before_tls),      cmocka_unit_test(logging_in),
 	    cmocka_unit_test(data_that_goes_with_success), cmocka_unit_test(failed_logins),
-	    cmocka_unit_test(a_grant_that_ends),
+	    cmocka_unit_test(authd_goes_and_returns),      cmocka_unit_test(a_grant_that_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

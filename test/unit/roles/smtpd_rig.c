@@ -215,7 +215,7 @@ void rig_store_returns(struct rig *r)
 	rig_turn(r);
 }
 
-static void auth_returns(struct rig *r)
+void rig_auth_returns(struct rig *r)
 {
 	static const struct channel_handlers handlers = {auth_hears, channel_gone, NULL};
 	int fds[2];
@@ -250,7 +250,7 @@ void rig_open(struct rig *r, enum smtpd_kind kind, const char *config)
 	buf_fini(&error);
 	rig_store_returns(r);
 	if (kind == SMTPD_SUBMISSION)
-		auth_returns(r);
+		rig_auth_returns(r);
 	rig_turn(r);
 }
 

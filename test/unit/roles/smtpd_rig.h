@@ -65,6 +65,8 @@ void rig_answer_slow(struct rig *r);
 /* stored comes back after its channel was closed. */
 void rig_store_dies(struct rig *r);
 void rig_store_returns(struct rig *r);
+/* A new authd, after the former one was closed. */
+void rig_auth_returns(struct rig *r);
 void rig_give_credit(struct rig *r, size_t message, uint32_t bytes);
 
 #endif
