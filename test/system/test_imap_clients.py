@@ -234,7 +234,7 @@ def test_mutt(make_server, tmp_path, program, extra):
     fill(s, 8)
     rc = tmp_path / "muttrc"
     rc.write_text(muttrc(s, tmp_path, extra))
-    t = Terminal(tmp_path, [program, "-n", "-F", rc, {"HOME": tmp_path, "TERM": "screen", "LC_ALL": "C.UTF-8"})
+    t = Terminal(tmp_path, [program, "-n", "-F", rc], {"HOME": tmp_path, "TERM": "screen", "LC_ALL": "C.UTF-8"})
     try:
         t.wait("number 8")
         t.keys("1", "Enter", "Enter")
