@@ -403,7 +403,7 @@ static void send_matches(struct search_op *s, struct channel *c)
 
 	do {
 		size_t n = s->found_count - at < ANSWER_RANGES ? s->found_count - at : ANSWER_RANGES;
-		struct mailbox_range *ranges = mailbox_make_ranges(&s->op.arena, s->found + at, n);
+		struct mailbox_range *ranges = mailbox_make_ranges(&s->op.arena, n ? s->found + at : NULL, n);
 
 		if (!ranges) {
 			mailbox_send_outcome(c, s->op.reply.id, STORE_LIMIT);

@@ -355,8 +355,8 @@ static void scram_salts(void **state)
 		struct view nonce = VIEW_EMPTY, rest, salt = VIEW_EMPTY, iterations = VIEW_EMPTY;
 
 		assert_string_equal(start_and_hear(&r, "SCRAM-SHA-256", view_from_cstr(names[i]), true), "challenge");
-		assert_true(view_cut(buf_view(&r.challenge), ',', &nonce, &rest) &&
-			    view_cut(rest, ',', &salt, &iterations));
+		assert_true(view_cut(buf_view(&r.challenge), ',', &nonce, &rest));
+		assert_true(view_cut(rest, ',', &salt, &iterations));
 		assert_int_equal(nonce.n, 2 + 3 + 24);
 		assert_true(view_eq_lit(iterations, "i=200000"));
 		buf_init(&salts[i], 100);
