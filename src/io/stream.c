@@ -284,9 +284,15 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-struct view stream_input(const struct stream *s)
+struct view stream_all_input(const struct stream *s)
 {
 	return s->fresh.n > 0 ? s->fresh : view_sub(buf_view(&s->in), s->in_at, s->in.n);
+}
+
+struct view stream_input(const struct stream *s)
+{
+	/* What came behind a PROXY header is offered by on_input, unless it turns out to be TLS. */
+	return s->handed_over ? VIEW_EMPTY : stream_all_input(s);
 }
 
 void stream_consume(struct stream *s, size_t n)

@@ -57,6 +57,8 @@ void stream_die(struct stream *s, enum stream_end end);
 /* Ends when the output is written. */
 void stream_end(struct stream *s, enum stream_end end);
 void stream_schedule(struct stream *s);
+/* As stream_input(), also before it was offered for the first time. */
+struct view stream_all_input(const struct stream *s);
 /* New plaintext, in scratch memory. Never more than the buffer has room for. */
 void stream_take_input(struct stream *s, struct view bytes);
 /* Sends `bytes`; how many were taken. */

@@ -133,7 +133,7 @@ void stream_start_tls(struct stream *s, struct tls_server *tls)
 	buf_fini(&s->out);
 	s->tls = tls_conn_new(tls, &s->turn->wire);
 	if (stream_unread(s) > 0) {
-		tls_conn_feed(s->tls, stream_input(s));
+		tls_conn_feed(s->tls, stream_all_input(s));
 		tls_conn_keep(s->tls);
 		s->fresh = VIEW_EMPTY;
 		s->in_at = 0;

@@ -75,6 +75,7 @@ static void on_stream(void *ctx, struct listener *l, struct stream *stream)
 	r->sessions++;
 	r->ever++;
 	stream_set_handlers(stream, &session_handlers, s);
+	assert_int_equal(stream_input(stream).n, 0); /* nothing yet, whatever came behind a PROXY header */
 	buf_printf(&r->log, "[%s%s]", stream_peer(stream)->ip, stream_peer(stream)->loopback ? " loopback" : "");
 	if (r->tls)
 		stream_start_tls(stream, r->tls);
