@@ -43,6 +43,26 @@ static void init_fini(struct init *in)
 
 /* ---- checks ---- */
 
+/* A line end in a value would begin another setting. */
+static int check_text(const char *option, const char *value)
+{
+	for (const char *p = value; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return cli_fail(CLI_BAD_DATA, option, "it holds a control character", NULL);
+	return 0;
+}
+
+static int check_texts(const struct init *in)
+{
+	int r = check_text("--hostname", in->hostname);
+
+	if (r == 0)
+		r = check_text("--port-offset", in->port_offset);
+	for (size_t i = 0; i < in->listen.n && r == 0; i++)
+		r = check_text("--listen", in->listen.items[i]);
+	return r;
+}
+
 /* pombo.conf is made, and read as the server will read it. */
 static int check_settings(struct init *in)
 {
@@ -113,7 +133,9 @@ static int check(struct cli *c, struct init *in)
 		return cli_usage(c, "--hostname and --domain are needed");
 	if (in->password_stdin && !in->user)
 		return cli_usage(c, "--password-stdin needs --user");
-	r = check_settings(in);
+	r = check_texts(in);
+	if (r == 0)
+		r = check_settings(in);
 	if (r == 0)
 		r = check_names(in);
 	if (r == 0)

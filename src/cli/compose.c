@@ -143,22 +143,26 @@ static bool put_header(struct buf *out, const struct compose *m)
 
 /* ---- bodies ---- */
 
-/* RFC 2046 §5.1.1. "=_" stands in no encoded part, the rest of the boundary in no other by chance. */
+/* RFC 2046 §5.1.1: the line end before the dashes belongs to them, not to the part. "=_" stands in no encoded part, the rest of the
+ * boundary in no other by chance. */
+static void put_delimiter(struct buf *out, const struct compose *m, const char *end)
+{
+	buf_printf(out, "\r\n--=_%.*s%s\r\n", VIEW_FMT(m->unique), end);
+}
+
 static bool put_parts(struct buf *out, const struct compose *m)
 {
-	buf_printf(out, "Content-Type: multipart/mixed; boundary=\"=_%.*s\"\r\n\r\n", VIEW_FMT(m->unique));
+	buf_printf(out, "Content-Type: multipart/mixed; boundary=\"=_%.*s\"\r\n", VIEW_FMT(m->unique));
 	if (view_trim(m->text).n) {
-		buf_printf(out, "--=_%.*s\r\n", VIEW_FMT(m->unique));
+		put_delimiter(out, m, "");
 		if (!mime_part_text(out, m->text))
 			return false;
 	}
 	for (size_t i = 0; i < m->file_count; i++) {
-		const struct compose_file *f = &m->files[i];
-
-		buf_printf(out, "--=_%.*s\r\n", VIEW_FMT(m->unique));
-		mime_part_file(out, f->name, f->type, f->bytes);
+		put_delimiter(out, m, "");
+		mime_part_file(out, m->files[i].name, m->files[i].type, m->files[i].bytes);
 	}
-	buf_printf(out, "--=_%.*s--\r\n", VIEW_FMT(m->unique));
+	put_delimiter(out, m, "--");
 	return true;
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/encode.h"
 #include "cli/mime_type.h"
-#include "mail/rfc2047.h"
 
 #include <string.h>
 
@@ -200,28 +199,38 @@ static void put_percent(struct buf *out, char c)
 		buf_printf(out, "%%%02X", (unsigned char)c);
 }
 
+/* Bytes of the UTF-8 character at the front. */
+static size_t character_bytes(struct view v)
+{
+	size_t n = 1;
+
+	while (n < v.n && ((unsigned char)v.p[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* Pieces end between characters: some readers decode each by itself. */
 static void put_extended(struct buf *out, const char *name, struct view value)
 {
-	struct buf all;
-	unsigned piece = 0;
+	_cleanup_(buf_fini) struct buf piece = BUF_INIT(PARAMETER_PIECE + 16);
+	unsigned pieces = 0;
 
-	buf_init(&all, 3 * value.n + 16);
-	buf_append_cstr(&all, "UTF-8''");
-	for (size_t i = 0; i < value.n; i++)
-		put_percent(&all, value.p[i]);
-	if (all.n <= PARAMETER_PIECE) {
-		buf_printf(out, ";\r\n\t%s*=%s", name, buf_cstr(&all));
-		all.n = 0;
-	}
-	for (struct view rest = buf_view(&all); rest.n; piece++) {
-		size_t n = rest.n < PARAMETER_PIECE ? rest.n : PARAMETER_PIECE;
+	buf_append_cstr(&piece, "UTF-8''");
+	while (value.n) {
+		size_t n = character_bytes(value);
 
-		while (n < rest.n && n > 2 && (rest.p[n - 1] == '%' || rest.p[n - 2] == '%'))
-			n--; /* never inside of %XX */
-		buf_printf(out, ";\r\n\t%s*%u*=%.*s", name, piece, (int)n, rest.p);
-		rest = view_sub(rest, n, rest.n);
+		if (piece.n + 3 * n > PARAMETER_PIECE) {
+			buf_printf(out, ";\r\n\t%s*%u*=%s", name, pieces++, buf_cstr(&piece));
+			buf_reset(&piece);
+		}
+		for (size_t i = 0; i < n; i++)
+			put_percent(&piece, value.p[i]);
+		value = view_sub(value, n, value.n);
 	}
-	buf_fini(&all);
+	if (pieces == 0)
+		buf_printf(out, ";\r\n\t%s*=%s", name, buf_cstr(&piece));
+	else
+		buf_printf(out, ";\r\n\t%s*%u*=%s", name, pieces, buf_cstr(&piece));
 }
 
 void mime_part_parameter(struct buf *out, const char *name, struct view value)
@@ -251,19 +260,6 @@ static void clean_name(struct buf *out, struct view name)
 	}
 }
 
-/* For programs that read RFC 2047 in quoted strings, not RFC 2231: not by the book, but all of them understand it. */
-static void put_type_name(struct buf *out, struct view name)
-{
-	if (view_is_ascii(name)) {
-		buf_append_cstr(out, ";\r\n\tname=");
-		put_quoted(out, name);
-		return;
-	}
-	buf_append_cstr(out, ";\r\n\tname=\"");
-	rfc2047_encode(name, sizeof "        name=\"", out);
-	buf_append_char(out, '"');
-}
-
 /* RFC 2046 §5.2.1: a message may not be encoded. One that would have to be travels as a file. */
 static bool is_sendable_message(struct view bytes)
 {
@@ -280,7 +276,7 @@ void mime_part_file(struct buf *out, struct view name, const char *type, struct 
 	buf_printf(out, "Content-Type: %s", message && !as_is ? "application/octet-stream" : type);
 	if (strncmp(type, "text/", 5) == 0)
 		buf_append_cstr(out, "; charset=utf-8");
-	put_type_name(out, buf_view(&clean));
+	mime_part_parameter(out, "name", buf_view(&clean)); /* older programs look only there */
 	buf_printf(out, "\r\nContent-Transfer-Encoding: %s\r\nContent-Disposition: attachment",
 		   as_is ? "7bit" : "base64");
 	mime_part_parameter(out, "filename", buf_view(&clean));

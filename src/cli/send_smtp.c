@@ -54,6 +54,8 @@ static size_t on_reply_line(char *bytes, size_t size, size_t n, void *arg)
 		buf_append_view(&s->reply, line);
 	}
 	s->reply_goes_on = line.n > 3 && line.p[3] == '-';
+	if (s->reply.n > 3)
+		s->reply.p[3] = ' ';
 	return size * n;
 }
 

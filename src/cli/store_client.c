@@ -210,7 +210,7 @@ static int fail_lock(const struct cli *c, int error)
 
 /* The running server, or the lock, whichever can be had first: another command may hold the lock for a moment, a server that starts
  * takes it before it answers. */
-static int connect_or_lock(const struct cli *c, struct store_client *s)
+static int connect_or_lock(const struct cli *c, bool create, struct store_client *s)
 {
 	uint64_t until_ms = clock_mono_ms() + OTHERS_MS;
 
@@ -218,6 +218,9 @@ static int connect_or_lock(const struct cli *c, struct store_client *s)
 		int r = try_connect(c, s);
 
 		if (r >= 0)
+			return r;
+		r = create ? 0 : check_owner(c);
+		if (r)
 			return r;
 		s->lock_fd = supervisor_lock(c->dir);
 		if (s->lock_fd >= 0)
@@ -236,9 +239,7 @@ static int open_either(const struct cli *c, bool create, struct store_client *s)
 
 	if (r)
 		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
-	r = create ? 0 : check_owner(c);
-	if (r == 0)
-		r = connect_or_lock(c, s);
+	r = connect_or_lock(c, create, s);
 	if (r == 0 && s->lock_fd >= 0)
 		r = start_stored(c, conf, buf_view(&text), create, s);
 	conf_free(&conf);

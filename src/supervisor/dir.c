@@ -182,8 +182,8 @@ static int open_lock(const char *dir, int flags)
 
 	if ((flags & O_CREAT) && mkdir(run, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
-
+	/* Whether it is locked anybody may ask who may read it. */
+	fd = open(path, (flags & O_CREAT ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -17,9 +17,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { OWN_FDS = 1024 };
+enum { OWN_FDS = 1024, LOCK_WAIT_MS = 10000 };
 
 /* ---- what is there before anything runs ---- */
 
@@ -46,9 +47,28 @@ static int find_roles(struct server *s, struct buf *error)
 	return 0;
 }
 
+/* A command of `pombo` that works on the store by itself has the lock for a moment: that is waited for, a server is not. */
+static int lock_patiently(const char *dir)
+{
+	uint64_t until_ms = clock_mono_ms() + LOCK_WAIT_MS;
+
+	for (;;) {
+		int fd = supervisor_lock(dir), answering;
+
+		if (fd != -EAGAIN || clock_mono_ms() >= until_ms)
+			return fd;
+		answering = supervisor_connect(dir);
+		if (answering >= 0) {
+			fd_close(&answering);
+			return -EAGAIN;
+		}
+		(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
+}
+
 static int take_lock(const char *dir, int *ret_fd, struct buf *error)
 {
-	int fd = supervisor_lock(dir);
+	int fd = lock_patiently(dir);
 
 	if (fd >= 0) {
 		*ret_fd = fd;

@@ -86,18 +86,21 @@ static void with_files(void **state)
 						   "Content-Transfer-Encoding: 7bit\r\n"
 						   "\r\n"
 						   "text\r\n"
+						   "\r\n"
 						   "--=_0123456789abcdef\r\n"
-						   "Content-Type: text/plain; charset=utf-8;\r\n\tname=\"a.txt\"\r\n"
+						   "Content-Type: text/plain; charset=utf-8;\r\n\tname=a.txt\r\n"
 						   "Content-Transfer-Encoding: base64\r\n"
 						   "Content-Disposition: attachment;\r\n\tfilename=a.txt\r\n"
 						   "\r\n"
 						   "b25lCg==\r\n"
+						   "\r\n"
 						   "--=_0123456789abcdef\r\n"
-						   "Content-Type: application/octet-stream;\r\n\tname=\"b.bin\"\r\n"
+						   "Content-Type: application/octet-stream;\r\n\tname=b.bin\r\n"
 						   "Content-Transfer-Encoding: base64\r\n"
 						   "Content-Disposition: attachment;\r\n\tfilename=b.bin\r\n"
 						   "\r\n"
 						   "AA==\r\n"
+						   "\r\n"
 						   "--=_0123456789abcdef--\r\n")));
 	buf_reset(&d->out);
 	d->m.text = VIEW_LIT(" \n"); /* no text: no part for it */

@@ -239,10 +239,9 @@ static void odd_file_names(void **state)
 	    {VIEW_LIT("a b.pdf"), "application/pdf;\r\n\tname=\"a b.pdf\"", "attachment;\r\n\tfilename=\"a b.pdf\""},
 	    {VIEW_LIT("gr\xc3\xbc\xc3\x9f"
 		      "e.pdf"),
-	     "application/pdf;\r\n\tname=\"=?UTF-8?B?Z3LDvMOfZS5wZGY=?=\"",
+	     "application/pdf;\r\n\tname*=UTF-8''gr%C3%BC%C3%9Fe.pdf",
 	     "attachment;\r\n\tfilename*=UTF-8''gr%C3%BC%C3%9Fe.pdf"},
-	    {VIEW_LIT("caf\xe9\n.pdf"), "application/pdf;\r\n\tname=\"caf__.pdf\"",
-	     "attachment;\r\n\tfilename=\"caf__.pdf\""},
+	    {VIEW_LIT("caf\xe9\n.pdf"), "application/pdf;\r\n\tname=caf__.pdf", "attachment;\r\n\tfilename=caf__.pdf"},
 	};
 
 	(void)state;
@@ -251,9 +250,7 @@ static void odd_file_names(void **state)
 
 		mime_part_file(&part, cases[i].name, "application/pdf", VIEW_LIT("x"));
 		assert_true(view_eq_lit(field(buf_view(&part), "Content-Type"), cases[i].type));
-		assert_int_equal(view_find(field(buf_view(&part), "Content-Disposition"), VIEW_LIT("attachment")), 0);
-		if (i < 2)
-			assert_true(view_eq_lit(field(buf_view(&part), "Content-Disposition"), cases[i].disposition));
+		assert_true(view_eq_lit(field(buf_view(&part), "Content-Disposition"), cases[i].disposition));
 	}
 }
 
