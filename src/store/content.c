@@ -22,7 +22,7 @@ struct content_file {
 	bool synced, placed;
 };
 
-enum { FOLDERS = 256, NAME_BYTES = sizeof "content/ff/" + ID_TEXT_BYTES + 1 };
+enum { FOLDERS = CONTENT_FOLDERS, NAME_BYTES = sizeof "content/ff/" + ID_TEXT_BYTES + 1 };
 
 /* Ids of the same day fall into all folders: the milliseconds' low bits choose. */
 static unsigned folder_of(uint64_t id)
@@ -165,15 +165,24 @@ int content_sync(struct content_file *f)
 	return 0;
 }
 
-/* The folder content/XX, made when it is the first of its kind; its name is durable before anything lies in it. */
-static int make_folder(const struct store *s, uint64_t id)
+/* The folder content/XX, made when it is the first of its kind; its name is durable before anything lies in it. One that is there
+ * already may have been made a moment ago by another thread, or by a process that was killed before it synced: only what this
+ * process has synced itself counts. */
+static int make_folder(struct store *s, uint64_t id)
 {
+	unsigned folder = folder_of(id);
 	char name[NAME_BYTES];
+	int rc;
 
-	folder_name(folder_of(id), name);
-	if (mkdirat(s->dir_fd, name, 0700) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	return sync_folder(s, "content");
+	if (atomic_load(&s->folder_is_durable[folder]))
+		return 0;
+	folder_name(folder, name);
+	if (mkdirat(s->dir_fd, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	rc = sync_folder(s, "content");
+	if (rc == 0)
+		atomic_store(&s->folder_is_durable[folder], true);
+	return rc;
 }
 
 int content_place(struct content_file *f)

@@ -15,6 +15,8 @@ struct checkpoint;
 struct directory_cache;
 struct writer;
 
+enum { CONTENT_FOLDERS = 256 };
+
 struct store {
 	struct buf dir; /* NUL-terminated */
 	int dir_fd;
@@ -30,6 +32,7 @@ struct store {
 
 	_Atomic bool fatal;
 	_Atomic(const char *) fatal_text; /* static or never freed */
+	_Atomic bool folder_is_durable[CONTENT_FOLDERS]; /* the name of content/XX is on disk */
 
 	pthread_mutex_t lock; /* for all below */
 	struct id_source ids;
