@@ -284,11 +284,26 @@ static int last_id(struct store *s, uint64_t *ret)
 	return rc < 0 ? rc : 0;
 }
 
+/* A process that was killed between writing a commit and syncing it left it in the WAL, where it counts from now on: it must be
+ * durable before anybody reads it. */
+static int sync_wal(const struct store *s)
+{
+	_cleanup_(fd_close) int fd = openat(s->dir_fd, "pombo.db-wal", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
 static int open_database(struct store *s, bool create, const char **ret_why)
 {
 	struct schema_state schema;
 	int rc;
 
+	*ret_why = "what an earlier process wrote cannot be made durable";
+	rc = sync_wal(s);
+	if (rc < 0)
+		return rc;
 	*ret_why = "the database cannot be opened";
 	rc = writer_open(s, create, &s->writer);
 	if (rc < 0)
