@@ -314,10 +314,33 @@ static struct parts parts_of(const struct date *date)
 	return p;
 }
 
+/* Without printf: FETCH writes a date a message. */
+static char *put_number(char *p, uint32_t number, unsigned digits)
+{
+	for (unsigned i = digits; i > 0; i--, number /= 10)
+		p[i - 1] = (char)('0' + number % 10);
+	return p + digits;
+}
+
+static char *put_char(char *p, char c)
+{
+	*p = c;
+	return p + 1;
+}
+
 static void format_time(struct buf *out, const struct parts *p)
 {
-	buf_printf(out, "%02u:%02u:%02u %c%02u%02u", p->second_of_day / 3600, p->second_of_day / 60 % 60,
-		   p->second_of_day % 60, p->sign, p->zone_hours, p->zone_minutes);
+	enum { BYTES = sizeof "12:00:00 +0000" - 1 };
+	char *at = buf_reserve(out, BYTES);
+
+	if (!at)
+		return;
+	at = put_char(put_number(at, p->second_of_day / 3600, 2), ':');
+	at = put_char(put_number(at, p->second_of_day / 60 % 60, 2), ':');
+	at = put_char(put_number(at, p->second_of_day % 60, 2), ' ');
+	at = put_number(put_char(at, p->sign), p->zone_hours, 2);
+	(void)put_number(at, p->zone_minutes, 2);
+	buf_commit(out, BYTES);
 }
 
 void date_format(struct buf *out, const struct date *date)
@@ -377,9 +400,18 @@ bool date_parse_imap(struct view text, struct date *ret)
 
 void date_format_imap(struct buf *out, const struct date *date)
 {
+	enum { BYTES = sizeof "01-Feb-2026 " - 1 };
 	struct parts p = parts_of(date);
+	char *at = buf_reserve(out, BYTES);
 
-	buf_printf(out, "%2u-%s-%04lld ", p.day, months[p.month - 1], (long long)p.year);
+	if (!at)
+		return;
+	at = p.day < 10 ? put_number(put_char(at, ' '), p.day, 1) : put_number(at, p.day, 2);
+	at = put_char(at, '-');
+	memcpy(at, months[p.month - 1], 3);
+	at = put_char(at + 3, '-');
+	(void)put_char(put_number(at, (uint32_t)p.year, 4), ' ');
+	buf_commit(out, BYTES);
 	format_time(out, &p);
 }
 
