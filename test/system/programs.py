@@ -4,16 +4,13 @@
 Every function runs the program once and returns its CompletedProcess (text in .stdout, .stderr); a status that is not
 0 fails the test unless check=False. Configuration files go to a folder of the server's, and away with it.
 """
-import contextlib
 import json
 import os
-import pathlib
-import shlex
 import subprocess
-import time
 import uuid
 
 import pombo
+from terminal import Terminal
 
 
 def own_certificate(server):
@@ -91,59 +88,6 @@ from {user}
     return run(server, ["msmtp", "-C", rc, *recipients], input=message, **options)
 
 
-def fetchmail(server, protocol="imap", user=pombo.ALICE, keep=False, **options):
-    """Takes all mail out of INBOX (or copies it); .messages holds what it got, one text a message."""
-    box = work_folder(server) / f"fetched-{uuid.uuid4().hex[:8]}"
-    box.mkdir()
-    rc = write(server, "fetchmailrc", f"""
-poll {server.address} protocol {protocol} service {server.ports[protocol.rstrip("3") == "pop" and "pop3s" or "imaps"]}
-  user "{user}" password "{server.password}" ssl sslcertck sslcertfile "{server.certificate}"
-  sslcommonname "{server.hostname}" {"keep" if keep else "no keep"} fetchall no rewrite
-  mda "sh -c 'cat >{box}/$(date +%s%N)'"
-""")
-    ids = work_folder(server) / "fetchids"
-    done = run(server, ["fetchmail", "-f", rc, "-i", ids, "--nosyslog", "--nodetach", "-d0", "--invisible"], **options)
-    done.messages = [p.read_text(errors="surrogateescape") for p in sorted(box.iterdir())]
-    return done
-
-
-def mbsync(server, maildir, user=pombo.ALICE, mechanisms="PLAIN", patterns="*", extra="", **options):
-    """Syncs all folders both ways with a tree of maildirs below `maildir`. PLAIN is asked for because the SCRAM of its
-    library (Cyrus SASL 2.1.28) refuses more than 65,536 iterations, and mbsync then hangs instead of trying the next."""
-    maildir = pathlib.Path(maildir)
-    maildir.mkdir(exist_ok=True)
-    rc = write(server, "mbsyncrc", f"""
-IMAPAccount pombo
-Host {server.address}
-Port {server.ports["imaps"]}
-User {user}
-Pass "{server.password}"
-AuthMechs {mechanisms}
-SSLType IMAPS
-CertificateFile {server.certificate}
-
-IMAPStore far
-Account pombo
-
-MaildirStore near
-Path {maildir}/
-Inbox {maildir}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :far:
-Near :near:
-Patterns {patterns}
-Create Both
-Remove Both
-Expunge Both
-CopyArrivalDate yes
-SyncState *
-{extra}
-""")
-    return run(server, ["mbsync", "-c", rc, "-a", "-V"], **options)
-
-
 def s_nail(server, *args, input="", user=pombo.ALICE, **options):
     """Sends with s-nail over port 465: s_nail(s, "-s", "subject", "bob@example.test", input="text"). It connects to
     localhost: own_certificate()."""
@@ -158,63 +102,16 @@ def s_nail(server, *args, input="", user=pombo.ALICE, **options):
     return run(server, [*command, "-S", "expandaddr", *args], input=input, **options)
 
 
-class Mutt:
-    """mutt in a terminal: keys go in, screens come out. It connects to localhost: own_certificate(). PLAIN is asked for, as
-    with mbsync.
-
-    with Mutt(server) as m:
-        m.wait_for("hello")
-        m.keys("Enter")
-    """
-
-    def __init__(self, server, user=pombo.ALICE, folder="INBOX", extra=""):
-        self.server = server
-        self.socket = str(work_folder(server) / "tmux")
-        imap = f"imaps://localhost:{server.ports['imaps']}/"
-        smtp = f"smtps://{user}@localhost:{server.ports['submissions']}/"
-        rc = write(server, "muttrc", f"""
-set imap_user="{user}" imap_pass="{server.password}" folder="{imap}" spoolfile="{imap}{folder}"
-set smtp_url="{smtp}" smtp_pass="{server.password}" from="{user}" use_from=yes realname="Tester"
-set smtp_authenticators="plain" imap_authenticators="plain"
-set ssl_ca_certificates_file="{server.certificate}" ssl_verify_host=yes
-set record="" postponed="" copy=no abort_nosubject=no abort_unmodified=no sleep_time=0 wait_key=no mail_check=2 timeout=2 imap_idle=yes
-set header_cache="" message_cachedir="" quit=yes delete=yes move=no confirmappend=no confirmcreate=no beep=no
-set sort=date editor="true" hostname="client.example.net" auto_tag=no check_new=yes
-{extra}
+def mutt(server, user=pombo.ALICE):
+    """mutt in a Terminal, before its compose menu for a message from `user`. It connects to localhost: own_certificate().
+    PLAIN is asked for because the SCRAM of its library (Cyrus SASL 2.1.28) refuses more than 65,536 iterations."""
+    smtp = f"smtps://{user}@localhost:{server.ports['submissions']}/"
+    rc = write(server, "muttrc", f"""
+set smtp_url="{smtp}" smtp_pass="{server.password}" smtp_authenticators="plain" from="{user}" realname="Tester"
+set ssl_ca_certificates_file="{server.certificate}" ssl_verify_host=yes hostname="client.example.net"
+set folder="{work_folder(server)}" record="" copy=no editor="true" abort_unmodified=no sleep_time=0 wait_key=no quit=yes
 """)
-        self.command = f"mutt -F {shlex.quote(str(rc))}"
-
-    def tmux(self, *args, check=True):
-        return run(self.server, ["tmux", "-f", "/dev/null", "-S", self.socket, *args], check=check).stdout
-
-    def __enter__(self):
-        self.tmux("new-session", "-d", "-x", "132", "-y", "40", "-s", "mutt", self.command)
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(subprocess.SubprocessError):
-            self.tmux("kill-server", check=False)
-
-    def keys(self, *keys):
-        """tmux's names for keys ("Enter", "C-g"), or text to type."""
-        for key in keys:
-            self.tmux("send-keys", "-t", "mutt", key)
-
-    def screen(self):
-        return self.tmux("capture-pane", "-p", "-t", "mutt", check=False)
-
-    def wait_for(self, text, timeout=15 * pombo.SLOW):
-        deadline = time.monotonic() + timeout
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < deadline, f"mutt does not show {text!r}:\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def wait_for_end(self, timeout=15 * pombo.SLOW):
-        deadline = time.monotonic() + timeout
-        while self.screen():
-            assert time.monotonic() < deadline, f"mutt does not end:\n{self.screen()}"
-            time.sleep(0.05)
+    return Terminal(work_folder(server), ["mutt", "-n", "-F", rc, "-f", "/dev/null"])
 
 
 def sslscan(server, service, **options):

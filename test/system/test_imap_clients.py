@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pombo import ALICE, PASSWORD, SLOW
+from terminal import Terminal
 
 MESSAGE = "From: Ann <ann@example.net>\r\nTo: alice@example.test\r\nSubject: number %d\r\nDate: Sun, 1 Feb 2026 10:00:00 +0000\r\n\r\nText %d.\r\n"
 
@@ -167,38 +168,7 @@ def test_mbsync_both_ways(make_server, tmp_path):
     assert not re.search(r"[+*#][1-9]", last), last
 
 
-# ---- a terminal ----
-
-class Terminal:
-    """A program in a terminal that is driven by keys and looked at (tmux)."""
-
-    def __init__(self, folder, command, env):
-        self.socket = folder / "tmux"
-        settings = [f"{k}={v}" for k, v in env.items()]
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "50", "env", *settings, *command)
-
-    def tmux(self, *args):
-        return run("tmux", "-S", self.socket, *args).stdout
-
-    def keys(self, *keys):
-        self.tmux("send-keys", *keys)
-
-    def screen(self):
-        return self.tmux("capture-pane", "-p")
-
-    def wait(self, text, timeout=20 * SLOW, nudge=None):
-        """`nudge`: a key for programs that look at the network only when one is pressed."""
-        deadline = time.monotonic() + timeout
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < deadline, f"no {text!r} on\n{screen}"
-            if nudge:
-                self.keys(nudge)
-            time.sleep(0.2 if nudge else 0.05)
-        return screen
-
-    def close(self):
-        run("tmux", "-S", self.socket, "kill-server", check=False)
-
+# ---- mutt ----
 
 def muttrc(server, folder, extra=""):
     return f"""
@@ -234,7 +204,7 @@ def test_mutt(make_server, tmp_path, program, extra):
     fill(s, 8)
     rc = tmp_path / "muttrc"
     rc.write_text(muttrc(s, tmp_path, extra))
-    t = Terminal(tmp_path, [program, "-n", "-F", rc], {"HOME": tmp_path, "TERM": "screen", "LC_ALL": "C.UTF-8"})
+    t = Terminal(tmp_path, [program, "-n", "-F", rc])
     try:
         t.wait("number 8")
         t.keys("1", "Enter", "Enter")
