@@ -282,6 +282,23 @@ static void proxy_header(void **state)
 	turns(&r, 5);
 	assert_heard(fds[5], "421 too many of you\r\n");
 	(void)close(fds[5]);
+	/* an IPv6 client is its /64 */
+	fds[5] = client(&r, "127.0.0.9");
+	say(fds[5], "PROXY TCP6 2001:db8::1:2:3:4 2001:db8::1 4711 25\r\n");
+	turns(&r, 5);
+	assert_heard(fds[5], "220 hello\r\n");
+	(void)close(fds[5]);
+	turns(&r, 5);
+	(void)close(fds[2]);
+	fds[2] = client(&r, "127.0.0.9");
+	say(fds[2], "PROXY TCP6 2001:db8::78 2001:db8::1 4711 25\r\n");
+	turns(&r, 5);
+	assert_heard(fds[2], "220 hello\r\n");
+	fds[5] = client(&r, "127.0.0.9");
+	say(fds[5], "PROXY TCP6 2001:db8:0:0:ffff:: 2001:db8::1 4711 25\r\n");
+	turns(&r, 5);
+	assert_heard(fds[5], "421 too many of you\r\n");
+	(void)close(fds[5]);
 	for (int i = 0; i < 5; i++)
 		(void)close(fds[i]);
 	turns(&r, 5);
