@@ -212,6 +212,7 @@ def test_format_refuses_to_check_nothing(tmp_path):
 def documents(tree):
     (tree / "doc").mkdir()
     (tree / "meson.build").write_text("a = dependency('libevent')\nb = dependency('threads')\n")
+    (tree / "src/base/meson.build").write_text("dependencies: [a, b]\n")
     (tree / "doc/dependencies.md").write_text("`libevent` turns the loop\n")
     (tree / "README.md").write_text("see [the list](doc/dependencies.md) and [a page](https://example.org/x)\n")
     (tree / "src/base/README").write_text("line\n" * 5)
@@ -230,6 +231,7 @@ def test_docs_accept_the_good_tree(documents):
         ("src/base/README", "short\n", "src/base/README: 1 lines"),
         ("src/io/x.c", GOOD_C, "src/io: no README"),
         ("meson.build", "a = dependency('libnew', version: '>=2')\n", "nothing about `libnew`"),
+        ("meson.build", "c = dependency('libevent')\n", "asks for libevent, which nothing uses"),
         ("doc/man/pombo.1", ".TH\n.Xy\n", "mandoc"),
     ],
 )
