@@ -292,6 +292,8 @@ static int add_row(struct rows_work *x, uint32_t uid, const struct state_entry *
 	}
 	row = &x->rows[x->count];
 	rc = read_row(x, uid, e, row);
+	if (rc == -ENOENT && e->gone)
+		return 1; /* pruned since the snapshot was taken: its file is gone */
 	if (rc == -EMSGSIZE && x->count > 0) {
 		x->next = uid;
 		return 0;
@@ -409,14 +411,20 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 /* ---- bytes of one message ---- */
 
 /* 1 with the facts of a UID that is there, expunged or not; 0 none; negative errno. */
-static int find_copy(struct store_reader *r, const struct box *box, uint32_t uid, struct facts_entry *ret)
+static int find_copy(struct store_reader *r, const struct box *box, uint32_t uid, struct facts_entry *ret,
+		     bool *ret_live)
 {
 	struct facts_cache cache = {.no = UINT32_MAX};
 	struct page page;
+	uint32_t i;
 	int rc = box_state(r, box, state_page_no(uid), &page);
 
-	if (rc <= 0 || page_find(&page, uid % STATE_SLOTS) == page.count)
-		return rc < 0 ? rc : 0;
+	if (rc <= 0)
+		return rc;
+	i = page_find(&page, uid % STATE_SLOTS);
+	if (i == page.count)
+		return 0;
+	*ret_live = page_is_live(&page, i);
 	rc = box_facts(r, box, uid, &cache, ret);
 	return rc < 0 ? rc : 1;
 }
@@ -426,7 +434,8 @@ static enum store_outcome bytes_in(struct store_reader *r, const struct box *box
 {
 	struct facts_entry facts;
 	struct whereabouts w;
-	int rc = find_copy(r, box, uid, &facts);
+	bool live = false;
+	int rc = find_copy(r, box, uid, &facts, &live);
 
 	if (rc == 0)
 		return STORE_NO_MESSAGE;
@@ -437,6 +446,8 @@ static enum store_outcome bytes_in(struct store_reader *r, const struct box *box
 
 		rc = append_bytes(r, &w, offset, left < length ? left : length, out);
 	}
+	if (rc == -ENOENT)
+		return live ? reader_damaged(r, "a content file is missing") : STORE_NO_MESSAGE;
 	if (rc < 0)
 		return box_outcome(r, rc);
 	*ret_size_bytes = facts.size_bytes;

@@ -97,14 +97,14 @@ struct log_entry {
 	struct uid_range range;
 };
 
-/* The oldest expunge that is due. 1, 0, negative errno. */
+/* The oldest expunge, if it is due. 1, 0, negative errno. */
 static int next_due(struct prune *p, int64_t before_s, struct log_entry *ret)
 {
 	struct sql_stmt *st = sql_use(p->w->sql, SQL_expunge_log_next);
-	int rc;
+	int rc = sql_step(st);
 
-	sql_bind_i64(st, 1, before_s);
-	rc = sql_step(st);
+	if (rc > 0 && sql_i64(st, 5) > before_s)
+		rc = 0;
 	if (rc > 0)
 		*ret = (struct log_entry){sql_u64(st, 0),
 					  sql_u64(st, 1),

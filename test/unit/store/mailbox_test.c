@@ -2,6 +2,9 @@
  * What the jobs on a mailbox answer, and every field of the rows that readers get. */
 #include "trial.h"
 
+#include "store/bulk.h"
+#include "store/content_private.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -397,14 +400,7 @@ static void test_copy_answers(void **state)
 	assert_int_equal(to.rows[0].flags, STORE_SEEN);
 	/* The bytes of a copy outlive the source. */
 	assert_int_equal(trial_expunge(t, 1, inbox, (struct uid_range){1, 9}, true), STORE_OK);
-	{
-		struct prune_job p;
-
-		prune_job_init(&p);
-		p.wall_s = (int64_t)1 << 40;
-		assert_int_equal(trial_run(t, &p.job), STORE_OK);
-		store_job_fini(&p.job);
-	}
+	trial_prune(t);
 	assert_int_equal(trial_rows(t, "message"), 3);
 	assert_int_equal(trial_read(t, 1, archive, 2).n, strlen(header) + 4);
 	assert_int_equal(copy(t, &j, archive, (struct uid_range){2, 2}, "INBOX", true), STORE_OK);
@@ -447,6 +443,68 @@ static void test_copy_over_quota(void **state)
 	assert_int_equal(usage.used_bytes, 8 * 18);
 	assert_int_equal(usage.limit_bytes, 150);
 	assert_int_equal(usage.used_messages, 8);
+}
+
+/* A copy in slices that meets the quota half-way: nothing of it is seen, and its references are given back. */
+static void test_long_copy_over_quota(void **state)
+{
+	struct bulk_limits limits = bulk_limits;
+	struct trial *t = *state;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL), archive = trial_box(t, 1, "Archive", NULL);
+	struct account_quota_job q;
+	struct copy_job j;
+
+	bulk_limits.copy_direct = 5;
+	bulk_limits.copy_slice = 3;
+	fill(t, 20);
+	account_quota_job_init(&q);
+	q.address = VIEW_LIT("a@example.org");
+	q.quota_bytes = 30 * 18;
+	assert_int_equal(trial_run(t, &q.job), STORE_OK);
+	store_job_fini(&q.job);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 20}, "Archive", false), STORE_OVER_QUOTA);
+	store_job_fini(&j.job);
+	assert_string_equal(trial_uids(t, 1, archive), "");
+	assert_true(trial_rows(t, "uid_staged") > 0);
+	/* Others may use the mailbox at once, and the next long job finds no trace. */
+	assert_int_equal(trial_append(t, 1, "Archive", header, VIEW_EMPTY, 0), 1);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 9}, "Archive", false), STORE_OK);
+	assert_string_equal(trial_ranges(t, j.ret_targets, j.ret_target_count), "2:10");
+	store_job_fini(&j.job);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 20}, "Archive", false), STORE_OVER_QUOTA);
+	store_job_fini(&j.job);
+	trial_reopen(t);
+	assert_int_equal(trial_rows(t, "uid_staged"), 0);
+	assert_string_equal(trial_uids(t, 1, archive), "1:10");
+	assert_int_equal(trial_expunge(t, 1, inbox, (struct uid_range){1, 99}, true), STORE_OK);
+	assert_int_equal(trial_expunge(t, 1, archive, (struct uid_range){1, 99}, true), STORE_OK);
+	trial_prune(t);
+	assert_int_equal(trial_rows(t, "message"), 0);
+	assert_int_equal(trial_rows(t, "message_refs"), 0);
+	bulk_limits = limits;
+}
+
+/* The file of a message that is still there is missing: said loudly. Of one that was expunged: it was pruned. */
+static void test_missing_file(void **state)
+{
+	struct trial *t = *state;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL), size;
+	char *p = arena_alloc(&t->arena, 100000);
+	struct buf out = BUF_INIT(200000);
+	struct box_rows rows;
+
+	(void)trial_append(t, 1, "INBOX", header, view_from(p, 100000), 0);
+	rows = rows_of(t, (struct rows_query){.mailbox = inbox, .fields = ROW_MESSAGE_ID});
+	assert_int_equal(content_unlink(t->store, rows.rows[0].message_id), 0);
+	assert_int_equal(box_bytes(t->reader, 1, inbox, 1, 50000, 10, &out, &size), STORE_TEMPORARY);
+	assert_non_null(strstr(store_reader_error(t->reader), "missing"));
+	assert_int_equal(box_bytes(t->reader, 1, inbox, 1, 0, 5, &out, &size), STORE_OK);
+	assert_int_equal(trial_expunge(t, 1, inbox, (struct uid_range){1, 1}, true), STORE_OK);
+	assert_int_equal(box_bytes(t->reader, 1, inbox, 1, 50000, 10, &out, &size), STORE_NO_MESSAGE);
+	rows = rows_of(t, (struct rows_query){
+			      .mailbox = inbox, .fields = ROW_MESSAGE, .inline_max = 200000, .with_expunged = true});
+	assert_int_equal(rows.count, 0);
+	buf_fini(&out);
 }
 
 static void test_append_refusals(void **state)
@@ -497,6 +555,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_expunge_answers, start, end),
 	    cmocka_unit_test_setup_teardown(test_copy_answers, start, end),
 	    cmocka_unit_test_setup_teardown(test_copy_over_quota, start, end),
+	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, end),
+	    cmocka_unit_test_setup_teardown(test_missing_file, start, end),
 	    cmocka_unit_test_setup_teardown(test_append_refusals, start, end),
 	};
 

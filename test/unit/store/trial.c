@@ -265,6 +265,16 @@ const char *trial_uids(struct trial *t, uint64_t account, uint64_t mailbox)
 	return trial_ranges(t, uids.ranges, uids.count);
 }
 
+void trial_prune(struct trial *t)
+{
+	struct prune_job j;
+
+	prune_job_init(&j);
+	j.wall_s = (int64_t)1 << 40;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+}
+
 uint64_t trial_rows(struct trial *t, const char *table)
 {
 	struct buf text = BUF_INIT(200);

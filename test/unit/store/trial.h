@@ -57,6 +57,8 @@ const char *trial_ranges(struct trial *t, const struct uid_range *ranges, size_t
 /* The UIDs that exist, in that form. */
 const char *trial_uids(struct trial *t, uint64_t account, uint64_t mailbox);
 
+/* Everything expunged or deleted so far is dropped, as if its time had passed. */
+void trial_prune(struct trial *t);
 /* How many rows a table has. */
 uint64_t trial_rows(struct trial *t, const char *table);
 
