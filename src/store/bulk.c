@@ -25,15 +25,10 @@ static int set_overlay(struct writer *w, uint64_t mailbox, bool on)
 	return sql_run(st);
 }
 
-static int abandon(struct writer *w, uint64_t mailbox, bool *ret_done);
-
 int bulk_begin(struct writer *w, struct bulk *b, struct mbox *m, const struct store_job *job)
 {
-	bool done = false;
 	int rc = mbox_flush(w, m);
 
-	while (rc == 0 && !done)
-		rc = abandon(w, m->id, &done); /* of a job that failed before; as a rule there is nothing */
 	if (rc < 0)
 		return rc;
 	writer_claim(w, m->id, job);
@@ -240,8 +235,7 @@ static int staged_next(struct writer *w, uint64_t from, uint64_t last, bool *ret
 	return rc < 0 ? rc : 0;
 }
 
-/* A slice of forgetting the staged pages of a mailbox that was not switched. */
-static int abandon(struct writer *w, uint64_t mailbox, bool *ret_done)
+int bulk_abandon(struct writer *w, uint64_t mailbox, bool *ret_done)
 {
 	uint64_t first, last, key, uidnext;
 	bool any, overlay;
@@ -270,7 +264,7 @@ static int recover_slice(struct writer *w, bool *ret_more)
 		return rc;
 	rc = read_uidnext(w, key >> 24, &uidnext, &overlay);
 	if (rc == 0)
-		rc = overlay ? merge_side(w, key >> 24, &done) : abandon(w, key >> 24, &done);
+		rc = overlay ? merge_side(w, key >> 24, &done) : bulk_abandon(w, key >> 24, &done);
 	return rc;
 }
 

@@ -50,6 +50,9 @@ must_check int bulk_merge(struct writer *w, const struct bulk *b, bool *ret_done
 /* Are there more than `direct_pages` pages that hold `ranges`? */
 must_check int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, uint32_t direct_pages,
 			      bool *ret);
+/* A slice of forgetting the staged pages of a mailbox whose job failed before the switch. Until *ret_done nobody else may use it: its
+ * new copies hold references under UIDs that others would get. */
+must_check int bulk_abandon(struct writer *w, uint64_t mailbox, bool *ret_done);
 /* At open: ends what a crash left. */
 must_check int bulk_recover(struct writer *w);
 

@@ -125,6 +125,10 @@ static enum attempt attempt(struct group *g)
 		return attempt_of(rc);
 	}
 	store_crash_point("group-begun");
+	g->w->error_what = "forgetting what a failed job staged";
+	rc = writer_clean(g->w);
+	if (rc < 0)
+		return attempt_of(rc);
 	a = run_jobs(g);
 	if (a != ATTEMPT_COMMITTED)
 		return a;
@@ -153,9 +157,9 @@ static void tell_caches(struct group *g)
 		store_unlink_later(g->store, w->unlinks[i]);
 }
 
-static void end_job(struct writer *w, struct store_job *job)
+static void end_job(struct writer *w, struct store_job *job, bool failed)
 {
-	writer_release(w, job);
+	writer_release(w, job, failed);
 	if (job->forget && job->progress)
 		job->forget(job);
 	job->progress = NULL;
@@ -177,7 +181,7 @@ static void succeed(struct group *g)
 		if (job->state == JOB_AGAIN && job->advance && job->progress)
 			job->advance(job);
 		if (job->state == JOB_FINISHED)
-			end_job(w, job);
+			end_job(w, job, false);
 		if (job->state == JOB_WAITING)
 			job->state = JOB_AGAIN;
 	}
@@ -189,7 +193,7 @@ static void fail_job(struct group *g, struct store_job *job, enum store_outcome 
 	job->state = JOB_FINISHED;
 	job->outcome = outcome;
 	job->commit = g->w->commit;
-	end_job(g->w, job);
+	end_job(g->w, job, true);
 }
 
 static void fail_all(struct group *g, enum store_outcome outcome)

@@ -2,6 +2,7 @@
  * What the writer keeps in memory between statements: accounts, counters, claims; and the end of a group. */
 #include "store/writer.h"
 
+#include "store/bulk.h"
 #include "store/mbox.h"
 #include "store/store_private.h"
 
@@ -185,15 +186,42 @@ void writer_claim(struct writer *w, uint64_t mailbox, const struct store_job *jo
 		if (w->claims[i].mailbox == mailbox && w->claims[i].job == job)
 			return;
 	w->claims = grow(w->claims, w->claim_count, &w->claim_cap, sizeof *w->claims);
-	w->claims[w->claim_count++] = (struct claim){mailbox, job};
+	w->claims[w->claim_count++] = (struct claim){mailbox, job, false};
 }
 
-void writer_release(struct writer *w, const struct store_job *job)
+void writer_release(struct writer *w, const struct store_job *job, bool failed)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->claim_count; i++) {
+		struct claim claim = w->claims[i];
+
+		if (claim.job == job && !failed)
+			continue;
+		if (claim.job == job)
+			claim.job = NULL;
+		w->claims[kept++] = claim;
+	}
+	w->claim_count = kept;
+}
+
+int writer_clean(struct writer *w)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < w->claim_count && rc == 0; i++)
+		if (!w->claims[i].job)
+			rc = bulk_abandon(w, w->claims[i].mailbox, &w->claims[i].clean);
+	return rc;
+}
+
+/* Claims of failed jobs that this group has cleaned up after. */
+static void drop_clean_claims(struct writer *w)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < w->claim_count; i++)
-		if (w->claims[i].job != job)
+		if (w->claims[i].job || !w->claims[i].clean)
 			w->claims[kept++] = w->claims[i];
 	w->claim_count = kept;
 }
@@ -337,6 +365,7 @@ void writer_settle(struct writer *w)
 	for (size_t i = 0; i < w->touched_acct_count; i++)
 		w->touched_accts[i]->listed = false;
 	mbox_settle(w);
+	drop_clean_claims(w);
 	forget_group(w);
 	while (w->accts.count > ACCTS_KEPT)
 		writer_forget_acct(w, w->acct_oldest->id);

@@ -59,10 +59,12 @@ struct acct {
 	struct acct *newer, *older;
 };
 
-/* A bulk job's hold on a mailbox: other jobs on it are put off. Outlives rollbacks; ends with the job. */
+/* A bulk job's hold on a mailbox: other jobs on it are put off. Outlives rollbacks; ends with the job, or, when the job failed, once
+ * what it staged is forgotten (writer_clean()). */
 struct claim {
 	uint64_t mailbox;
-	const struct store_job *job;
+	const struct store_job *job; /* NULL: failed */
+	bool clean;
 };
 
 struct writer {
@@ -125,7 +127,9 @@ void writer_forget_mbox(struct writer *w, uint64_t mailbox);
 /* Is it held by a job other than `job`? Then STEP_AGAIN. */
 bool writer_is_busy(const struct writer *w, uint64_t mailbox, const struct store_job *job);
 void writer_claim(struct writer *w, uint64_t mailbox, const struct store_job *job);
-void writer_release(struct writer *w, const struct store_job *job); /* all of the job's */
+void writer_release(struct writer *w, const struct store_job *job, bool failed); /* all of the job's */
+/* At the start of a group: a slice of forgetting what failed jobs staged. */
+must_check int writer_clean(struct writer *w);
 /* Its pages, and unless it is staging its counts, will be written; a CHANGE_MAILBOX will be told. */
 void mbox_touch(struct writer *w, struct mbox *m);
 /* The next modseq, for all that one job does to the mailbox. */
