@@ -112,6 +112,7 @@ void authd_init(struct authd *a, struct event_base *base, size_t threads)
 {
 	memset(a, 0, sizeof *a);
 	a->base = base;
+	a->life_ms = AUTHD_LIFE_MS;
 	a->slowed_max_ms = AUTHD_SLOWED_MS;
 	a->next_exchange = random_u64() >> 1; /* another one after a restart: a stale id finds nothing */
 	map_init(&a->exchanges);

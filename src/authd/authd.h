@@ -13,6 +13,7 @@ enum {
 	AUTHD_SECRET_BYTES = 32,
 	AUTHD_SEEN_MAX = 262144,
 	AUTHD_QUEUE_MAX = 256,
+	AUTHD_LIFE_MS = 60 * 1000,
 	AUTHD_SLOWED_MS = 10 * 1000, /* then: temporary */
 };
 
@@ -29,6 +30,7 @@ struct authd {
 	struct recall seen; /* account and network → when it last logged in from there */
 	struct map exchanges; /* id → struct exchange */
 	uint64_t next_exchange;
+	uint64_t life_ms; /* of an exchange whose client says nothing */
 	uint64_t slowed_max_ms; /* how long a login is held up where guessing is slowed */
 	uint8_t secret[AUTHD_SECRET_BYTES]; /* the store's: for fake salts */
 	bool has_secret;

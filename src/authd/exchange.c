@@ -158,7 +158,7 @@ void exchange_challenge(struct exchange *x, struct view challenge)
 	x->state = EXCHANGE_CLIENT;
 	(void)auth_send_challenge(x->client->channel, x->request, &m);
 	x->request = 0;
-	exchange_set_timer(x, EXCHANGE_LIFE_MS);
+	exchange_set_timer(x, x->authd->life_ms);
 }
 
 void exchange_granted(struct exchange *x, struct view grant)

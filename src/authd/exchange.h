@@ -13,10 +13,7 @@
  *     ^___ challenge (SCRAM: after STORE)
  *
  * It ends early when the client's front end goes, cancels, or takes over a minute. */
-enum {
-	EXCHANGES_MAX = 4096,
-	EXCHANGE_LIFE_MS = 60 * 1000, /* for the client's next message */
-};
+enum { EXCHANGES_MAX = 4096 };
 
 enum exchange_state { EXCHANGE_CLIENT, EXCHANGE_STORE, EXCHANGE_SLOWED, EXCHANGE_VERIFY, EXCHANGE_GRANT };
 

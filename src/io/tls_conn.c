@@ -14,7 +14,7 @@
 enum { KEPT_MAX = 256 * 1024, TEXT_MAX = 128, EXPORTER_BYTES = 32 };
 
 struct tls_conn {
-	SSL *ssl;
+	SSL *ssl; /* NULL until the client said something: one that never does costs little */
 	struct tls_server *server;
 	struct buf *wire;
 	struct view feed; /* not read yet, lent */
@@ -90,19 +90,24 @@ static BIO *bio_new(struct tls_conn *c)
 struct tls_conn *tls_conn_new(struct tls_server *server, struct buf *wire)
 {
 	struct tls_conn *c = xcalloc(1, sizeof *c);
-	BIO *bio = bio_new(c);
 
 	c->server = tls_server_ref(server);
 	c->wire = wire;
 	c->feed = VIEW_EMPTY;
 	buf_init(&c->kept, KEPT_MAX);
 	buf_init(&c->text, TEXT_MAX);
-	c->ssl = SSL_new(tls_server_ctx(server));
+	return c;
+}
+
+static void begin(struct tls_conn *c)
+{
+	BIO *bio = bio_new(c);
+
+	c->ssl = SSL_new(tls_server_ctx(c->server));
 	if (!c->ssl)
 		abort(); /* memory */
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
-	return c;
 }
 
 void tls_conn_free(struct tls_conn **cp)
@@ -177,7 +182,7 @@ static bool has_cipher(const struct tls_conn *c)
 
 bool tls_conn_has_more(const struct tls_conn *c)
 {
-	return c->state <= TLS_OPEN && (has_cipher(c) || SSL_pending(c->ssl) > 0);
+	return c->state <= TLS_OPEN && (has_cipher(c) || (c->ssl && SSL_pending(c->ssl) > 0));
 }
 
 void tls_conn_handshake(struct tls_conn *c)
@@ -186,6 +191,8 @@ void tls_conn_handshake(struct tls_conn *c)
 
 	if (c->state != TLS_HANDSHAKE)
 		return;
+	if (!c->ssl)
+		begin(c);
 	ERR_clear_error();
 	rc = SSL_do_handshake(c->ssl);
 	if (rc == 1)

@@ -519,6 +519,13 @@ static void ends_in_the_middle(void **state)
 	channel_free(&r.front);
 	r.front = other;
 	assert_string_equal(step(&r, VIEW_LIT("user")), "challenge");
+	/* nobody says anything for too long */
+	r.authd.life_ms = 50;
+	assert_string_equal(start_and_hear(&r, "LOGIN", VIEW_EMPTY, false), "challenge");
+	assert_int_equal(r.authd.exchanges.count, 2);
+	turn(&r, r.answers + 1, 150);
+	assert_int_equal(r.authd.exchanges.count, 1); /* the former one has its minute */
+	assert_string_equal(step(&r, VIEW_LIT("user")), "denied temporary");
 	/* the front end goes while argon2 runs, while the store thinks, between messages */
 	start(&r, "PLAIN", VIEW_LIT("\0user\0pencil"), true, "192.0.2.1");
 	turn(&r, r.answers + 1, 4);
