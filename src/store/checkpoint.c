@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -245,14 +246,19 @@ static int start_thread(struct checkpoint *c)
 	struct buf path = BUF_INIT(8192);
 	struct sql_options o = {store_path(c->store, "pombo.db", &path), SQL_WRITER, false, 256, 10000};
 	int rc = sql_open(c->store->driver, &o, &c->sql);
+	sigset_t all, old;
 
 	if (rc == 0) {
 		c->wal_fd = openat(c->store->dir_fd, "pombo.db-wal", O_WRONLY | O_CLOEXEC);
 		rc = c->wal_fd < 0 ? -errno : 0;
 	}
 	buf_fini(&path);
-	if (rc == 0)
-		rc = -pthread_create(&c->thread, NULL, run, c);
+	if (rc < 0)
+		return rc;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the caller's */
+	rc = -pthread_create(&c->thread, NULL, run, c);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	c->has_thread = rc == 0;
 	return rc;
 }

@@ -17,7 +17,10 @@
  *   -EIO      writing or fsync failed, or the outcome of a commit is unknown: the store is fatal (writer)
  *   -EUCLEAN  the database is damaged
  *   -EROFS, -ENOMEM, -EPROTO (anything else)
- * sql_error_text() has the driver's words. */
+ * sql_error_text() has the driver's words.
+ *
+ * A transaction is all or nothing, without savepoints: what must be left out of it is left out by running it again (group.h), which
+ * is also the answer to -EAGAIN. So whatever runs inside one must be able to run twice. */
 struct sql; /* one connection */
 struct sql_stmt;
 
