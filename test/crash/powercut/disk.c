@@ -170,6 +170,17 @@ static void find_paths(struct disk *d, bool of_folders)
 	}
 }
 
+/* A name holds one file: the one made last, where the removal of an earlier one is not there. */
+static void drop_covered(struct disk *d)
+{
+	for (uint32_t i = 1; i < d->r->file_count; i++)
+		for (uint32_t k = i + 1; k < d->r->file_count && d->paths[i]; k++)
+			if (d->paths[k] && strcmp(d->paths[i], d->paths[k]) == 0) {
+				free(d->paths[i]);
+				d->paths[i] = NULL;
+			}
+}
+
 /* ---- bytes ---- */
 
 struct image {
@@ -308,7 +319,7 @@ static void write_out(const char *path, const struct image *m)
 
 	if (fd < 0 || (m->size > 0 && pwrite(fd, m->bytes, m->size, 0) != (ssize_t)m->size)) {
 		perror(path);
-		abort();
+		_exit(DISK_UNMADE);
 	}
 	fd_close(&fd);
 }
@@ -338,9 +349,10 @@ void disk_make(const struct record *r, const struct cut *cut, const char *dir)
 	d.paths[0] = xstrdup(dir);
 	find_paths(&d, true);
 	find_paths(&d, false);
+	drop_covered(&d);
 	for (uint32_t i = 1; i < r->file_count; i++) {
 		if (d.paths[i] && r->files[i].is_folder && mkdir(d.paths[i], 0700) < 0)
-			abort();
+			_exit(DISK_UNMADE);
 	}
 	for (uint32_t i = 1; i < r->file_count; i++)
 		if (d.paths[i] && !r->files[i].is_folder)

@@ -37,7 +37,8 @@ struct cut {
 
 const char *cut_writes_name(enum cut_writes writes);
 const char *cut_names_name(enum cut_names names);
-/* Lays it out in `dir`, an empty folder. */
+enum { DISK_UNMADE = 3 };
+/* Lays it out in `dir`, an empty folder. Ends the process with DISK_UNMADE when that fails. */
 void disk_make(const struct record *r, const struct cut *cut, const char *dir);
 
 /* Repeatable numbers for the test. */

@@ -33,6 +33,7 @@ struct run {
 	struct ledger *ledger;
 	struct dice dice;
 	bool large;
+	uint64_t checkpoints;
 	uint64_t last_folder_id; /* for life.revisit */
 };
 
@@ -332,8 +333,24 @@ static void see_all(struct run *r)
 	buf_fini(&why);
 }
 
+/* A checkpoint is done, so the next commit starts the WAL over. A long one over a short one shows best what a torn start would
+ * do: they take turns. */
+static void start_wal_over(struct run *r)
+{
+	if (record_get()->syncs[SYNC_WAL_RESTART] % 2 == 0)
+		deliver_some(r, 1, 500);
+	else
+		deliver_some(r, GROUP_MAX, STORE_INLINE_MAX);
+}
+
 static void one_step(struct run *r)
 {
+	struct store_figures figures;
+
+	store_figures(r->store, &figures);
+	if (figures.checkpoints != r->checkpoints)
+		start_wal_over(r);
+	r->checkpoints = figures.checkpoints;
 	switch (dice_below(&r->dice, 8)) {
 	case 0:
 	case 1:

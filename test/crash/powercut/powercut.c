@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, WHY_BYTES = 400, STRETCHES = 2, STRETCH = 8, NEAR = 300 };
+enum { WORKERS = 2, WHY_BYTES = 400, STRETCHES = 2, STRETCH = 8 };
 
 static const struct life lives[] = {
     {.create = true, .groups = 12},
@@ -62,6 +62,7 @@ struct trial {
 /* Result of the cuts, in memory shared with the workers. */
 struct verdict {
 	uint32_t lost; /* how many failed */
+	bool broken; /* a disk could not be laid out: says nothing about the store */
 	char why[WHY_BYTES]; /* the first that did */
 };
 
@@ -140,6 +141,15 @@ static uint32_t find_sync(enum sync_class class, uint32_t n)
 	return 0;
 }
 
+static uint32_t next_sync(uint32_t from)
+{
+	const struct record *r = record_get();
+
+	while (from < r->op_count && r->ops[from].kind != OP_SYNC)
+		from++;
+	return from;
+}
+
 static uint32_t next_mark(uint32_t from)
 {
 	const struct record *r = record_get();
@@ -149,7 +159,8 @@ static uint32_t next_mark(uint32_t from)
 	return from < r->op_count ? from + 1 : r->op_count;
 }
 
-/* Somewhere after one of the syncs of `class` (any: SYNC_NONE): soon, right after the next promise, or anywhere. */
+/* Somewhere after one of the syncs of `class` (any: SYNC_NONE): before the next sync, right after the next promise, or
+ * anywhere. */
 static uint32_t draw_moment(struct dice *d, enum sync_class class)
 {
 	const struct record *r = record_get();
@@ -162,7 +173,7 @@ static uint32_t draw_moment(struct dice *d, enum sync_class class)
 	case 0:
 	case 1:
 	case 2:
-		from += dice_below(d, 1 + dice_below(d, NEAR));
+		from += 1 + dice_below(d, next_sync(from + 1) - from);
 		break;
 	case 3:
 		return next_mark(from);
@@ -188,6 +199,8 @@ static struct cut draw_cut(struct trial *t, enum sync_class without)
 	if (c.at > record_get()->op_count)
 		c.at = record_get()->op_count;
 	c.writes = dice_below(&t->dice, WRITES_KINDS);
+	if (without != SYNC_NONE && (c.writes == WRITES_ALL || dice_below(&t->dice, 3) == 0))
+		c.writes = WRITES_LAST; /* the hardest */
 	c.names = dice_below(&t->dice, NAMES_KINDS);
 	c.seed = dice_u64(&t->dice);
 	return c;
@@ -227,7 +240,10 @@ static void end_cut(struct verdict *v)
 {
 	int status = 0;
 
-	if (wait(&status) > 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+	(void)wait(&status);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == DISK_UNMADE)
+		v->broken = true;
+	else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		v->lost++;
 		if (v->why[0] == '\0')
 			(void)snprintf(v->why, sizeof v->why, "the check died with status %d", status);
@@ -240,8 +256,8 @@ static uint32_t try_cuts(struct trial *t, const struct cut *cuts, uint32_t n, st
 	uint32_t started = 0, running = 0;
 
 	memset(v, 0, sizeof *v);
-	while ((started < n && v->lost == 0) || running > 0) {
-		if (started < n && v->lost == 0 && running < WORKERS) {
+	while ((started < n && v->lost == 0 && !v->broken) || running > 0) {
+		if (started < n && v->lost == 0 && !v->broken && running < WORKERS) {
 			(void)start_cut(t, &cuts[started++], v);
 			running++;
 		} else {
@@ -285,17 +301,19 @@ static bool prove_kept(struct trial *t, struct verdict *v)
 	uint32_t tried = try_cuts(t, cuts, n, v);
 
 	free(cuts);
-	if (v->lost == 0)
+	if (v->broken)
+		printf("FAILED  all syncs: a disk could not be laid out\n");
+	else if (v->lost == 0)
 		printf("ok      all syncs: nothing lost in %u cuts\n", tried);
 	else
 		printf("FAILED  all syncs: %s\n", v->why);
-	return v->lost == 0;
+	return v->lost == 0 && !v->broken;
 }
 
 static bool prove_needed(struct trial *t, enum sync_class class, struct verdict *v)
 {
 	const char *name = sync_class_name(class), *why = why_harmless(class);
-	uint32_t n = why ? t->options->cuts / 10 : t->options->cuts * 4;
+	uint32_t n = why ? t->options->cuts / 10 : t->options->cuts * 8;
 	struct cut *cuts;
 	uint32_t tried;
 
@@ -306,7 +324,9 @@ static bool prove_needed(struct trial *t, enum sync_class class, struct verdict 
 	cuts = draw_cuts(t, class, n);
 	tried = try_cuts(t, cuts, n, v);
 	free(cuts);
-	if (v->lost && !why)
+	if (v->broken)
+		printf("FAILED  without %s: a disk could not be laid out\n", name);
+	else if (v->lost && !why)
 		printf("ok      without %s: noticed after %u cuts: %s\n", name, tried, v->why);
 	else if (!v->lost && why)
 		printf("ok      without %s: nothing lost in %u cuts: %s\n", name, tried, why);
@@ -314,7 +334,7 @@ static bool prove_needed(struct trial *t, enum sync_class class, struct verdict 
 		printf("FAILED  without %s: not noticed in %u cuts\n", name, tried);
 	else
 		printf("FAILED  without %s: %s\n", name, v->why);
-	return (v->lost != 0) == !why;
+	return !v->broken && (v->lost != 0) == !why;
 }
 
 static bool prove(struct trial *t)
