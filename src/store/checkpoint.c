@@ -73,7 +73,7 @@ static int lengthen_step(struct checkpoint *c, const char *zeros, uint64_t wante
 }
 
 /* A WAL that cannot be lengthened ahead (disk full) is no error: the commit will say so if it matters. */
-static void lengthen(struct checkpoint *c, uint64_t wanted)
+static int lengthen(struct checkpoint *c, uint64_t wanted)
 {
 	char *zeros = xcalloc(1, STEP_BYTES);
 	uint64_t bytes = 0;
@@ -90,6 +90,7 @@ static void lengthen(struct checkpoint *c, uint64_t wanted)
 	pthread_mutex_lock(&c->lock);
 	c->file_bytes = bytes;
 	pthread_mutex_unlock(&c->lock);
+	return rc;
 }
 
 /* ---- passes ---- */
@@ -151,20 +152,19 @@ static void *run(void *ctx)
 	while (!c->stop) {
 		bool lengthen_now = is_short(c), pass_now = !c->finish && (is_due(c) || is_idle_due(c));
 		uint64_t wanted = wanted_bytes(c->pages);
-		bool low;
+		bool rest;
 
 		if (!lengthen_now && !pass_now) {
 			wait_for_work(c);
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
-		if (lengthen_now)
-			lengthen(c, wanted);
+		rest = lengthen_now && lengthen(c, wanted) < 0;
 		if (pass_now)
-			(void)pass(c);
-		low = store_space_is_low(c->store);
+			rest |= pass(c) < 0;
+		rest |= store_space_is_low(c->store);
 		pthread_mutex_lock(&c->lock);
-		if (low)
+		if (rest) /* what failed is not tried again at once */
 			wait_for_work(c);
 	}
 	pthread_mutex_unlock(&c->lock);
