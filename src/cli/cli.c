@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4096 };
+enum { PATH_BYTES_MAX = 4096, PART_MAX = 2048, LINE_MAX_BYTES = 16 * 1024 };
 
 void cli_set_dir(struct cli *c, const char *dir)
 {
@@ -38,10 +38,10 @@ int cli_fail(enum cli_status status, const char *what, const char *why, const ch
 {
 	const char *const parts[] = {"pombo: ",       what, why ? ": " : "", why ? why : "", todo ? "; " : "",
 				     todo ? todo : ""};
-	_cleanup_(buf_fini) struct buf line = BUF_INIT(16 * 1024);
+	_cleanup_(buf_fini) struct buf line = BUF_INIT(LINE_MAX_BYTES);
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		show_clean(view_from_cstr(parts[i]), &line);
+		show_clean(view_sub(view_from_cstr(parts[i]), 0, PART_MAX), &line);
 	buf_append_char(&line, '\n');
 	(void)fflush(stdout);
 	(void)fwrite(line.p, 1, line.n, stderr);

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { STOP_WAIT_MS = 60000 };
+enum { STOP_WAIT_MS = 60000, START_WAIT_MS = 10000 };
 
 static int run_server(struct cli *c)
 {
@@ -48,6 +48,24 @@ const struct cli_command cmd_run = {
 
 /* ---- stop ---- */
 
+/* The server's process; 0: none runs. The lock alone may be that of a command which works on the store, and is not to be ended: a
+ * server answers on its socket. Negative: it is not ours. */
+static pid_t find_server(const char *dir, uint64_t until_ms)
+{
+	for (;;) {
+		pid_t pid = supervisor_find(dir);
+		int fd = pid ? supervisor_connect(dir) : -ENOENT;
+		bool refused = fd == -EACCES || fd == -EPERM, answers = fd >= 0;
+
+		fd_close(&fd);
+		if (pid == 0 || answers || refused)
+			return refused ? -1 : pid;
+		if (clock_mono_ms() >= until_ms)
+			return 0;
+		(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
+}
+
 static int stop_server(struct cli *c)
 {
 	uint64_t until_ms = clock_mono_ms() + STOP_WAIT_MS;
@@ -56,11 +74,11 @@ static int stop_server(struct cli *c)
 
 	if (r)
 		return r;
-	pid = supervisor_find(c->dir);
+	pid = find_server(c->dir, clock_mono_ms() + START_WAIT_MS);
 	if (pid == 0)
 		return cli_fail(CLI_NOT_RUNNING, "no server runs on this data folder", c->dir, NULL);
-	if (kill(pid, SIGTERM) < 0 && errno != ESRCH)
-		return cli_fail_errno(errno == EPERM ? CLI_NOT_ALLOWED : CLI_OTHER, "cannot stop the server", errno,
+	if (pid < 0 || (kill(pid, SIGTERM) < 0 && errno != ESRCH))
+		return cli_fail_errno(CLI_NOT_ALLOWED, "cannot stop the server", EPERM,
 				      "run this as the user that runs the server, or as root");
 	while (clock_mono_ms() < until_ms) {
 		if (supervisor_find(c->dir) != pid) {
@@ -92,8 +110,12 @@ static int reload_server(struct cli *c)
 		r = store_client_connect(c, &s);
 	if (r)
 		return r;
-	return store_client_change(&s, admin_put_reload_ask(&s.payload, &(struct admin_reload_ask){0}),
-				   ADMIN_RELOAD_ASK, "reload");
+	r = store_client_do(&s, admin_put_reload_ask(&s.payload, &(struct admin_reload_ask){0}), ADMIN_RELOAD_ASK,
+			    "reload", NULL);
+	store_client_close(&s);
+	if (r == 0)
+		(void)printf("reloaded\n");
+	return r;
 }
 
 const struct cli_command cmd_reload = {

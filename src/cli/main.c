@@ -7,9 +7,11 @@
 #include "cli/sendmail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool has_family(const char *word)
 {
@@ -143,6 +145,17 @@ static int run(struct cli *c)
 	return dispatch(c, help);
 }
 
+/* A daemon may start us without them; what is opened next must not take their places. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(&fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *env = getenv("POMBO_DIR");
@@ -150,6 +163,7 @@ int main(int argc, char **argv)
 	struct cli c = {.argc = argc ? argc - 1 : 0, .argv = argv + 1};
 	int r;
 
+	open_standard_files();
 	cli_set_dir(&c, env && *env ? env : "/var/lib/pombo");
 	r = sendmail_is_name(name) ? sendmail_run(&c, name, argc, argv) : run(&c);
 	if (r == CLI_OK && (fflush(stdout) != 0 || ferror(stdout)))

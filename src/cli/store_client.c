@@ -31,13 +31,13 @@ enum {
 
 static void become_stored(const char *path, int control)
 {
-	int null = open("/dev/null", O_RDONLY);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	(void)dup2(control, CONTROL_FD);
-	if (control == CONTROL_FD)
-		(void)fcntl(control, F_SETFD, 0);
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+	control = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_FD + 1); /* so that dup2() makes one that survives */
+	if (control < 0 || dup2(control, CONTROL_FD) < 0)
+		_exit(127);
 	(void)execl(path, "pombo-stored", "store", "0", (char *)NULL);
 	_exit(127);
 }
@@ -274,8 +274,8 @@ int store_client_connect(const struct cli *c, struct store_client *ret)
 	init(ret);
 	r = try_connect(c, ret);
 	if (r < 0 && supervisor_find(c->dir))
-		r = cli_fail(CLI_NOT_RUNNING, "the server is only just starting, or ending", c->dir,
-			     "try again in a moment");
+		r = cli_fail(CLI_NOT_RUNNING, "no server answers on this data folder", c->dir,
+			     "one is starting or ending, or another command has it: try again in a moment");
 	else if (r < 0)
 		r = cli_fail(CLI_NOT_RUNNING, "no server runs on this data folder", c->dir,
 			     "start it with 'pombo run', or name another folder with --dir");

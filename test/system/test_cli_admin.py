@@ -194,6 +194,7 @@ def test_long_lists_come_in_pages(server):
     assert all(sorted(a["targets"]) == sorted(targets) for a in listed)
 
 
+@pytest.mark.release_only  # 600 commands
 def test_more_domains_than_a_page(make_server):
     server = make_server()  # by the running server alone: 600 commands that open the store themselves take long
     names = [f"d{n:03}.example" for n in range(600)]
@@ -334,7 +335,7 @@ def test_with_wrong_settings(make_server):
 
 def test_reload_and_stop(make_server):
     server = make_server()
-    assert server.cli("reload").returncode == 0
+    assert server.cli("reload").stdout == "reloaded\n"
     server.tolerate("event=reload_failed")
     server.configure("max-recipients = lots")
     done = server.cli("reload", check=False)
@@ -379,6 +380,34 @@ def test_commands_side_by_side(server):
         t.join()
     assert [d.stderr for d in done.values() if d.returncode] == []
     assert {a["address"] for a in server.cli_json("account", "list")} == {ALICE, *names}
+
+
+def test_stop_ends_no_other_command(make_server):
+    """A command that works on the store has the same lock as a server."""
+    server = make_server(start=False)
+    done = []
+    for n in range(6):
+        t = threading.Thread(target=lambda: done.append(server.cli("domain", "add", f"s{n}.example", check=False).returncode))
+        t.start()
+        time.sleep(0.02 * n)
+        assert server.cli("stop", check=False).returncode == 69
+        t.join()
+    assert done == [0] * 6
+
+
+def test_closed_standard_files(server):
+    """As a daemon may start it: what it opens must not land where its output goes."""
+    def close():
+        for fd in (0, 1, 2):
+            os.close(fd)
+
+    done = subprocess.run([pombo.BINARY, "domain", "add", "closed.example", "--dir", server.dir], preexec_fn=close)
+    assert done.returncode == 0 and "closed.example" in server.cli("domain", "list").stdout
+
+
+def test_a_very_long_word(server):
+    done = server.cli("domain", "add", "x" * 100_000, check=False)
+    assert done.returncode == 65 and done.stderr.endswith(": this is too long\n") and len(done.stderr) < 3000
 
 
 def test_the_same_change_twice_at_once(server):
