@@ -314,8 +314,10 @@ int store_client_ask(struct store_client *s, bool encoded, uint16_t type, const 
 	_cleanup_(free_ptr) char *text = NULL;
 	int r;
 
-	if (!encoded)
+	if (!encoded) {
+		buf_reset(&s->payload);
 		return cli_fail(CLI_BAD_DATA, subject, "this is too long", NULL);
+	}
 	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), NULL, 0, ANSWER_MS, ret);
 	buf_reset(&s->payload);
 	if (r < 0)
