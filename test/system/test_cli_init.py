@@ -2,10 +2,13 @@
 """`pombo init`: what it makes, what it refuses, and that it leaves nothing behind where it fails."""
 import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -18,13 +21,12 @@ PASSWORD = re.compile(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}")
 
 
 @pytest.fixture
-def place(tmp_path_factory):
-    """A folder that every user can reach."""
-    path = tmp_path_factory.mktemp("init")
-    for folder in (path, *path.parents):
-        if folder.owner() == path.owner() and str(folder) not in ("/", "/tmp"):
-            folder.chmod(0o755)
-    return path
+def place():
+    """A folder that every user can reach: pytest's own cannot be."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="pombo-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 def init(*args, **kwargs):
