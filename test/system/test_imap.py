@@ -181,8 +181,8 @@ def test_twenty_mebibytes(make_server):
         assert part.endswith(body[1000000:1000010].decode() + ")")
 
 
-def test_real_mail_comes_back_byte_for_byte(make_server):
-    """Everything under POMBO_MAIL (a folder of .eml files); a few odd messages of our own otherwise."""
+def test_odd_messages_come_back_byte_for_byte(make_server):
+    """Appended; what comes by SMTP is in test_real_mail.py."""
     s = make_server()
     odd = [b"\r\n", b"\r\nno header\r\n", b"Subject: no end", b" starts with a blank\r\n\r\nx\r\n",
            b"Subject: \xff\xfe 8-bit\r\n\r\n\x80\x81\r\n", b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n",
@@ -195,6 +195,31 @@ def test_real_mail_comes_back_byte_for_byte(make_server):
             assert fetched.partition("}\r\n")[2].encode("latin-1")[:-1] == text
         answers = w.imap("FETCH 1:* (BODYSTRUCTURE ENVELOPE BODY.PEEK[HEADER] BODY.PEEK[1])")
         assert sum(" BODYSTRUCTURE (" in line for line in answers) == len(odd)
+
+
+def test_connections_over_the_limit_are_told(make_server):
+    s = make_server(config=["processes = 1", "max-connections-per-address = 2"])
+    with s.wire("imap") as a, s.wire("imap") as b:
+        a.read_line()
+        b.read_line()
+        with s.wire("imap") as c:
+            assert c.read_line().startswith("* BYE [LIMIT]")
+            c.expect_closed()
+        a.imap("NOOP")
+
+
+def test_reload_drops_no_session(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        w.line("i IDLE")
+        w.read_line()
+        s.configure(["max-message-size = 1M"])
+        s.reload()
+        s.deliver(ALICE, "Subject: hello\r\n\r\nhi\r\n")
+        assert w.read_line() == "* 1 EXISTS"
+        w.line("DONE")
+        assert w.read_line() == "i OK IDLE completed"
+        w.imap("APPEND INBOX {1500000}", r"NO \[TOOBIG\]")
 
 
 # ---- several sessions ----
