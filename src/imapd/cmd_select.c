@@ -73,20 +73,27 @@ static enum step ask_uids(struct session *s, struct command *c, struct select *s
 	    c, mailbox_call_uids_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
+/* Without what came after the first page. */
+static bool append_known(struct selected *x, uint32_t first, uint32_t last)
+{
+	last = last < x->uidnext ? last : x->uidnext - 1;
+	return first > last || seqmap_append(&x->map, first, last);
+}
+
 /* Pages are snapshots of their own: what the first one knew is what the client is told. */
 static bool take_uids(struct select *sel, const struct mailbox_uids *m)
 {
 	struct selected *x = sel->selected;
 
 	if (!sel->has_uids) {
-		x->told = x->told_expunged = x->latest = m->highestmodseq;
+		x->told = x->latest = m->highestmodseq;
 		x->uidnext = m->uidnext;
 	}
 	sel->has_uids = true;
 	if (m->highestmodseq > x->latest)
 		x->latest = m->highestmodseq;
 	for (uint32_t i = 0; i < m->n_ranges; i++)
-		if (!seqmap_append(&x->map, m->ranges[i].first, m->ranges[i].last))
+		if (!append_known(x, m->ranges[i].first, m->ranges[i].last))
 			return false;
 	return true;
 }

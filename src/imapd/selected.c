@@ -27,6 +27,7 @@ void selected_free(struct selected **xp)
 	if (!x)
 		return;
 	seqmap_fini(&x->map);
+	free(x->held);
 	buf_fini(&x->keywords);
 	free(x);
 	*xp = NULL;
@@ -36,12 +37,40 @@ void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool qu
 {
 	if (after > x->latest)
 		x->latest = after;
-	if (!quiet || before == 0 || before != x->told)
-		return;
-	/* Nothing else lies between: no expunge either, unless one was held back before. */
-	if (x->told_expunged == x->told)
-		x->told_expunged = after;
-	x->told = after;
+	if (quiet && before && before == x->told) /* nothing else lies between */
+		x->told = after;
+}
+
+/* The next span of two ascending lists, joined with what it touches. */
+static struct seqmap_span take_next(const struct seqmap_span **a, size_t *a_n, const struct seqmap_span **b,
+				    size_t *b_n)
+{
+	struct seqmap_span span = {0, 0};
+
+	for (;;) {
+		const struct seqmap_span **from = *b_n == 0 || (*a_n && (*a)->first <= (*b)->first) ? a : b;
+		size_t *n = from == a ? a_n : b_n;
+
+		if (*n == 0 || (span.first && (*from)->first > span.last + 1))
+			return span;
+		span.first = span.first ? span.first : (*from)->first;
+		span.last = (*from)->last > span.last ? (*from)->last : span.last;
+		(*from)++;
+		(*n)--;
+	}
+}
+
+void selected_hold(struct selected *x, const struct seqmap_span *uids, size_t n)
+{
+	struct seqmap_span *both = xcalloc(x->held_n + n + 1, sizeof *both);
+	const struct seqmap_span *held = x->held;
+	size_t held_n = x->held_n, both_n = 0;
+
+	while (held_n || n)
+		both[both_n++] = take_next(&held, &held_n, &uids, &n);
+	free(x->held);
+	x->held = both;
+	x->held_n = both_n;
 }
 
 void selected_wrote_into(struct session *s, uint32_t uidvalidity)

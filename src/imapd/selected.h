@@ -15,14 +15,18 @@ struct selected {
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	struct seqmap map;
-	uint64_t told; /* arrivals and flags up to this modseq were told */
-	uint64_t told_expunged; /* expunges likewise; behind `told` while some are held back */
+	uint64_t told; /* what happened up to this modseq was told, but for `held` */
 	uint64_t latest; /* what there is, as far as the session has heard */
+	struct seqmap_span *held; /* UIDs that went and could not be told yet; ascending and apart */
+	size_t held_n;
 	struct buf keywords; /* those the client was told of, each with a space behind it */
 };
 
 struct selected *selected_new(const struct mailbox_opened *m, bool read_only);
 void selected_free(struct selected **x);
+
+/* Remembers UIDs that went, to be told later. `uids` are ascending and apart. */
+void selected_hold(struct selected *x, const struct seqmap_span *uids, size_t n);
 
 /* A write of this session took the mailbox from modseq `before` to `after`. `quiet`: the client need not be told. */
 void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool quiet);

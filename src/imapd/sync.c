@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Tells the client what happened to its mailbox.
  *
- * Each page of changes covers a span of UIDs and is a snapshot of its own, so only what the first page knew counts as told
- * afterwards; what later pages knew more is told again by the next round, which does no harm. Of one page, flags go first, under
- * the numbers the client has, then arrivals, then expunges from the last to the first, so that no number moves under another. */
+ * Each page of changes covers a span of UIDs and is a snapshot of its own. What the first page knew counts as told afterwards:
+ * arrivals it did not know are left to the next round (stored need not name an expunge of what came after `since`), and flags that later
+ * pages knew better are told again, which does no harm. Of one page, flags go first, under the numbers the client has, then arrivals,
+ * then expunges from the last to the first, so that no number moves under another. */
 #include "imapd/sync.h"
 
 #include "imapd/command.h"
@@ -28,7 +29,7 @@ bool sync_is_due(const struct session *s, bool expunges)
 {
 	const struct selected *x = s->selected;
 
-	return x && (x->noticed || x->latest > x->told || (expunges && x->told_expunged < x->told));
+	return x && (x->noticed || x->latest > x->told || (expunges && x->held_n));
 }
 
 static enum step ask(struct session *s, struct command *c)
@@ -37,7 +38,7 @@ static enum step ask(struct session *s, struct command *c)
 	struct mailbox_changes_want want = {
 	    .session = s->store_id,
 	    .mailbox = x->mailbox,
-	    .since = x->told_expunged,
+	    .since = x->told,
 	    .uid_from = c->sync.uid_from,
 	};
 
@@ -65,6 +66,7 @@ static void tell_flags(struct session *s, const struct command *c, const struct 
 static void take_rows(struct session *s, struct command *c, const struct mailbox_changes *m)
 {
 	struct selected *x = s->selected;
+	bool arrived = false;
 
 	for (uint32_t i = 0; i < m->n_rows; i++) {
 		const struct mailbox_change *row = &m->rows[i];
@@ -72,14 +74,11 @@ static void take_rows(struct session *s, struct command *c, const struct mailbox
 
 		if (seq && row->modseq > x->told)
 			tell_flags(s, c, row, seq);
-		else if (!seq && seqmap_append(&x->map, row->uid, row->uid))
-			c->sync.arrived = true;
+		else if (!seq && row->uid < x->uidnext && seqmap_append(&x->map, row->uid, row->uid))
+			arrived = true;
 	}
-	if (c->sync.arrived)
+	if (arrived)
 		session_say(s, "* %u EXISTS", x->map.count);
-	c->sync.arrived = false;
-	if (m->uidnext > x->uidnext)
-		x->uidnext = m->uidnext;
 }
 
 /* The numbers of those vanished that the client knows: into y->gone, ascending and apart. False: not as stored promised. */
@@ -99,6 +98,16 @@ static bool find_vanished(const struct selected *x, struct sync *y, const struct
 	return true;
 }
 
+/* The numbers in y->gone as UIDs. */
+static void hold_back(struct selected *x, struct sync *y)
+{
+	for (size_t i = 0; i < y->gone_n; i++)
+		y->gone[i] =
+		    (struct seqmap_span){seqmap_uid(&x->map, y->gone[i].first), seqmap_uid(&x->map, y->gone[i].last)};
+	selected_hold(x, y->gone, y->gone_n);
+	y->gone_n = 0;
+}
+
 static bool take_vanished(struct session *s, struct sync *y, const struct mailbox_changes *m)
 {
 	struct selected *x = s->selected;
@@ -106,14 +115,26 @@ static bool take_vanished(struct session *s, struct sync *y, const struct mailbo
 	free(y->gone);
 	if (!find_vanished(x, y, m))
 		return false;
-	if (y->gone_n == 0)
-		return true;
-	y->vanished = true;
-	if (y->expunges)
+	if (y->gone_n && !y->expunges)
+		hold_back(x, y);
+	else if (y->gone_n)
 		seqmap_remove(&x->map, y->gone, y->gone_n);
-	else
-		y->gone_n = 0;
 	return true;
+}
+
+/* What was held back is told now. */
+static void take_held(struct session *s, struct sync *y)
+{
+	struct selected *x = s->selected;
+
+	y->gone = x->held;
+	y->gone_n = 0;
+	for (size_t i = 0; i < x->held_n; i++)
+		if (seqmap_find(&x->map, x->held[i].first, x->held[i].last, &y->gone[y->gone_n]))
+			y->gone_n++;
+	seqmap_remove(&x->map, y->gone, y->gone_n);
+	x->held = NULL;
+	x->held_n = 0;
 }
 
 /* The page is known; what it says of expunges is told by tell_expunges(). */
@@ -121,10 +142,15 @@ static bool take_page(struct session *s, struct command *c, const struct mailbox
 {
 	struct sync *y = &c->sync;
 
-	if (!y->began)
+	if (!y->began) {
 		y->highestmodseq = m->highestmodseq;
+		if (m->uidnext > s->selected->uidnext)
+			s->selected->uidnext = m->uidnext;
+	}
 	y->began = true;
 	y->uid_from = m->next;
+	if (m->highestmodseq > s->selected->latest)
+		s->selected->latest = m->highestmodseq;
 	take_rows(s, c, m);
 	return take_vanished(s, y, m);
 }
@@ -156,10 +182,13 @@ static enum step over(struct session *s, struct sync *y)
 	/* A commit that came after the first page's snapshot is still to be told. */
 	if (x->latest > x->told)
 		x->noticed = true;
-	if (y->expunges || !y->vanished)
-		x->told_expunged = x->told;
 	sync_fini(y);
 	return STEP_DONE;
+}
+
+static bool has_news(const struct session *s, const struct command *c)
+{
+	return sync_is_due(s, false) || (c->spec->flags & COMMAND_ASKS);
 }
 
 static enum step lost(struct session *s, const char *why)
@@ -203,9 +232,11 @@ enum step sync_run(struct session *s, struct command *c)
 		if (!take_page(s, c, &c->answer->changes))
 			return lost(s, "[SERVERBUG] The mailbox is not as expected");
 	}
+	if (!y->began && y->expunges && s->selected->held_n)
+		take_held(s, y);
 	if (!tell_expunges(s, y))
 		return command_await_drain(c);
-	if (y->began && y->uid_from == 0)
+	if (y->began ? y->uid_from == 0 : !has_news(s, c))
 		return over(s, y);
 	return stream_is_full(s->stream) ? command_await_drain(c) : ask(s, c);
 }

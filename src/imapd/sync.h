@@ -11,8 +11,6 @@ struct sync {
 	bool asked; /* a page is on its way */
 	bool began;
 	bool expunges; /* EXPUNGE may be sent */
-	bool vanished; /* something went that was not told */
-	bool arrived; /* EXISTS is due */
 	uint32_t uid_from;
 	uint64_t highestmodseq; /* of the first page: everything up to it will have been told */
 	struct seqmap_span *gone; /* numbers to be told as EXPUNGE, from the last to the first */

@@ -95,7 +95,8 @@ struct box_message *box_add_message(struct box_store *b, struct box *box, struct
 
 	box->messages = xrealloc(box->messages, (box->n + 1) * sizeof *box->messages);
 	m = &box->messages[box->n++];
-	*m = (struct box_message){.uid = box->uidnext++, .flags = flags, .modseq = box->modseq, .date_s = 1700000000};
+	*m = (struct box_message){
+	    .uid = box->uidnext++, .flags = flags, .modseq = box->modseq, .created = box->modseq, .date_s = 1700000000};
 	buf_init(&m->bytes, 64 << 20);
 	buf_init(&m->index, 4 << 20);
 	buf_init(&m->keywords, BOX_KEYWORDS_BYTES);
@@ -377,6 +378,8 @@ static void changes(struct box_store *b, uint32_t id, const struct box *box, con
 			answer.next = message->uid;
 			break;
 		}
+		if (message->expunged && message->created > m->since)
+			continue; /* came and went: nothing to tell */
 		if (message->expunged)
 			box_ranges_add(&vanished, message->uid);
 		else

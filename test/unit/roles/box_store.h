@@ -13,7 +13,7 @@ struct box_message {
 	bool expunged;
 	uint32_t flags;
 	struct buf keywords; /* each with a space behind it */
-	uint64_t modseq;
+	uint64_t modseq, created;
 	int64_t date_s;
 	struct buf bytes;
 	uint32_t header_bytes;
