@@ -60,7 +60,7 @@ static enum step id(struct session *s, struct command *c)
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_DEBUG, "client-id");
+	session_log_begin(&l, s, LOG_LEVEL_DEBUG, "client_id");
 	if (!log_id(&l, c->args))
 		return command_bad(c, "Not a list of names and values");
 	log_end(&l);

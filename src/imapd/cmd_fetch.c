@@ -119,7 +119,7 @@ static enum step over(struct session *s, struct command *c, const struct fetch *
 	struct log_line l;
 
 	if (f->damaged) {
-		session_log_begin(&l, s, LOG_LEVEL_ERROR, "message-unreadable");
+		session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_unreadable");
 		log_u64(&l, "mailbox", s->selected->mailbox);
 		log_end(&l);
 		return command_no(c, "[SERVERBUG]", "Some of it cannot be read");

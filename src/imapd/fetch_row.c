@@ -314,7 +314,7 @@ static enum step lost(struct session *s)
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message-cut-off");
+	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_cut_off");
 	log_u64(&l, "mailbox", s->selected->mailbox);
 	log_end(&l);
 	return STEP_CLOSE;

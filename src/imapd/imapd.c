@@ -77,7 +77,7 @@ static void on_store_close(void *ctx, struct channel *c)
 
 	if (d->store != c)
 		return;
-	log_event(LOG_LEVEL_WARNING, "store-away", NULL);
+	log_event(LOG_LEVEL_WARNING, "store_away", NULL);
 	d->store = NULL;
 	end_logins(d);
 }

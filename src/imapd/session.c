@@ -333,7 +333,7 @@ static void on_tls(void *ctx, const char *error)
 
 	s->handshaking = false;
 	if (error) {
-		session_log_begin(&l, s, LOG_LEVEL_INFO, "tls-failed");
+		session_log_begin(&l, s, LOG_LEVEL_INFO, "tls_failed");
 		log_cstr(&l, "error", error);
 		log_end(&l);
 		return;
@@ -418,7 +418,8 @@ void session_start_tls(struct session *s)
 	if (stream_input(s->stream).n) {
 		struct log_line l;
 
-		session_log_begin(&l, s, LOG_LEVEL_WARNING, "plaintext-before-tls");
+		session_log_begin(&l, s, LOG_LEVEL_WARNING, "attack");
+		log_cstr(&l, "what", "text ahead of TLS");
 		log_end(&l);
 		session_close(s);
 		return;

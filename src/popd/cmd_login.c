@@ -53,7 +53,7 @@ static void log_login(const struct session *s, const struct login *login, bool o
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_INFO, ok ? "login" : "login-failed");
+	session_log_begin(&l, s, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
 	log_cstr(&l, "service", s->service);
 	log_str(&l, "mechanism", login->mechanism);
 	if (stream_is_tls(s->stream))

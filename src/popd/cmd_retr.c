@@ -74,7 +74,7 @@ static enum step lost(struct session *s, const struct retr *r)
 
 	if (!r->begun)
 		return command_failed(s);
-	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message-cut-off");
+	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_cut_off");
 	log_end(&l);
 	return STEP_CLOSE;
 }

@@ -170,7 +170,8 @@ static void start_tls(struct session *s)
 	struct log_line l;
 
 	if (stream_input(s->stream).n) { /* RFC 2595 §4, CVE-2011-0411 */
-		session_log_begin(&l, s, LOG_LEVEL_WARNING, "plaintext-before-tls");
+		session_log_begin(&l, s, LOG_LEVEL_WARNING, "attack");
+		log_cstr(&l, "what", "text ahead of TLS");
 		log_end(&l);
 		session_close(s);
 		return;
@@ -299,7 +300,7 @@ static void on_tls(void *ctx, const char *error)
 
 	s->handshaking = false;
 	if (error) {
-		session_log_begin(&l, s, LOG_LEVEL_INFO, "tls-failed");
+		session_log_begin(&l, s, LOG_LEVEL_INFO, "tls_failed");
 		log_cstr(&l, "error", error);
 		log_end(&l);
 		return;
