@@ -81,7 +81,8 @@ static enum step enable(struct session *s, struct command *c)
 			return command_bad(c, "Not the name of a capability");
 		condstore = condstore || view_eq_lit_nocase(word, "CONDSTORE");
 	}
-	s->condstore = s->condstore || condstore;
+	if (condstore)
+		session_enable_condstore(s);
 	session_say(s, "* ENABLED%s", condstore ? " CONDSTORE" : "");
 	return STEP_DONE;
 }

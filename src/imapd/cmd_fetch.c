@@ -209,7 +209,7 @@ static enum step prepare(struct session *s, struct command *c, struct fetch *f)
 	if (args->changedsince)
 		args->items |= IMAP_FETCH_MODSEQ; /* RFC 7162 §3.1.4.1 */
 	if (args->items & IMAP_FETCH_MODSEQ)
-		s->condstore = true;
+		session_enable_condstore(s);
 	if (c->spec->flags & COMMAND_UID)
 		args->items |= IMAP_FETCH_UID;
 	f->marks_seen = args->sets_seen && !s->selected->read_only;

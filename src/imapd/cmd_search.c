@@ -270,7 +270,8 @@ static enum step begin(struct session *s, struct command *c)
 		return command_bad(c, "Not a set of messages");
 	if (made == SEARCH_PROGRAM_TOO_LONG || !text.p)
 		return command_no(c, "[LIMIT]", "That is too much to search for");
-	s->condstore = s->condstore || search->args.uses_modseq;
+	if (search->args.uses_modseq)
+		session_enable_condstore(s);
 	if (s->selected->map.count)
 		return ask(s, c, text);
 	return found(s, c, search);

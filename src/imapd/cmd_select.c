@@ -110,10 +110,11 @@ static enum step done(struct session *s, struct command *c, struct select *sel)
 {
 	struct selected *x = sel->selected;
 
+	if (sel->condstore)
+		session_enable_condstore(s);
 	s->selected = x;
 	sel->selected = NULL;
 	session_enter(s, SESSION_SELECTED);
-	s->condstore = s->condstore || sel->condstore;
 	selected_say_flags(s);
 	session_say(s, "* %u EXISTS", x->map.count);
 	/* \Recent is not kept (RFC 9051 has none). */

@@ -49,7 +49,7 @@ static enum step answered(struct session *s, struct command *c, const struct sta
 	if (!c->answer || c->answer->type != MAILBOX_OPENED)
 		return command_failed(c, "[NONEXISTENT]");
 	if (status->items & IMAP_STATUS_HIGHESTMODSEQ)
-		s->condstore = true; /* RFC 7162 §3.1 */
+		session_enable_condstore(s); /* RFC 7162 §3.1 */
 	status_format(session_out(s), s, status->name, status->items, &c->answer->opened);
 	return STEP_DONE;
 }

@@ -117,7 +117,7 @@ static enum step begin(struct session *s, struct command *c)
 	if (s->selected->read_only)
 		return command_no(c, "[READ-ONLY]", "The mailbox was opened for reading only");
 	if (store->args.unchangedsince)
-		s->condstore = true;
+		session_enable_condstore(s);
 	return store->n_spans ? ask(s, c, store) : STEP_DONE;
 }
 

@@ -109,6 +109,13 @@ void session_deselect(struct session *s)
 	(void)mailbox_call_watch(s->imapd->store, &none, STORE_DEADLINE_MS, ignore_answer, NULL);
 }
 
+void session_enable_condstore(struct session *s)
+{
+	if (!s->condstore && s->selected)
+		session_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)s->selected->told);
+	s->condstore = true;
+}
+
 void session_notice(struct session *s, const struct mailbox_changed *m)
 {
 	struct selected *x = s->selected;

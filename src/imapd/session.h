@@ -73,6 +73,8 @@ void session_start_tls(struct session *s);
 bool session_may_login(const struct session *s);
 /* Leaves the selected mailbox, if any. */
 void session_deselect(struct session *s);
+/* From now on FETCH responses carry modseqs (RFC 7162 §3.1); the first time, the client hears where the selected mailbox stands. */
+void session_enable_condstore(struct session *s);
 /* stored says: the mailbox that the session watches changed. */
 void session_notice(struct session *s, const struct mailbox_changed *m);
 

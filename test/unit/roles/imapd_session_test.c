@@ -393,7 +393,9 @@ static void test_search(void **state)
 			    "NOT NOT ALL UID 2:4,6 SINCE 1-Feb-2026 SMALLER 9 HEADER \"Cc\" \"fr\xc3\xa9\"");
 	TALK(&r, c, {"j SEARCH CHARSET ISO-8859-1 TEXT {4+}\r\nfr\xe9 \r\n", "* SEARCH\r\nj OK SEARCH completed\r\n"});
 	assert_string_equal(buf_cstr(&r.store.program), "TEXT \"fr\xc3\xa9 \"");
-	TALK(&r, c, {"k SEARCH MODSEQ 10 UID 2,8\r\n", "* SEARCH 1 7 (MODSEQ 13)\r\nk OK SEARCH completed\r\n"},
+	TALK(&r, c,
+	     {"k SEARCH MODSEQ 10 UID 2,8\r\n",
+	      "* OK [HIGHESTMODSEQ 14] Highest\r\n* SEARCH 1 7 (MODSEQ 13)\r\nk OK SEARCH completed\r\n"},
 	     {"l SEARCH RETURN (MIN) MODSEQ 10\r\n",
 	      "* ESEARCH (TAG \"l\") MIN 1 MODSEQ 10\r\nl OK SEARCH completed\r\n"});
 	rig_close(&r);
@@ -421,6 +423,32 @@ static void test_condstore(void **state)
 	     {"f FETCH 1 MODSEQ\r\n", "* 1 FETCH (MODSEQ (5))\r\nf OK FETCH completed\r\n"},
 	     {"g STATUS INBOX (HIGHESTMODSEQ UNSEEN)\r\n",
 	      "* STATUS INBOX (UNSEEN 2 HIGHESTMODSEQ 6)\r\ng OK STATUS completed\r\n"});
+	rig_close(&r);
+}
+
+/* RFC 7162 §3.1: the first command that asks for modseqs hears where the mailbox stands. */
+static void test_condstore_begins(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	deliver(&r, 2);
+	c = rig_select(&r);
+	TALK(&r, c,
+	     {"a FETCH 1 (UID MODSEQ)\r\n",
+	      "* OK [HIGHESTMODSEQ 3] Highest\r\n* 1 FETCH (UID 1 MODSEQ (2))\r\na OK FETCH completed\r\n"},
+	     {"b ENABLE CONDSTORE\r\n", "* ENABLED CONDSTORE\r\nb OK ENABLE completed\r\n"});
+	c = rig_select(&r);
+	TALK(&r, c,
+	     {"a STORE 2 (UNCHANGEDSINCE 3) +FLAGS.SILENT (\\Deleted)\r\n",
+	      "* OK [HIGHESTMODSEQ 3] Highest\r\n* 2 FETCH (UID 2 FLAGS (\\Deleted) MODSEQ (4))\r\na OK STORE "
+	      "completed\r\n"},
+	     {"b STORE 2 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($MDNSent)\r\n",
+	      "b OK [MODIFIED 2] Conditional STORE did not do all\r\n"},
+	     {"c SEARCH MODSEQ \"/flags/\\\\draft\" all 4\r\n", "* SEARCH 2 (MODSEQ 4)\r\nc OK SEARCH completed\r\n"},
+	     {"d SEARCH OR NOT MODSEQ 1 LARGER 50000\r\n", "* SEARCH\r\nd OK SEARCH completed\r\n"});
 	rig_close(&r);
 }
 
@@ -619,6 +647,7 @@ int main(void)
 	    cmocka_unit_test(test_append_without_credit),
 	    cmocka_unit_test(test_search),
 	    cmocka_unit_test(test_condstore),
+	    cmocka_unit_test(test_condstore_begins),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_mailboxes),
 	    cmocka_unit_test(test_deleted_under_a_session),
