@@ -40,7 +40,6 @@ static const struct {
 	const char *why;
 } harmless[] = {
     {SYNC_WAL_COPY, "the commits, and the opening, have synced it all before"},
-    {SYNC_JOURNAL, "it serves the making, which can be begun anew"},
     {SYNC_WAL_AHEAD, "it only spares commits the growing of the file"},
 };
 
@@ -191,15 +190,28 @@ static uint32_t draw_birth(struct trial *t)
 	return next_mark(from) + dice_below(&t->dice, 3);
 }
 
+/* The journal serves the making alone: what it is needed for shows before the next sync, and only with torn writes. */
+static uint32_t draw_making(struct dice *d)
+{
+	uint32_t from = find_sync(SYNC_JOURNAL, dice_below(d, record_get()->syncs[SYNC_JOURNAL]));
+
+	return from + 1 + dice_below(d, next_sync(from + 1) - from);
+}
+
 static struct cut draw_cut(struct trial *t, enum sync_class without)
 {
 	struct cut c = {.without = without};
 
-	c.at = dice_below(&t->dice, 6) == 0 ? draw_birth(t) : draw_moment(&t->dice, without);
+	if (without == SYNC_JOURNAL)
+		c.at = draw_making(&t->dice);
+	else
+		c.at = dice_below(&t->dice, 6) == 0 ? draw_birth(t) : draw_moment(&t->dice, without);
 	if (c.at > record_get()->op_count)
 		c.at = record_get()->op_count;
 	c.writes = dice_below(&t->dice, WRITES_KINDS);
-	if (without != SYNC_NONE && (c.writes == WRITES_ALL || dice_below(&t->dice, 3) == 0))
+	if (without == SYNC_JOURNAL)
+		c.writes = WRITES_SECTORS;
+	else if (without != SYNC_NONE && (c.writes == WRITES_ALL || dice_below(&t->dice, 3) == 0))
 		c.writes = WRITES_LAST; /* the hardest */
 	c.names = dice_below(&t->dice, NAMES_KINDS);
 	c.seed = dice_u64(&t->dice);
