@@ -154,9 +154,10 @@ static void on_signal(int number)
 	interrupted = number;
 }
 
-static void catch_signals(void (*handler)(int))
+/* For good: once all is made, a signal must not take away the password, which is shown this once. */
+static void catch_signals(void)
 {
-	const struct sigaction action = {.sa_handler = handler};
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -218,11 +219,12 @@ static int make_store(const struct cli *c, const struct init *in)
 
 static int make(const struct cli *c, struct init *in)
 {
-	int r = make_folder(c, in);
+	int r;
 
+	catch_signals();
+	r = make_folder(c, in);
 	if (r)
 		return r;
-	catch_signals(on_signal);
 	r = make_tls_folder(c);
 	if (r == 0)
 		r = certificate_make_self_signed(c, in->hostname);
@@ -234,7 +236,6 @@ static int make(const struct cli *c, struct init *in)
 		r = cli_fail(CLI_OTHER, "interrupted", "nothing was set up", NULL);
 	if (r)
 		folder_clear(c->dir, in->made_dir);
-	catch_signals(SIG_DFL);
 	return r;
 }
 
