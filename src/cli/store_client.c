@@ -29,7 +29,7 @@ enum {
 
 /* ---- a stored of our own ---- */
 
-static void become_stored(const char *path, int control)
+static void become(const char *path, const char *name, const char *kind, int control)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -38,14 +38,15 @@ static void become_stored(const char *path, int control)
 	control = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_FD + 1); /* so that dup2() makes one that survives */
 	if (control < 0 || dup2(control, CONTROL_FD) < 0)
 		_exit(127);
-	(void)execl(path, "pombo-stored", "store", "0", (char *)NULL);
+	(void)execl(path, name, kind, "0", (char *)NULL);
 	_exit(127);
 }
 
-static int spawn_stored(struct store_client *s)
+/* A role of our own: its process and our end of its control socket. */
+static int spawn_role(const char *role, const char *name, const char *kind, int *ret_pid, int *ret_control)
 {
 	_cleanup_(buf_fini) struct buf error = BUF_INIT(1024);
-	_cleanup_(free_ptr) char *path = supervisor_find_role("stored", &error);
+	_cleanup_(free_ptr) char *path = supervisor_find_role(role, &error);
 	int sv[2];
 
 	if (!path)
@@ -53,14 +54,14 @@ static int spawn_stored(struct store_client *s)
 	(void)fflush(stdout);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return cli_fail_errno(CLI_OTHER, "cannot make a socket", errno, NULL);
-	s->pid = fork();
-	if (s->pid == 0)
-		become_stored(path, sv[1]);
+	*ret_pid = fork();
+	if (*ret_pid == 0)
+		become(path, name, kind, sv[1]);
 	(void)close(sv[1]);
-	s->control_fd = sv[0];
-	if (s->pid < 0) {
-		s->pid = 0;
-		return cli_fail_errno(CLI_OTHER, "cannot start pombo-stored", errno, NULL);
+	*ret_control = sv[0];
+	if (*ret_pid < 0) {
+		*ret_pid = 0;
+		return cli_fail_errno(CLI_OTHER, "cannot start", errno, name);
 	}
 	return 0;
 }
@@ -73,9 +74,10 @@ static int put(struct sync_channel *control, bool encoded, uint16_t type, struct
 	return r;
 }
 
-/* What the supervisor would give it: settings, its folder, a channel for commands; and whether to make the store. */
+/* What the supervisor would give it: settings, its folder, a channel for commands and, if there is one, to policyd; and whether to
+ * make the store. */
 static int put_all(struct sync_channel *control, const char *path, uid_t uid, struct view text, bool create,
-		   const int *admin_fd)
+		   const int *admin_fd, const int *judge_fd)
 {
 	_cleanup_(buf_fini) struct buf b = BUF_INIT(PAYLOAD_MAX);
 	_cleanup_(fd_close) int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,6 +87,7 @@ static int put_all(struct sync_channel *control, const char *path, uid_t uid, st
 	const struct control_folder store = {.path = view_from_cstr(path)};
 	const struct control_file leave = {.name = VIEW_LIT("create-store")};
 	const struct control_channel admin = {.list = VIEW_LIT("admin"), .peer = VIEW_LIT("cli")};
+	const struct control_channel judge = {.list = VIEW_LIT("judge"), .peer = VIEW_LIT("policy")};
 	int r = folder < 0 || null < 0 ? -errno : 0;
 
 	if (r == 0)
@@ -95,6 +98,8 @@ static int put_all(struct sync_channel *control, const char *path, uid_t uid, st
 		r = put(control, control_put_file(&b, &leave), CONTROL_FILE, &b, &null);
 	if (r == 0)
 		r = put(control, control_put_channel(&b, &admin), CONTROL_CHANNEL, &b, admin_fd);
+	if (r == 0 && *judge_fd >= 0)
+		r = put(control, control_put_channel(&b, &judge), CONTROL_CHANNEL, &b, judge_fd);
 	if (r == 0)
 		r = put(control, true, CONTROL_START, &b, NULL);
 	return r;
@@ -102,7 +107,7 @@ static int put_all(struct sync_channel *control, const char *path, uid_t uid, st
 
 /* Returns when it is ready: 0 and our end of the channel for commands, or -errno. */
 static int give(struct sync_channel *control, const struct cli *c, uid_t uid, struct view text, bool create,
-		int *ret_admin_fd)
+		int judge_fd, int *ret_admin_fd)
 {
 	_cleanup_(free_ptr) char *path = cli_path(c, "store");
 	struct control_msg answer;
@@ -110,7 +115,7 @@ static int give(struct sync_channel *control, const struct cli *c, uid_t uid, st
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return -errno;
-	r = put_all(control, path, uid, text, create, &sv[1]);
+	r = put_all(control, path, uid, text, create, &sv[1], &judge_fd);
 	if (r == 0)
 		r = sync_channel_next(control, START_MS, &answer);
 	if (r == 0 && answer.type != CONTROL_READY)
@@ -141,21 +146,64 @@ static void quieten(struct view text, struct buf *out)
 	buf_append_cstr(out, "log-level = warning\n");
 }
 
+/* What policyd needs, and that it is ready. */
+static int give_policyd(struct sync_channel *control, struct view text, const int *judge_fd)
+{
+	_cleanup_(buf_fini) struct buf b = BUF_INIT(PAYLOAD_MAX);
+	const struct control_setup setup = {
+	    .kind = VIEW_LIT("policy"), .count = 1, .config = text, .first_start = true};
+	const struct control_channel judge = {.list = VIEW_LIT("judge"), .peer = VIEW_LIT("store")};
+	struct control_msg answer;
+	int r = put(control, control_put_setup(&b, &setup), CONTROL_SETUP, &b, NULL);
+
+	if (r == 0)
+		r = put(control, control_put_channel(&b, &judge), CONTROL_CHANNEL, &b, judge_fd);
+	if (r == 0)
+		r = put(control, true, CONTROL_START, &b, NULL);
+	if (r == 0)
+		r = sync_channel_next(control, START_MS, &answer);
+	return r == 0 && answer.type != CONTROL_READY ? -EPROTO : r;
+}
+
+/* A policyd of our own, for commands that bring messages in. *ret_fd: the store's end of the channel to it. */
+static int start_policyd(struct store_client *s, struct view text, int *ret_fd)
+{
+	int sv[2], r = spawn_role("policyd", "pombo-policyd", "policy", &s->policy_pid, &s->policy_fd);
+
+	if (r)
+		return r;
+	sync_channel_init(&s->policy, s->policy_fd, &control_proto, CONTROL_PEER_SUPERVISOR, CONTROL_PEER_ROLE);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+		return cli_fail_errno(CLI_OTHER, "cannot make a socket", errno, NULL);
+	r = give_policyd(&s->policy, text, &sv[1]);
+	(void)close(sv[1]);
+	if (r == 0) {
+		*ret_fd = sv[0];
+		return 0;
+	}
+	(void)close(sv[0]);
+	return cli_fail_errno(CLI_OTHER, "cannot start pombo-policyd", r, "what it said stands above");
+}
+
 static int start_stored(const struct cli *c, const struct conf *conf, struct view text, bool create,
 			struct store_client *s)
 {
 	_cleanup_(buf_fini) struct buf quiet = BUF_INIT(256 * 1024), error = BUF_INIT(2048);
+	_cleanup_(fd_close) int judge_fd = -1;
 	int admin_fd = -1;
 	int r = supervisor_prepare_dir(c->dir, conf, &error);
 
 	if (r)
 		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
-	r = spawn_stored(s);
+	quieten(text, &quiet);
+	r = s->judging ? start_policyd(s, buf_view(&quiet), &judge_fd) : 0;
+	if (r == 0)
+		r = spawn_role("stored", "pombo-stored", "store", &s->pid, &s->control_fd);
 	if (r)
 		return r;
-	quieten(text, &quiet);
 	sync_channel_init(&s->control, s->control_fd, &control_proto, CONTROL_PEER_SUPERVISOR, CONTROL_PEER_ROLE);
-	r = give(&s->control, c, geteuid() == 0 ? supervisor_store_uid(conf) : 0, buf_view(&quiet), create, &admin_fd);
+	r = give(&s->control, c, geteuid() == 0 ? supervisor_store_uid(conf) : 0, buf_view(&quiet), create, judge_fd,
+		 &admin_fd);
 	if (r < 0)
 		return cli_fail_errno(CLI_OTHER, "cannot open the mail store", r, "what it said stands above");
 	sync_channel_init(&s->channel, admin_fd, &admin_proto, ADMIN_PEER_CLI, ADMIN_PEER_STORE);
@@ -166,7 +214,7 @@ static int start_stored(const struct cli *c, const struct conf *conf, struct vie
 
 static void init(struct store_client *s)
 {
-	*s = (struct store_client){.payload = BUF_INIT(PAYLOAD_MAX), .control_fd = -1, .lock_fd = -1};
+	*s = (struct store_client){.payload = BUF_INIT(PAYLOAD_MAX), .control_fd = -1, .policy_fd = -1, .lock_fd = -1};
 }
 
 /* The running server's; 0, -ENOENT or -ECONNREFUSED when there is none, or an exit status. */
@@ -246,11 +294,12 @@ static int open_either(const struct cli *c, bool create, struct store_client *s)
 	return r;
 }
 
-static int open_or_close(const struct cli *c, bool create, struct store_client *ret)
+static int open_or_close(const struct cli *c, bool create, bool judging, struct store_client *ret)
 {
 	int r;
 
 	init(ret);
+	ret->judging = judging;
 	r = open_either(c, create, ret);
 	if (r)
 		store_client_close(ret);
@@ -259,12 +308,17 @@ static int open_or_close(const struct cli *c, bool create, struct store_client *
 
 int store_client_open(const struct cli *c, struct store_client *ret)
 {
-	return open_or_close(c, false, ret);
+	return open_or_close(c, false, false, ret);
+}
+
+int store_client_open_judging(const struct cli *c, struct store_client *ret)
+{
+	return open_or_close(c, false, true, ret);
 }
 
 int store_client_create(const struct cli *c, struct store_client *ret)
 {
-	return open_or_close(c, true, ret);
+	return open_or_close(c, true, false, ret);
 }
 
 int store_client_connect(const struct cli *c, struct store_client *ret)
@@ -284,23 +338,32 @@ int store_client_connect(const struct cli *c, struct store_client *ret)
 	return r;
 }
 
-void store_client_close(struct store_client *s)
+/* Lets a process of our own end, and waits for it. */
+static void stop_role(struct sync_channel *control, int *control_fd, int pid)
 {
 	_cleanup_(buf_fini) struct buf payload = BUF_INIT(64);
 
+	if (!control->proto) {
+		fd_close(control_fd);
+		return;
+	}
+	if (control_put_stop(&payload, &(struct control_stop){ANSWER_MS}))
+		(void)!sync_channel_follow(control, CONTROL_STOP, buf_view(&payload), NULL, 0, ANSWER_MS);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	sync_channel_fini(control);
+}
+
+void store_client_close(struct store_client *s)
+{
 	if (s->channel.proto)
 		sync_channel_fini(&s->channel);
 	else if (s->pid > 0)
 		(void)kill(s->pid, SIGKILL); /* it did not come to life */
-	if (s->control.proto) {
-		if (control_put_stop(&payload, &(struct control_stop){ANSWER_MS}))
-			(void)!sync_channel_follow(&s->control, CONTROL_STOP, buf_view(&payload), NULL, 0, ANSWER_MS);
-		if (s->pid > 0)
-			(void)waitpid(s->pid, NULL, 0);
-		sync_channel_fini(&s->control);
-	} else {
-		fd_close(&s->control_fd);
-	}
+	stop_role(&s->control, &s->control_fd, s->pid);
+	if (s->policy_pid > 0 && !s->channel.proto)
+		(void)kill(s->policy_pid, SIGTERM);
+	stop_role(&s->policy, &s->policy_fd, s->policy_pid);
 	fd_close(&s->lock_fd);
 	buf_fini(&s->payload);
 	init(s);

@@ -17,12 +17,17 @@ struct store_client {
 	/* of a stored of our own: */
 	struct sync_channel control;
 	int control_fd; /* or -1 */
+	bool judging; /* with a policyd beside it */
+	struct sync_channel policy;
+	int policy_fd, policy_pid; /* or -1, 0 */
 	int lock_fd; /* or -1 */
 	int pid; /* or 0 */
 };
 
 /* Every int here is 0 or an exit status, the error printed. After a failed open there is nothing to close. */
 must_check int store_client_open(const struct cli *c, struct store_client *ret);
+/* The same for commands that bring messages in: with a policyd, which reads them, where no server runs. */
+must_check int store_client_open_judging(const struct cli *c, struct store_client *ret);
 /* Only a running server's; CLI_NOT_RUNNING when there is none. */
 must_check int store_client_connect(const struct cli *c, struct store_client *ret);
 /* One's own, on a store that does not exist yet: for `pombo init`. */

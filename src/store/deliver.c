@@ -250,11 +250,38 @@ static enum job_step check_append(struct writer *w, struct append_job *j, struct
 		j->job.outcome = STORE_NO_MAILBOX;
 	else if (writer_is_busy(w, (*ret)->id, &j->job))
 		return STEP_AGAIN;
-	else if (is_over(a, header_of(&j->message) + content_of(&j->message)))
+	else if (!j->ignore_quota && is_over(a, header_of(&j->message) + content_of(&j->message)))
 		j->job.outcome = STORE_OVER_QUOTA;
-	else if (!keyset_valid(j->keywords, j->keyword_count) || j->uidl.n > 70)
+	else if (!keyset_valid(j->keywords, j->keyword_count) || j->uidl.n > 70 ||
+		 (j->identity.n > 0 && j->identity.n != STORE_IDENTITY_BYTES))
 		j->job.outcome = STORE_BAD_REQUEST;
 	return STEP_DONE;
+}
+
+/* 1: it came before; 0; negative errno. */
+static int was_imported(struct writer *w, const struct append_job *j, const struct mbox *m)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_imported_get);
+	int rc;
+
+	if (j->identity.n == 0)
+		return 0;
+	sql_bind_u64(st, 1, m->id);
+	sql_bind_bytes(st, 2, j->identity);
+	rc = sql_step(st);
+	sql_reset(st);
+	return rc;
+}
+
+static int remember_import(struct writer *w, const struct append_job *j, const struct mbox *m)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_imported_insert);
+
+	if (j->identity.n == 0)
+		return 0;
+	sql_bind_u64(st, 1, m->id);
+	sql_bind_bytes(st, 2, j->identity);
+	return sql_run(st);
 }
 
 static int append_copy(struct writer *w, struct append_job *j, struct mbox *m, uint32_t keyset)
@@ -291,7 +318,13 @@ static enum job_step run_append(struct writer *w, struct store_job *job)
 
 	if (step != STEP_DONE || job->outcome != STORE_OK)
 		return step;
-	rc = keyset_intern(w, m, j->keywords, j->keyword_count, &keyset, &limit);
+	rc = was_imported(w, j, m);
+	if (rc > 0) {
+		job->outcome = STORE_EXISTS;
+		return STEP_DONE;
+	}
+	if (rc == 0)
+		rc = keyset_intern(w, m, j->keywords, j->keyword_count, &keyset, &limit);
 	if (rc == 0 && limit) {
 		job->outcome = STORE_LIMIT;
 		return STEP_DONE;
@@ -301,6 +334,8 @@ static enum job_step run_append(struct writer *w, struct store_job *job)
 		rc = insert_rows(w, &j->message, 1);
 	if (rc == 0)
 		rc = append_copy(w, j, m, keyset);
+	if (rc == 0)
+		rc = remember_import(w, j, m);
 	j->ret_mailbox = m->id;
 	j->ret_uidvalidity = m->uidvalidity;
 	return rc < 0 ? writer_error(w, rc, "appending") : STEP_DONE;
@@ -310,4 +345,27 @@ void append_job_init(struct append_job *j)
 {
 	*j = (struct append_job){0};
 	store_job_init(&j->job, run_append);
+}
+
+enum store_outcome imported_list(struct store_reader *r, uint64_t account, struct view name, struct view after,
+				 size_t max, struct buf *out)
+{
+	enum store_outcome outcome = STORE_OK;
+	struct sql_stmt *st;
+	int rc = reader_begin(r);
+
+	if (rc == 0) {
+		st = sql_use(r->sql, SQL_imported_list);
+		sql_bind_u64(st, 1, account);
+		sql_bind_text(st, 2, name);
+		sql_bind_bytes(st, 3, after);
+		sql_bind_u64(st, 4, max);
+		while ((rc = sql_step(st)) > 0)
+			buf_append_view(out, sql_bytes(st, 0));
+		sql_reset(st);
+	}
+	if (rc < 0)
+		outcome = reader_failed(r, rc);
+	reader_end(r);
+	return outcome;
 }

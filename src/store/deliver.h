@@ -72,9 +72,17 @@ struct append_job {
 	const struct view *keywords;
 	size_t keyword_count;
 	struct view uidl; /* import only: a POP3 id to keep; empty: made by the store */
+	struct view
+	    identity; /* import only: STORE_IDENTITY_BYTES; STORE_EXISTS when it came into this mailbox before */
+	bool ignore_quota;
 	uint64_t ret_mailbox;
 	uint32_t ret_uidvalidity, ret_uid;
 };
 void append_job_init(struct append_job *j);
+
+/* The identities that imports brought into a mailbox, one behind the other, in the order of bytes, behind `after`; at most `max`. */
+enum { STORE_IDENTITY_BYTES = 16 };
+must_check enum store_outcome imported_list(struct store_reader *r, uint64_t account, struct view name,
+					    struct view after, size_t max, struct buf *out);
 
 #endif

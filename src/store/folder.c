@@ -280,6 +280,11 @@ static int let_go(struct writer *w, uint64_t mailbox)
 	writer_changed(w,
 		       &(struct store_change){.kind = CHANGE_MAILBOX_GONE, .account = m->account, .mailbox = mailbox});
 	writer_forget_mbox(w, mailbox);
+	st = sql_use(w->sql, SQL_gone_name_insert);
+	sql_bind_u64(st, 1, mailbox);
+	rc = sql_run(st);
+	if (rc < 0)
+		return rc;
 	st = sql_use(w->sql, SQL_mailbox_let_go);
 	sql_bind_u64(st, 1, mailbox);
 	sql_bind_i64(st, 2, clock_wall_s());

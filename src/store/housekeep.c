@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRUNE_SLICE = 500, UNDELETE_MIN_S = 3600 };
+enum { PRUNE_SLICE = 500, IDENTITIES_SLICE = 2000, UNDELETE_MIN_S = 3600 };
 
 /* One slice of pruning. */
 struct prune {
@@ -176,9 +176,23 @@ static int next_gone(struct prune *p, int64_t before_s, uint64_t *ret)
 	return rc;
 }
 
+/* A slice of its import identities; *ret_left false when the rest is few enough to go with the mailbox. */
+static int forget_imported(struct writer *w, uint64_t mailbox, bool *ret_left)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_imported_delete_some);
+	int rc;
+
+	sql_bind_u64(st, 1, mailbox);
+	sql_bind_u64(st, 2, IDENTITIES_SLICE);
+	rc = sql_run(st);
+	*ret_left = rc == 0 && sql_changes(w->sql) > 0;
+	return rc;
+}
+
 static int forget_mailbox(struct writer *w, uint64_t mailbox)
 {
-	static const enum sql_id ids[] = {SQL_keyset_delete_all, SQL_mailbox_count_delete, SQL_mailbox_delete};
+	static const enum sql_id ids[] = {SQL_keyset_delete_all, SQL_mailbox_count_delete, SQL_imported_delete_all,
+					  SQL_gone_name_delete, SQL_mailbox_delete};
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ids) && rc == 0; i++)
@@ -190,6 +204,7 @@ static int forget_mailbox(struct writer *w, uint64_t mailbox)
 static int prune_mailbox(struct prune *p, uint64_t mailbox)
 {
 	struct mbox *m = xcalloc(1, sizeof *m); /* not one of the writer's: it has no counts to keep */
+	bool left;
 	int rc;
 
 	m->id = mailbox;
@@ -198,7 +213,12 @@ static int prune_mailbox(struct prune *p, uint64_t mailbox)
 	if (rc == 0)
 		rc = mbox_flush_pages(p->w, m);
 	free(m);
-	return rc < 0 || p->left == 0 ? rc : forget_mailbox(p->w, mailbox);
+	if (rc < 0 || p->left == 0)
+		return rc;
+	rc = forget_imported(p->w, mailbox, &left);
+	if (rc == 0 && left)
+		p->left = 0;
+	return rc < 0 || left ? rc : forget_mailbox(p->w, mailbox);
 }
 
 static int prune_gone(struct prune *p, int64_t before_s, bool *ret_more)

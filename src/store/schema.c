@@ -64,8 +64,15 @@ static const char version_1[] =
     " last_reply {text} NOT NULL);"
     "CREATE UNIQUE INDEX queue_recipient_message ON queue_recipient (message, recipient);";
 
+/* What an import brought (its messages' identities), so that it can be run again; names of deleted mailboxes, for undelete. */
+static const char version_2[] =
+    "CREATE TABLE imported (mailbox {int} NOT NULL, identity {bytes} NOT NULL, PRIMARY KEY (mailbox, identity))"
+    " {clustered};"
+    "CREATE TABLE gone_name (mailbox {id} NOT NULL PRIMARY KEY, name {text} NOT NULL);";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},
+    {version_2, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

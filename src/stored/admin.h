@@ -16,6 +16,8 @@ admin_request_fn admin_on_domain_add, admin_on_domain_alias, admin_on_domain_rem
 /* admin_list.c */
 admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_show, admin_on_alias_list,
     admin_on_queue_list;
+/* admin_mail.c */
+admin_request_fn admin_on_mail_open;
 
 /* `failed`, worded for the operator: what outcome, about what ("alice@example.org"). */
 void admin_send_outcome(struct channel *c, uint32_t id, enum store_outcome outcome, struct view subject);

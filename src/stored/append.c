@@ -160,18 +160,28 @@ void append_begin(struct append_table *t, uint32_t id, struct session *s, const 
 	(void)map_u64_set(&t->by_id, id, a);
 }
 
+static void append_as(struct append *a, const struct mailbox_append_as *m)
+{
+	a->job.uidl = arena_copy(&a->arena, m->uidl);
+	a->job.identity = arena_copy(&a->arena, m->identity);
+	a->job.ignore_quota = m->ignore_quota;
+}
+
 bool append_continue(struct append_table *t, uint32_t id, const struct mailbox_msg *m)
 {
 	const struct conf *conf = role_conf(t->sd->role);
 	struct append *a;
 
-	if (m->type != MAILBOX_DATA && m->type != MAILBOX_APPEND_END && m->type != MAILBOX_APPEND_ABORT)
+	if (m->type != MAILBOX_DATA && m->type != MAILBOX_APPEND_END && m->type != MAILBOX_APPEND_ABORT &&
+	    m->type != MAILBOX_APPEND_AS)
 		return false;
 	a = map_u64_get(&t->by_id, id);
 	if (!a)
 		return true; /* refused already: the rest of it may still come */
 	if (m->type == MAILBOX_DATA)
 		incoming_data(a->incoming, m->data.bytes);
+	else if (m->type == MAILBOX_APPEND_AS)
+		append_as(a, &m->append_as);
 	else if (m->type == MAILBOX_APPEND_ABORT)
 		append_free(a, false);
 	else

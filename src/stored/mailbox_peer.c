@@ -151,6 +151,8 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->search.session;
 	case MAILBOX_QUOTA_WANT:
 		return m->quota_want.session;
+	case MAILBOX_IMPORTED_WANT:
+		return m->imported_want.session;
 	case MAILBOX_SESSION_OPEN:
 	case MAILBOX_SESSION:
 	case MAILBOX_SESSION_ENDED:
@@ -174,6 +176,8 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_APPENDED:
 	case MAILBOX_MATCHES:
 	case MAILBOX_QUOTA:
+	case MAILBOX_APPEND_AS:
+	case MAILBOX_IMPORTED:
 		return 0;
 	}
 	return 0;
@@ -195,6 +199,7 @@ static mailbox_request_fn *const requests[] = {
     [MAILBOX_COPY] = mailbox_on_copy,
     [MAILBOX_SEARCH] = mailbox_on_search,
     [MAILBOX_QUOTA_WANT] = mailbox_on_quota_want,
+    [MAILBOX_IMPORTED_WANT] = mailbox_on_imported_want,
 };
 
 /* Messages outside the table; false: not one of them. */
@@ -256,7 +261,10 @@ static void on_close(void *ctx, struct channel *c)
 int mailbox_peer_add(struct stored *sd, const char *kind, int fd)
 {
 	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
-	unsigned peer = view_eq_lit(view_from_cstr(kind), "pop") ? MAILBOX_PEER_POP : MAILBOX_PEER_IMAP;
+	struct view name = view_from_cstr(kind);
+	unsigned peer = view_eq_lit(name, "pop")   ? MAILBOX_PEER_POP
+			: view_eq_lit(name, "cli") ? MAILBOX_PEER_CLI
+						   : MAILBOX_PEER_IMAP;
 	struct mailbox_link *mp = xcalloc(1, sizeof *mp);
 
 	mp->sd = sd;
