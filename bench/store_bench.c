@@ -207,7 +207,10 @@ static void read_changes(struct bench *b, uint64_t mailbox, uint64_t since, cons
 	struct arena a;
 
 	arena_init(&a, 8 << 20);
-	if (box_changes(b->reader, b->big, mailbox, since, 1, 2000, &a, &changes) != STORE_OK)
+	if (box_changes(
+		b->reader,
+		&(struct changes_query){.account = b->big, .mailbox = mailbox, .since = since, .max_rows = 2000}, &a,
+		&changes) != STORE_OK)
 		die("changes");
 	stop_watch(s, what);
 	arena_fini(&a);

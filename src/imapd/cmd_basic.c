@@ -68,10 +68,45 @@ static enum step id(struct session *s, struct command *c)
 	return STEP_DONE;
 }
 
-/* RFC 5161: what is not known is ignored. */
+static void enable_condstore(struct session *s)
+{
+	session_enable_condstore(s);
+}
+
+/* RFC 7162 §3.2.3: the one brings the other. */
+static void enable_qresync(struct session *s)
+{
+	session_enable_condstore(s);
+	s->qresync = true;
+}
+
+static void enable_rev2(struct session *s)
+{
+	s->rev2 = true;
+}
+
+static void enable_utf8(struct session *s)
+{
+	s->utf8 = true;
+}
+
+static void enable_uidonly(struct session *s)
+{
+	s->uidonly = true;
+}
+
+static const struct extension {
+	const char *name;
+	void (*enable)(struct session *s);
+} extensions[] = {
+    {"CONDSTORE", enable_condstore}, {"QRESYNC", enable_qresync}, {"IMAP4rev2", enable_rev2},
+    {"UTF8=ACCEPT", enable_utf8},    {"UIDONLY", enable_uidonly},
+};
+
+/* RFC 5161 §3.1: what is not known is ignored. */
 static enum step enable(struct session *s, struct command *c)
 {
-	bool condstore = false;
+	uint32_t chosen = 0;
 	struct view word;
 
 	if (!c->args)
@@ -79,11 +114,18 @@ static enum step enable(struct session *s, struct command *c)
 	for (const struct imap_arg *arg = c->args; arg; arg = arg->next) {
 		if (!imap_arg_atom(arg, &word))
 			return command_bad(c, "Not the name of a capability");
-		condstore = condstore || view_eq_lit_nocase(word, "CONDSTORE");
+		for (size_t i = 0; i < ARRAY_LEN(extensions); i++)
+			if (view_eq_lit_nocase(word, extensions[i].name))
+				chosen |= 1u << i;
 	}
-	if (condstore)
-		session_enable_condstore(s);
-	session_say(s, "* ENABLED%s", condstore ? " CONDSTORE" : "");
+	for (size_t i = 0; i < ARRAY_LEN(extensions); i++)
+		if (chosen & 1u << i)
+			extensions[i].enable(s);
+	buf_append_cstr(session_out(s), "* ENABLED");
+	for (size_t i = 0; i < ARRAY_LEN(extensions); i++)
+		if (chosen & 1u << i)
+			buf_printf(session_out(s), " %s", extensions[i].name);
+	buf_append_cstr(session_out(s), "\r\n");
 	return STEP_DONE;
 }
 

@@ -3,48 +3,68 @@
 #include "imapd/commands.h"
 #include "imapd/selected.h"
 
-enum { SPANS_MAX = 8192 };
+enum { SPANS_MAX = 65536, SET_MAX = 2 << 20 };
 
-static void put_ranges(struct buf *out, const struct mailbox_range *ranges, uint32_t n)
+/* What became what, gathered from the frames of one answer as the two sets of COPYUID. */
+struct copy {
+	struct buf sources, targets;
+	struct imap_set_writer source_set, target_set;
+};
+
+static void forget(struct command *c)
 {
-	struct imap_set_writer w;
+	struct copy *copy = c->state;
 
-	imap_set_writer_init(&w, out);
+	buf_fini(&copy->sources);
+	buf_fini(&copy->targets);
+}
+
+static void add_ranges(struct imap_set_writer *w, const struct mailbox_range *ranges, uint32_t n)
+{
 	for (uint32_t i = 0; i < n; i++)
-		imap_set_writer_add_span(&w, ranges[i].first, ranges[i].last);
-	imap_set_writer_end(&w);
+		imap_set_writer_add_span(w, ranges[i].first, ranges[i].last);
 }
 
-/* RFC 4315 §3 */
-static void put_copyuid(struct buf *out, const struct mailbox_copied *m)
+/* RFC 4315 §3; without it when it would be too long (it is only a SHOULD). */
+static bool put_copyuid(struct buf *out, struct copy *copy, uint32_t uidvalidity)
 {
-	buf_printf(out, "[COPYUID %u ", m->target_uidvalidity);
-	put_ranges(out, m->sources, m->n_sources);
+	imap_set_writer_end(&copy->source_set);
+	imap_set_writer_end(&copy->target_set);
+	if (copy->sources.n == 0 || copy->sources.overflow || copy->targets.overflow)
+		return false;
+	buf_printf(out, "[COPYUID %u ", uidvalidity);
+	buf_append_view(out, buf_view(&copy->sources));
 	buf_append_char(out, ' ');
-	put_ranges(out, m->targets, m->n_targets);
+	buf_append_view(out, buf_view(&copy->targets));
 	buf_append_cstr(out, "] ");
+	return true;
 }
 
-static enum step answered(struct session *s, struct command *c, bool move)
+static enum step answered(struct session *s, struct command *c, struct copy *copy, bool move)
 {
 	const struct mailbox_copied *m;
 
 	if (!c->answer || c->answer->type != MAILBOX_COPIED)
 		return command_failed(c, "[TRYCREATE]");
 	m = &c->answer->copied;
+	add_ranges(&copy->source_set, m->sources, m->n_sources);
+	add_ranges(&copy->target_set, m->targets, m->n_targets);
+	if (m->more)
+		return command_await(c, AWAIT_ANSWER);
 	if (move)
 		s->selected->noticed = true; /* the expunges are to be told */
 	selected_wrote_into(s, m->target_uidvalidity);
-	if (m->n_sources == 0 || m->n_targets == 0)
+	if (!move) {
+		if (put_copyuid(&c->text, copy, m->target_uidvalidity))
+			buf_printf(&c->text, "%s completed", c->spec->name);
 		return STEP_DONE;
-	if (move) {
-		/* Before the expunges, so that the UIDs still mean something (RFC 6851 §4.3). */
+	}
+	/* Before the expunges, so that the UIDs still mean something (RFC 6851 §4.3). */
+	if (copy->sources.n || copy->source_set.first) {
+		c->expunged = true;
 		buf_append_cstr(session_out(s), "* OK ");
-		put_copyuid(session_out(s), m);
+		(void)put_copyuid(session_out(s), copy, m->target_uidvalidity);
 		buf_append_cstr(session_out(s), "Moved\r\n");
-	} else {
-		put_copyuid(&c->text, m);
-		buf_printf(&c->text, "%s completed", c->spec->name);
 	}
 	return STEP_DONE;
 }
@@ -52,10 +72,15 @@ static enum step answered(struct session *s, struct command *c, bool move)
 static enum step begin(struct session *s, struct command *c, bool move)
 {
 	struct mailbox_copy m = {.session = s->store_id, .mailbox = s->selected->mailbox, .move = move};
+	struct copy *copy = command_state(c, sizeof *copy);
 	struct imap_set set;
 	enum step step;
 
-	(void)command_state(c, 1);
+	buf_init(&copy->sources, SET_MAX);
+	buf_init(&copy->targets, SET_MAX);
+	imap_set_writer_init(&copy->source_set, &copy->sources);
+	imap_set_writer_init(&copy->target_set, &copy->targets);
+	c->forget = forget;
 	if (!command_set_arg(c, c->args, &set))
 		return command_bad(c, "Not a set of messages");
 	if (!command_mailbox_arg(c, c->args->next, &m.target, &step))
@@ -72,20 +97,20 @@ static enum step begin(struct session *s, struct command *c, bool move)
 	return command_await_answer(c, mailbox_call_copy(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
-static enum step copy(struct session *s, struct command *c)
+static enum step copy_command(struct session *s, struct command *c)
 {
-	return c->state ? answered(s, c, false) : begin(s, c, false);
+	return c->state ? answered(s, c, c->state, false) : begin(s, c, false);
 }
 
 static enum step move(struct session *s, struct command *c)
 {
-	return c->state ? answered(s, c, true) : begin(s, c, true);
+	return c->state ? answered(s, c, c->state, true) : begin(s, c, true);
 }
 
 const struct command_spec cmd_copy_table[] = {
-    {"COPY", copy, SESSION_SELECTED, 0},
-    {"MOVE", move, SESSION_SELECTED, 0},
-    {"UID COPY", copy, SESSION_SELECTED, COMMAND_UID},
+    {"COPY", copy_command, SESSION_SELECTED, COMMAND_NUMBERS},
+    {"MOVE", move, SESSION_SELECTED, COMMAND_NUMBERS},
+    {"UID COPY", copy_command, SESSION_SELECTED, COMMAND_UID},
     {"UID MOVE", move, SESSION_SELECTED, COMMAND_UID},
     {NULL, NULL, 0, 0},
 };

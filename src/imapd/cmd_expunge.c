@@ -55,6 +55,7 @@ static enum step answered(struct session *s, struct command *c, struct expunge *
 {
 	if (!c->answer || c->answer->type != MAILBOX_EXPUNGED)
 		return command_failed(c, "[NONEXISTENT]");
+	c->expunged = c->expunged || c->answer->expunged.count;
 	selected_wrote(s->selected, 0, c->answer->expunged.highestmodseq, false);
 	return expunge->span_at < expunge->n_spans ? ask(s, c, expunge) : STEP_DONE;
 }

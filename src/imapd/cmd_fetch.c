@@ -171,6 +171,8 @@ static enum step marked(struct session *s, struct command *c, struct fetch *f)
 
 	if (!m || m->type != MAILBOX_FLAGS_DONE)
 		return command_failed(c, "[NONEXISTENT]");
+	if (m->flags_done.more)
+		return command_await(c, AWAIT_ANSWER);
 	/* The FETCH responses have shown it; only a client that follows modseqs has to hear of it. */
 	selected_wrote(s->selected, m->flags_done.before, m->flags_done.highestmodseq, !s->condstore);
 	return next_page(s, c, f);
@@ -210,7 +212,7 @@ static enum step prepare(struct session *s, struct command *c, struct fetch *f)
 		args->items |= IMAP_FETCH_MODSEQ; /* RFC 7162 §3.1.4.1 */
 	if (args->items & IMAP_FETCH_MODSEQ)
 		session_enable_condstore(s);
-	if (c->spec->flags & COMMAND_UID)
+	if ((c->spec->flags & COMMAND_UID) && !s->uidonly) /* UIDFETCH begins with it (RFC 9586 §3.3) */
 		args->items |= IMAP_FETCH_UID;
 	f->marks_seen = args->sets_seen && !s->selected->read_only;
 	f->fields = fetch_fields(args) | (f->marks_seen ? 1 << 0 : 0);
@@ -258,7 +260,7 @@ static enum step fetch(struct session *s, struct command *c)
 }
 
 const struct command_spec cmd_fetch_table[] = {
-    {"FETCH", fetch, SESSION_SELECTED, COMMAND_NO_EXPUNGE},
+    {"FETCH", fetch, SESSION_SELECTED, COMMAND_NO_EXPUNGE | COMMAND_NUMBERS},
     {"UID FETCH", fetch, SESSION_SELECTED, COMMAND_UID},
     {NULL, NULL, 0, 0},
 };

@@ -283,7 +283,7 @@ static enum step search_command(struct session *s, struct command *c)
 }
 
 const struct command_spec cmd_search_table[] = {
-    {"SEARCH", search_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE},
+    {"SEARCH", search_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE | COMMAND_NUMBERS},
     {"UID SEARCH", search_command, SESSION_SELECTED, COMMAND_UID},
     {NULL, NULL, 0, 0},
 };

@@ -31,7 +31,7 @@ void status_format(struct buf *out, const struct session *s, struct view name, u
 	const char *space = "";
 
 	buf_append_cstr(out, "* STATUS ");
-	imap_mailbox_format(out, name, false);
+	imap_mailbox_format(out, name, session_utf8_names(s));
 	buf_append_cstr(out, " (");
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		if (!(items & values[i].item))

@@ -80,8 +80,10 @@ static enum step answered(struct session *s, struct command *c, struct store *st
 	if (!c->answer || c->answer->type != MAILBOX_FLAGS_DONE)
 		return command_failed(c, "[NONEXISTENT]");
 	m = &c->answer->flags_done;
-	selected_wrote(s->selected, m->before, m->highestmodseq, store->args.silent && !s->condstore);
 	keep_modified(store, m);
+	if (m->more)
+		return command_await(c, AWAIT_ANSWER);
+	selected_wrote(s->selected, m->before, m->highestmodseq, store->args.silent && !s->condstore);
 	if (store->span_at < store->n_spans)
 		return ask(s, c, store);
 	if (store->n_modified)
@@ -127,7 +129,7 @@ static enum step store_command(struct session *s, struct command *c)
 }
 
 const struct command_spec cmd_store_table[] = {
-    {"STORE", store_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE},
+    {"STORE", store_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE | COMMAND_NUMBERS},
     {"UID STORE", store_command, SESSION_SELECTED, COMMAND_UID},
     {NULL, NULL, 0, 0},
 };

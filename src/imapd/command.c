@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_MAX = 8 << 20, TEXT_MAX = 512 << 10 };
+enum { ARENA_MAX = 8 << 20, TEXT_MAX = 4 << 20 };
 
 static const struct command_spec *const tables[] = {
     cmd_basic_table,  cmd_login_table,   cmd_select_table, cmd_mailbox_table, cmd_list_table,
@@ -58,6 +58,8 @@ struct command *command_begin(struct session *s)
 	struct command *c;
 
 	s->commands++;
+	if (!error && s->uidonly && (spec->flags & COMMAND_NUMBERS))
+		error = "[UIDREQUIRED] Message numbers are not used in this session";
 	if (error) {
 		session_say(s, "%.*s BAD %s", VIEW_FMT(read->tag), error);
 		return NULL;
@@ -127,12 +129,24 @@ static bool tells_news(const struct session *s, const struct command *c)
 	return (c->spec->flags & COMMAND_ASKS) || sync_is_due(s, c->sync.expunges);
 }
 
+/* RFC 7162 §3.2: a client that takes up later modseqs must not think that it knows of these expunges. */
+static void own_up(struct session *s)
+{
+	const struct selected *x = s->selected;
+
+	if (x && x->held_n && s->condstore)
+		session_say(s, "* OK [HIGHESTMODSEQ %llu] Expunges are still to be told",
+			    (unsigned long long)x->held_since);
+}
+
 static void reply(struct session *s, struct command *c)
 {
 	static const char *const words[] = {[COMMAND_OK] = "OK", [COMMAND_NO] = "NO", [COMMAND_BAD] = "BAD"};
 	struct buf *out = session_out(s);
 
 	buf_printf(out, "%s %s ", c->tag, words[c->result]);
+	if (c->expunged && s->qresync && s->selected && c->result == COMMAND_OK && c->text.n == 0)
+		buf_printf(out, "[HIGHESTMODSEQ %llu] ", (unsigned long long)s->selected->told);
 	if (c->text.n)
 		buf_append_view(out, buf_view(&c->text));
 	else
@@ -145,6 +159,7 @@ static void end(struct session *s)
 	bool bad = s->command->result == COMMAND_BAD;
 	bool tls = (s->command->spec->flags & COMMAND_STARTS_TLS) && s->command->result == COMMAND_OK;
 
+	own_up(s);
 	reply(s, s->command);
 	command_abandon(&s->command);
 	imap_reader_reset(&s->reader);
@@ -167,7 +182,7 @@ enum step command_run(struct session *s)
 		step = c->spec->run(s, c);
 		if (step != STEP_DONE)
 			return step;
-		c->sync.expunges = !(c->spec->flags & COMMAND_NO_EXPUNGE);
+		c->sync.expunges = !(c->spec->flags & COMMAND_NO_EXPUNGE) && !c->no_expunge;
 		c->syncing = tells_news(s, c);
 	}
 	if (c->syncing) {
@@ -273,7 +288,20 @@ enum step command_await_line(struct command *c)
 /* Frames that are not the last of an answer. */
 static bool goes_on(const struct mailbox_msg *m)
 {
-	return m && (m->type == MAILBOX_MORE || (m->type == MAILBOX_MATCHES && m->matches.more));
+	if (!m)
+		return false;
+	switch ((int)m->type) {
+	case MAILBOX_MORE:
+		return true;
+	case MAILBOX_MATCHES:
+		return m->matches.more;
+	case MAILBOX_FLAGS_DONE:
+		return m->flags_done.more;
+	case MAILBOX_COPIED:
+		return m->copied.more;
+	default:
+		return false;
+	}
 }
 
 void command_on_answer(void *session, const struct mailbox_msg *answer)
@@ -302,7 +330,7 @@ bool command_mailbox_arg(struct command *c, const struct imap_arg *arg, struct v
 		*ret_step = command_bad(c, "A mailbox name is missing");
 		return false;
 	}
-	if (!imap_mailbox_parse(wire, false, &name)) {
+	if (!imap_mailbox_parse(wire, session_utf8_names(c->session), &name)) {
 		buf_fini(&name);
 		*ret_step = command_no(c, "[CANNOT]", "Not a valid mailbox name");
 		return false;

@@ -22,6 +22,7 @@ enum command_flags {
 	COMMAND_UID = 1 << 4, /* numbers are UIDs */
 	COMMAND_STARTS_TLS = 1 << 5, /* behind its OK */
 	COMMAND_DELETES = 1 << 6, /* may take the selected mailbox away */
+	COMMAND_NUMBERS = 1 << 7, /* its set is one of message numbers: not with UIDONLY */
 };
 
 struct command_spec {
@@ -63,9 +64,11 @@ struct command {
 	struct view line;
 	enum command_literal literal;
 	struct view data;
+	bool no_expunge; /* as COMMAND_NO_EXPUNGE, because of its arguments */
 	/* the end */
 	bool syncing;
 	struct sync sync;
+	bool expunged; /* its OK says up to where the mailbox was told (RFC 7162 §3.2.7) */
 	enum command_result result;
 	struct buf text; /* of the tagged response, response code included; empty: "NAME completed" */
 };

@@ -145,6 +145,8 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 		put_number(s, f, "UID ", row->uid);
 	put_flags(s, f, row);
 	if (items & IMAP_FETCH_MODSEQ) {
+		if (row->modseq > s->selected->latest && !row->expunged)
+			s->selected->latest = row->modseq; /* what came before it is to be told */
 		put_number(s, f, "MODSEQ (", row->modseq);
 		buf_append_char(session_out(s), ')');
 	}
@@ -158,14 +160,10 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 /* False: not a message that the session knows. */
 static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *row)
 {
-	uint32_t seq = seqmap_seq(&s->selected->map, row->uid);
-
-	if (!seq)
+	if (seqmap_seq(&s->selected->map, row->uid))
+		selected_meet(s, row->keywords);
+	if (!selected_begin_fetch(s, row->uid))
 		return false;
-	selected_meet(s, row->keywords);
-	buf_append_cstr(session_out(s), "* ");
-	buf_append_u64(session_out(s), seq);
-	buf_append_cstr(session_out(s), " FETCH (");
 	put_items(s, f, row);
 	f->row.begun = true;
 	return true;

@@ -28,6 +28,7 @@ void selected_free(struct selected **xp)
 		return;
 	seqmap_fini(&x->map);
 	free(x->held);
+	free(x->saved);
 	buf_fini(&x->keywords);
 	free(x);
 	*xp = NULL;
@@ -66,6 +67,8 @@ void selected_hold(struct selected *x, const struct seqmap_span *uids, size_t n)
 	const struct seqmap_span *held = x->held;
 	size_t held_n = x->held_n, both_n = 0;
 
+	if (held_n == 0)
+		x->held_since = x->told;
 	while (held_n || n)
 		both[both_n++] = take_next(&held, &held_n, &uids, &n);
 	free(x->held);
@@ -146,6 +149,29 @@ void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords
 	buf_append_char(out, ')');
 }
 
+bool selected_begin_fetch(struct session *s, uint32_t uid)
+{
+	uint32_t seq = seqmap_seq(&s->selected->map, uid);
+
+	if (!seq)
+		return false;
+	buf_append_cstr(session_out(s), "* ");
+	buf_append_u64(session_out(s), s->uidonly ? uid : seq);
+	buf_append_cstr(session_out(s), s->uidonly ? " UIDFETCH (" : " FETCH (");
+	return true;
+}
+
+/* UIDs, not numbers: those that are expunged drop out by themselves. */
+void selected_save(struct selected *x, const struct seqmap_span *seqs, size_t n)
+{
+	free(x->saved);
+	x->saved = n ? xcalloc(n, sizeof *x->saved) : NULL;
+	x->saved_n = n;
+	for (size_t i = 0; i < n; i++)
+		x->saved[i] =
+		    (struct seqmap_span){seqmap_uid(&x->map, seqs[i].first), seqmap_uid(&x->map, seqs[i].last)};
+}
+
 /* Whether the set names a number that no message has. "*" is let pass in an empty mailbox, where RFC 3501 §9 wants BAD: too
  * many clients send 1:* without looking. */
 static bool is_beyond(const struct imap_set *set, uint32_t count)
@@ -170,14 +196,31 @@ static bool known_span(const struct selected *x, const struct imap_span *span, b
 	return true;
 }
 
+static bool known_saved(const struct selected *x, struct arena *a, struct mailbox_range **ret_spans, uint32_t *ret_n)
+{
+	struct mailbox_range *spans = arena_array(a, x->saved_n + 1, sizeof *spans);
+	uint32_t n = 0;
+
+	if (!spans)
+		return false;
+	for (size_t i = 0; i < x->saved_n; i++)
+		if (known_span(x, &(struct imap_span){x->saved[i].first, x->saved[i].last}, true, &spans[n]))
+			n++;
+	*ret_spans = spans;
+	*ret_n = n;
+	return true;
+}
+
 bool selected_known(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
 		    struct mailbox_range **ret_spans, uint32_t *ret_n)
 {
 	struct mailbox_range *spans = arena_array(a, set->count ? set->count : 1, sizeof *spans);
 	uint32_t n = 0;
 
-	if (!spans || set->saved)
+	if (!spans)
 		return false;
+	if (set->saved)
+		return known_saved(x, a, ret_spans, ret_n);
 	imap_set_resolve(set, uids ? seqmap_last_uid(&x->map) : x->map.count);
 	for (uint32_t i = 0; i < set->count; i++)
 		if (known_span(x, &set->spans[i], uids, &spans[n]))

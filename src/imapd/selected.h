@@ -19,6 +19,9 @@ struct selected {
 	uint64_t latest; /* what there is, as far as the session has heard */
 	struct seqmap_span *held; /* UIDs that went and could not be told yet; ascending and apart */
 	size_t held_n;
+	uint64_t held_since; /* with `held`: what happened up to this modseq was told without exception */
+	struct seqmap_span *saved; /* UIDs of "$" (RFC 5182); ascending and apart */
+	size_t saved_n;
 	struct buf keywords; /* those the client was told of, each with a space behind it */
 };
 
@@ -43,11 +46,16 @@ void selected_meet(struct session *s, struct view keywords);
 /* "FLAGS (\Seen $Junk)" */
 void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords);
 
+/* "* 3 FETCH (", or with UIDONLY "* 17 UIDFETCH (". False, and nothing written: not a message that the session knows. */
+must_check bool selected_begin_fetch(struct session *s, uint32_t uid);
+/* "$" becomes these numbers. */
+void selected_save(struct selected *x, const struct seqmap_span *seqs, size_t n);
+
 /* A client's set as UID spans of messages that the session knows, ascending and apart, in the arena. `uids`: the set names UIDs
  * (unknown ones vanish), else numbers. False: a number that no message has; the answer is BAD. */
 must_check bool selected_resolve(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
 				 struct mailbox_range **ret_spans, uint32_t *ret_n);
-/* The same, numbers that no message has vanish too (SEARCH). False: "$", or the arena is full. */
+/* The same, numbers that no message has vanish too (SEARCH). False: the arena is full. */
 must_check bool selected_known(const struct selected *x, struct imap_set *set, bool uids, struct arena *a,
 			       struct mailbox_range **ret_spans, uint32_t *ret_n);
 /* All messages. n is 0 or 1. */

@@ -42,7 +42,12 @@ struct session {
 	bool closing; /* the stream was told to close */
 	bool paused; /* the stream does not read */
 	bool blocked; /* waits for the client to take what it asked for */
+	/* what the client enabled (RFC 5161), until UNAUTHENTICATE */
 	bool condstore; /* RFC 7162 §3.1: the client asked for modseqs */
+	bool qresync; /* RFC 7162 §3.2 */
+	bool rev2; /* IMAP4rev2 (RFC 9051) */
+	bool utf8; /* UTF8=ACCEPT (RFC 6855) */
+	bool uidonly; /* RFC 9586 */
 	uint32_t commands, errors, auth_failures;
 	struct imap_reader reader;
 	/* since login */
@@ -75,6 +80,16 @@ bool session_may_login(const struct session *s);
 void session_deselect(struct session *s);
 /* From now on FETCH responses carry modseqs (RFC 7162 §3.1); the first time, the client hears where the selected mailbox stands. */
 void session_enable_condstore(struct session *s);
+/* Names of mailboxes are UTF-8 on the wire, not modified UTF-7 (RFC 9051 §5.1, 6855 §3). */
+static inline bool session_utf8_names(const struct session *s)
+{
+	return s->rev2 || s->utf8;
+}
+/* VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10, 9586 §3.3). */
+static inline bool session_tells_vanished(const struct session *s)
+{
+	return s->qresync || s->uidonly;
+}
 /* stored says: the mailbox that the session watches changed. */
 void session_notice(struct session *s, const struct mailbox_changed *m);
 

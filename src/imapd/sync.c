@@ -12,11 +12,12 @@
 
 #include <stdlib.h>
 
-enum { EXPUNGES_A_PIECE = 512 };
+enum { EXPUNGES_A_PIECE = 512, VANISHED_A_LINE = 1024 };
 
 void sync_fini(struct sync *y)
 {
 	free(y->gone);
+	free(y->vanished);
 	*y = (struct sync){0};
 }
 
@@ -48,14 +49,14 @@ static enum step ask(struct session *s, struct command *c)
 	    c, mailbox_call_changes_want(s->imapd->store, &want, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
-static void tell_flags(struct session *s, const struct command *c, const struct mailbox_change *row, uint32_t seq)
+void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_change *row)
 {
-	struct buf *out;
+	struct buf *out = session_out(s);
 
 	selected_meet(s, row->keywords);
-	out = session_out(s);
-	buf_printf(out, "* %u FETCH (", seq);
-	if (s->condstore || (c->spec->flags & COMMAND_UID))
+	if (!selected_begin_fetch(s, row->uid))
+		return;
+	if (!s->uidonly && (s->condstore || with_uid))
 		buf_printf(out, "UID %u ", row->uid);
 	selected_format_flags(out, row->flags, row->keywords);
 	if (s->condstore)
@@ -73,7 +74,7 @@ static void take_rows(struct session *s, struct command *c, const struct mailbox
 		uint32_t seq = seqmap_seq(&x->map, row->uid);
 
 		if (seq && row->modseq > x->told)
-			tell_flags(s, c, row, seq);
+			sync_tell_flags(s, (c->spec->flags & COMMAND_UID) != 0, row);
 		else if (!seq && row->uid < x->uidnext && seqmap_append(&x->map, row->uid, row->uid))
 			arrived = true;
 	}
@@ -108,17 +109,38 @@ static void hold_back(struct selected *x, struct sync *y)
 	y->gone_n = 0;
 }
 
+static void add_vanished(struct sync *y, struct seqmap_span uids)
+{
+	if ((y->vanished_n & (y->vanished_n + 1)) == 0)
+		y->vanished = xrealloc(y->vanished, (y->vanished_n * 2 + 2) * sizeof *y->vanished);
+	y->vanished[y->vanished_n++] = uids;
+}
+
+/* The numbers in y->gone go; the client will hear of each number, or, exactly, of each UID (RFC 7162 §3.2.10.2). */
+static void remove_gone(struct session *s, struct sync *y)
+{
+	struct seqmap *map = &s->selected->map;
+	struct seqmap_span uids;
+
+	if (session_tells_vanished(s)) {
+		for (size_t i = 0; i < y->gone_n; i++)
+			for (uint32_t at = y->gone[i].first; seqmap_next_uids(map, &at, y->gone[i].last, &uids);)
+				add_vanished(y, uids);
+	}
+	seqmap_remove(map, y->gone, y->gone_n);
+	if (session_tells_vanished(s))
+		y->gone_n = 0;
+}
+
 static bool take_vanished(struct session *s, struct sync *y, const struct mailbox_changes *m)
 {
-	struct selected *x = s->selected;
-
 	free(y->gone);
-	if (!find_vanished(x, y, m))
+	if (!find_vanished(s->selected, y, m))
 		return false;
 	if (y->gone_n && !y->expunges)
-		hold_back(x, y);
+		hold_back(s->selected, y);
 	else if (y->gone_n)
-		seqmap_remove(&x->map, y->gone, y->gone_n);
+		remove_gone(s, y);
 	return true;
 }
 
@@ -132,9 +154,10 @@ static void take_held(struct session *s, struct sync *y)
 	for (size_t i = 0; i < x->held_n; i++)
 		if (seqmap_find(&x->map, x->held[i].first, x->held[i].last, &y->gone[y->gone_n]))
 			y->gone_n++;
-	seqmap_remove(&x->map, y->gone, y->gone_n);
+	remove_gone(s, y);
 	x->held = NULL;
 	x->held_n = 0;
+	y->flushed = true;
 }
 
 /* The page is known; what it says of expunges is told by tell_expunges(). */
@@ -153,6 +176,27 @@ static bool take_page(struct session *s, struct command *c, const struct mailbox
 		s->selected->latest = m->highestmodseq;
 	take_rows(s, c, m);
 	return take_vanished(s, y, m);
+}
+
+static bool tell_vanished(struct session *s, struct sync *y)
+{
+	struct imap_set_writer w;
+
+	while (y->vanished_at < y->vanished_n) {
+		if (stream_is_full(s->stream))
+			return false;
+		buf_append_cstr(session_out(s), "* VANISHED ");
+		imap_set_writer_init(&w, session_out(s));
+		for (size_t n = 0; n < VANISHED_A_LINE && y->vanished_at < y->vanished_n; n++, y->vanished_at++)
+			imap_set_writer_add_span(&w, y->vanished[y->vanished_at].first,
+						 y->vanished[y->vanished_at].last);
+		imap_set_writer_end(&w);
+		buf_append_cstr(session_out(s), "\r\n");
+	}
+	free(y->vanished);
+	y->vanished = NULL;
+	y->vanished_n = y->vanished_at = 0;
+	return true;
 }
 
 static bool tell_expunges(struct session *s, struct sync *y)
@@ -179,6 +223,8 @@ static enum step over(struct session *s, struct sync *y)
 		x->told = y->highestmodseq;
 	if (x->told > x->latest)
 		x->latest = x->told;
+	if (y->flushed && s->qresync)
+		session_say(s, "* OK [HIGHESTMODSEQ %llu] All is told", (unsigned long long)x->told);
 	/* A commit that came after the first page's snapshot is still to be told. */
 	if (x->latest > x->told)
 		x->noticed = true;
@@ -234,7 +280,7 @@ enum step sync_run(struct session *s, struct command *c)
 	}
 	if (!y->began && y->expunges && s->selected->held_n)
 		take_held(s, y);
-	if (!tell_expunges(s, y))
+	if (!tell_vanished(s, y) || !tell_expunges(s, y))
 		return command_await_drain(c);
 	if (y->began ? y->uid_from == 0 : !has_news(s, c))
 		return over(s, y);

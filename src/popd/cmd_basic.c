@@ -112,8 +112,7 @@ static enum step quit_command(struct session *s)
 	}
 	if (!s->answer || s->answer->type != MAILBOX_EXPUNGED)
 		return bye(s, false);
-	for (uint32_t i = 0; i < s->answer->expunged.n_ranges; i++)
-		s->deleted += s->answer->expunged.ranges[i].last - s->answer->expunged.ranges[i].first + 1;
+	s->deleted += s->answer->expunged.count;
 	return expunge_next(s, quit);
 }
 

@@ -9,16 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CHANGES_BYTES = 256 * 1024 }; /* of keywords: the page ends behind them */
+
 struct changes_work {
 	struct store_reader *r;
 	struct box box;
 	uint64_t since;
 	uint32_t uid; /* the next to look at */
 	uint32_t new_from; /* UIDs from here on were born after `since` */
+	bool all; /* those too that came and went */
 	bool forgotten; /* tombstones are gone: what is absent counts as vanished */
 	struct keyset_cache keysets;
 	struct box_change *rows; /* on the heap until the page is whole */
-	size_t count, cap, max;
+	size_t count, cap, max, bytes;
 	struct range_list vanished;
 	bool full;
 };
@@ -71,7 +74,7 @@ static int find_new_from(struct changes_work *x, uint32_t *ret)
 /* first..last are absent. False: no room, the page ends before them. */
 static bool add_vanished(struct changes_work *x, uint32_t first, uint32_t last)
 {
-	if (last >= x->new_from)
+	if (!x->all && last >= x->new_from)
 		last = x->new_from - 1; /* came and went: nobody was told of them */
 	if (first > last)
 		return true;
@@ -87,7 +90,7 @@ static int add_changed(struct changes_work *x, uint32_t uid, const struct state_
 	struct box_change *row;
 	int rc;
 
-	if (x->count == x->max) {
+	if (x->count == x->max || x->bytes > CHANGES_BYTES) {
 		x->full = true;
 		return 0;
 	}
@@ -103,6 +106,7 @@ static int add_changed(struct changes_work *x, uint32_t uid, const struct state_
 		return 0;
 	}
 	x->count++;
+	x->bytes += row->keywords.n;
 	return rc;
 }
 
@@ -199,18 +203,24 @@ static enum store_outcome give(const struct changes_work *x, struct arena *a, st
 	return STORE_OK;
 }
 
-enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint64_t since,
-			       uint32_t uid_from, size_t max_rows, struct arena *a, struct box_changes *ret)
+enum store_outcome box_changes(struct store_reader *r, const struct changes_query *q, struct arena *a,
+			       struct box_changes *ret)
 {
 	struct changes_work x = {
-	    .r = r, .since = since, .uid = uid_from ? uid_from : 1, .keysets = {.a = a}, .max = max_rows};
+	    .r = r,
+	    .since = q->since,
+	    .uid = q->uid_from ? q->uid_from : 1,
+	    .all = q->all,
+	    .keysets = {.a = a},
+	    .max = q->max_rows,
+	};
 	enum store_outcome outcome;
 	int rc;
 
-	if (max_rows == 0)
+	if (q->max_rows == 0)
 		return STORE_BAD_REQUEST;
 	rc = reader_begin(r);
-	rc = rc < 0 ? rc : box_read(r, account, mailbox, &x.box);
+	rc = rc < 0 ? rc : box_read(r, q->account, q->mailbox, &x.box);
 	if (rc > 0)
 		rc = work(&x);
 	outcome = box_outcome(r, rc);

@@ -110,8 +110,15 @@ struct box_changes {
 	size_t count;
 	uint32_t next;
 };
-must_check enum store_outcome box_changes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint64_t since,
-					  uint32_t uid_from, size_t max_rows, struct arena *a, struct box_changes *ret);
+struct changes_query {
+	uint64_t account, mailbox;
+	uint64_t since;
+	uint32_t uid_from;
+	bool all; /* `vanished` also names those that came after `since` */
+	size_t max_rows;
+};
+must_check enum store_outcome box_changes(struct store_reader *r, const struct changes_query *q, struct arena *a,
+					  struct box_changes *ret);
 
 struct quota_usage {
 	uint64_t used_bytes, limit_bytes, used_messages; /* limit 0: none */

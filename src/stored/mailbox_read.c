@@ -12,6 +12,7 @@ enum {
 	ROWS_PAGE_BYTES = 256 * 1024,
 	INLINE_MAX = 256 * 1024,
 	BYTES_MAX = 262144,
+	KEYWORDS_BYTES = 512 * 1024, /* of `opened`: FLAGS names these; others are learnt from the messages */
 };
 
 /* ---- names ---- */
@@ -80,13 +81,14 @@ static void open_answer(struct op *op, struct channel *c)
 {
 	const struct box_status *st = &((struct open_op *)op)->result;
 	struct mailbox_word *words = arena_array(&op->arena, st->keyword_count, sizeof *words);
+	size_t count = 0, bytes = 0;
 
 	if (op->outcome != STORE_OK || !words) {
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
 		return;
 	}
-	for (size_t i = 0; i < st->keyword_count; i++)
-		words[i].word = st->keywords[i];
+	for (; count < st->keyword_count && (bytes += st->keywords[count].n) <= KEYWORDS_BYTES; count++)
+		words[count].word = st->keywords[count];
 	(void)mailbox_send_opened(c, op->reply.id,
 				  &(struct mailbox_opened){
 				      .mailbox = st->mailbox,
@@ -99,7 +101,7 @@ static void open_answer(struct op *op, struct channel *c)
 				      .highestmodseq = st->highestmodseq,
 				      .first_unseen_uid = st->first_unseen_uid,
 				      .keywords = words,
-				      .n_keywords = (uint32_t)st->keyword_count,
+				      .n_keywords = (uint32_t)count,
 				  });
 }
 
@@ -282,8 +284,7 @@ void mailbox_on_bytes_want(struct stored *sd, struct peer *peer, uint32_t id, st
 struct changes_op {
 	struct op op;
 	uint64_t session;
-	uint64_t account, mailbox, since;
-	uint32_t uid_from;
+	struct changes_query query;
 	struct box_changes result;
 };
 
@@ -291,7 +292,7 @@ static void changes_run(struct op *op, struct store_reader *r)
 {
 	struct changes_op *o = (struct changes_op *)op;
 
-	op->outcome = box_changes(r, o->account, o->mailbox, o->since, o->uid_from, ROWS_PAGE, &op->arena, &o->result);
+	op->outcome = box_changes(r, &o->query, &op->arena, &o->result);
 }
 
 static void changes_answer(struct op *op, struct channel *c)
@@ -312,7 +313,7 @@ static void changes_answer(struct op *op, struct channel *c)
 		rows[i] = (struct mailbox_change){ch->uid, ch->flags, ch->keywords, ch->modseq, ch->is_new};
 	}
 	s = sessions_find(op->sd->sessions, o->session, op->reply.peer);
-	if (s && res->next == 0 && s->watched_mailbox == o->mailbox && res->highestmodseq > s->told_modseq)
+	if (s && res->next == 0 && s->watched_mailbox == o->query.mailbox && res->highestmodseq > s->told_modseq)
 		s->told_modseq = res->highestmodseq;
 	(void)mailbox_send_changes(c, op->reply.id,
 				   &(struct mailbox_changes){
@@ -336,10 +337,14 @@ void mailbox_on_changes_want(struct stored *sd, struct peer *peer, uint32_t id, 
 	o->op.run = changes_run;
 	o->op.answer = changes_answer;
 	o->session = s->id;
-	o->account = s->grant->account;
-	o->mailbox = w->mailbox;
-	o->since = w->since;
-	o->uid_from = w->uid_from;
+	o->query = (struct changes_query){
+	    .account = s->grant->account,
+	    .mailbox = w->mailbox,
+	    .since = w->since,
+	    .uid_from = w->uid_from,
+	    .all = w->all,
+	    .max_rows = ROWS_PAGE,
+	};
 	/* From here on a commit is told again: the snapshot may be taken before or after it. */
 	if (s->watched_mailbox == w->mailbox)
 		s->notice_due = false;

@@ -26,7 +26,7 @@ enum {
 };
 
 static const struct imap_reader_limits reader_limits = {
-    .line_bytes = 80 * 1024,
+    .line_bytes = 800 * 1024,
     .command_bytes = 4 * 1024 * 1024,
     .literal_bytes = 0,
     .skip_bytes = 0,
@@ -147,7 +147,7 @@ static bool make_keys(struct search_op *s, const struct imap_search *node)
 
 static bool parse_program(struct search_op *s)
 {
-	struct buf text = BUF_INIT(70 * 1024);
+	struct buf text = BUF_INIT(800 * 1024);
 	struct imap_search_program program;
 	const char *error;
 	size_t used;

@@ -5,6 +5,19 @@
 #include "store/folder.h"
 #include "stored/mailbox_peer.h"
 
+enum { RANGES_A_FRAME = 8192 }; /* as in msgs/mailbox.def */
+
+/* The next ranges of a long list, as many as one frame holds; `*at` moves behind them. */
+static uint32_t take_ranges(const struct uid_range *ranges, size_t count, size_t *at,
+			    struct mailbox_range page[RANGES_A_FRAME])
+{
+	uint32_t n = 0;
+
+	for (; n < RANGES_A_FRAME && *at < count; n++, (*at)++)
+		page[n] = (struct mailbox_range){ranges[*at].first, ranges[*at].last};
+	return n;
+}
+
 /* ---- the tree of names ---- */
 
 struct create_op {
@@ -107,15 +120,23 @@ struct flags_op {
 static void flags_answer(struct op *op, struct channel *c)
 {
 	const struct flags_job *j = &((struct flags_op *)op)->job;
-	struct mailbox_range *modified = mailbox_make_ranges(&op->arena, j->ret_modified, j->ret_modified_count);
+	struct mailbox_range page[RANGES_A_FRAME];
+	struct mailbox_flags_done m = {
+	    .commit = j->job.commit,
+	    .before = j->ret_before_modseq,
+	    .highestmodseq = j->ret_highestmodseq,
+	    .modified = page,
+	};
+	size_t at = 0;
 
-	if (op->outcome == STORE_OK && modified)
-		(void)mailbox_send_flags_done(c, op->reply.id,
-					      &(struct mailbox_flags_done){j->job.commit, j->ret_before_modseq,
-									   j->ret_highestmodseq, modified,
-									   (uint32_t)j->ret_modified_count});
-	else
+	if (op->outcome != STORE_OK) {
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	do {
+		m.n_modified = take_ranges(j->ret_modified, j->ret_modified_count, &at, page);
+		m.more = at < j->ret_modified_count;
+	} while (mailbox_send_flags_done(c, op->reply.id, &m) && m.more);
 }
 
 void mailbox_on_flags(struct stored *sd, struct peer *peer, uint32_t id, struct session *s, const struct mailbox_msg *m)
@@ -147,12 +168,13 @@ struct expunge_op {
 static void expunge_answer(struct op *op, struct channel *c)
 {
 	const struct expunge_job *j = &((struct expunge_op *)op)->job;
-	struct mailbox_range *gone = mailbox_make_ranges(&op->arena, j->ret_expunged, j->ret_expunged_count);
+	uint32_t count = 0;
 
-	if (op->outcome == STORE_OK && gone)
+	for (size_t i = 0; i < j->ret_expunged_count; i++)
+		count += j->ret_expunged[i].last - j->ret_expunged[i].first + 1;
+	if (op->outcome == STORE_OK)
 		(void)mailbox_send_expunged(c, op->reply.id,
-					    &(struct mailbox_expunged){j->job.commit, j->ret_highestmodseq, gone,
-								       (uint32_t)j->ret_expunged_count});
+					    &(struct mailbox_expunged){j->job.commit, j->ret_highestmodseq, count});
 	else
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
 }
@@ -180,22 +202,30 @@ struct copy_op {
 	struct copy_job job;
 };
 
+static void send_copied(const struct copy_job *j, struct channel *c, uint32_t id)
+{
+	struct mailbox_range sources[RANGES_A_FRAME], targets[RANGES_A_FRAME];
+	struct mailbox_copied m = {
+	    .commit = j->job.commit,
+	    .target_uidvalidity = j->ret_target_uidvalidity,
+	    .sources = sources,
+	    .targets = targets,
+	};
+	size_t source = 0, target = 0;
+
+	do {
+		m.n_sources = take_ranges(j->ret_sources, j->ret_source_count, &source, sources);
+		m.n_targets = take_ranges(j->ret_targets, j->ret_target_count, &target, targets);
+		m.more = source < j->ret_source_count || target < j->ret_target_count;
+	} while (mailbox_send_copied(c, id, &m) && m.more);
+}
+
 static void copy_answer(struct op *op, struct channel *c)
 {
 	const struct copy_job *j = &((struct copy_op *)op)->job;
-	struct mailbox_range *sources = mailbox_make_ranges(&op->arena, j->ret_sources, j->ret_source_count);
-	struct mailbox_range *targets = mailbox_make_ranges(&op->arena, j->ret_targets, j->ret_target_count);
 
-	if (op->outcome == STORE_OK && sources && targets)
-		(void)mailbox_send_copied(c, op->reply.id,
-					  &(struct mailbox_copied){
-					      .commit = j->job.commit,
-					      .target_uidvalidity = j->ret_target_uidvalidity,
-					      .sources = sources,
-					      .n_sources = (uint32_t)j->ret_source_count,
-					      .targets = targets,
-					      .n_targets = (uint32_t)j->ret_target_count,
-					  });
+	if (op->outcome == STORE_OK)
+		send_copied(j, c, op->reply.id);
 	else if (op->outcome == STORE_NO_MAILBOX && !j->ret_no_target)
 		mailbox_send_outcome(c, op->reply.id, STORE_NO_MESSAGE); /* the source: no TRYCREATE for that */
 	else

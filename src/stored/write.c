@@ -70,6 +70,20 @@ static void __attribute__((noreturn)) die(struct stored *sd)
 	_exit(1);
 }
 
+/* Why jobs of the group failed, when the reason was not theirs. */
+static void log_trouble(struct stored *sd, size_t jobs)
+{
+	const char *text = store_group_error(sd->store);
+	struct log_line l;
+
+	if (!text)
+		return;
+	log_begin(&l, LOG_LEVEL_ERROR, "write-failed");
+	log_cstr(&l, "error", text);
+	log_u64(&l, "jobs", jobs);
+	log_end(&l);
+}
+
 static size_t gather(struct write_thread *w)
 {
 	size_t n = 0;
@@ -95,6 +109,7 @@ static void run_group(struct write_thread *w, size_t n)
 		w->jobs[i] = w->group[i]->job;
 	if (store_group_run(w->sd->store, w->jobs, n) < 0)
 		die(w->sd);
+	log_trouble(w->sd, n);
 	/* Not-finished ones go in front of what could not be gathered, in their order. */
 	for (size_t i = 0; i < n; i++) {
 		if (w->group[i]->job->state == JOB_FINISHED)

@@ -378,7 +378,7 @@ static void changes(struct box_store *b, uint32_t id, const struct box *box, con
 			answer.next = message->uid;
 			break;
 		}
-		if (message->expunged && message->created > m->since)
+		if (message->expunged && message->created > m->since && !m->all)
 			continue; /* came and went: nothing to tell */
 		if (message->expunged)
 			box_ranges_add(&vanished, message->uid);
@@ -568,6 +568,7 @@ void box_store_open(struct box_store *b, struct event_base *base, unsigned peer,
 	b->parser = mime_parser_new(&mime_limits_default);
 	b->page_rows = 3;
 	b->page_ranges = 2;
+	b->answer_ranges = 2;
 	buf_init(&b->append.name, 2048);
 	buf_init(&b->append.bytes, 64 << 20);
 	buf_init(&b->append.keywords, BOX_KEYWORDS_BYTES);

@@ -57,7 +57,7 @@ struct box_store {
 	struct buf search_text;
 	uint64_t commit, next_id;
 	/* how it behaves */
-	uint32_t page_rows, page_ranges;
+	uint32_t page_rows, page_ranges, answer_ranges;
 	bool mute; /* answers nothing */
 	bool no_credit;
 	uint8_t fail_code; /* 0: does what it is asked; else the next write fails with code - 1 */

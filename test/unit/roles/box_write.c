@@ -48,6 +48,13 @@ static bool set_flags(struct box_message *m, const struct mailbox_flags *w)
 	return set_keywords(m, w) || changed;
 }
 
+/* The ranges of one frame. */
+static struct mailbox_range *take(const struct box_ranges *r, uint32_t at, uint32_t max, uint32_t *ret_n)
+{
+	*ret_n = at >= r->n ? 0 : r->n - at < max ? r->n - at : max;
+	return *ret_n ? r->at + at : NULL;
+}
+
 void box_write_flags(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_flags *w)
 {
 	struct mailbox_flags_done answer = {.before = box->modseq};
@@ -71,17 +78,18 @@ void box_write_flags(struct box_store *b, uint32_t id, struct box *box, const st
 		(void)box_begin_write(b, box);
 	answer.commit = b->commit;
 	answer.highestmodseq = box->modseq;
-	answer.modified = modified.at;
-	answer.n_modified = modified.n;
 	if (any)
 		box_notify(b, box);
-	(void)mailbox_send_flags_done(b->channel, id, &answer);
+	for (uint32_t at = 0; at == 0 || at < modified.n; at += b->answer_ranges) {
+		answer.modified = take(&modified, at, b->answer_ranges, &answer.n_modified);
+		answer.more = at + answer.n_modified < modified.n;
+		(void)mailbox_send_flags_done(b->channel, id, &answer);
+	}
 	free(modified.at);
 }
 
 void box_write_expunge(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_expunge *w)
 {
-	struct box_ranges gone = {0};
 	struct mailbox_expunged answer = {0};
 
 	for (uint32_t i = 0; i < box->n; i++) {
@@ -92,18 +100,15 @@ void box_write_expunge(struct box_store *b, uint32_t id, struct box *box, const 
 			continue;
 		m->expunged = true;
 		m->modseq = box->modseq + 1;
-		box_ranges_add(&gone, m->uid);
+		answer.count++;
 	}
-	if (gone.n) {
+	if (answer.count) {
 		(void)box_begin_write(b, box);
 		box_notify(b, box);
 	}
 	answer.commit = b->commit;
 	answer.highestmodseq = box->modseq;
-	answer.ranges = gone.at;
-	answer.n_ranges = gone.n;
 	(void)mailbox_send_expunged(b->channel, id, &answer);
-	free(gone.at);
 }
 
 void box_write_copy(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_copy *w)
@@ -136,16 +141,16 @@ void box_write_copy(struct box_store *b, uint32_t id, struct box *box, const str
 			m->modseq = box->modseq;
 		}
 	}
-	answer = (struct mailbox_copied){.commit = b->commit,
-					 .target_uidvalidity = target->uidvalidity,
-					 .sources = sources.at,
-					 .n_sources = sources.n,
-					 .targets = targets.at,
-					 .n_targets = targets.n};
+	answer = (struct mailbox_copied){.commit = b->commit, .target_uidvalidity = target->uidvalidity};
 	box_notify(b, target);
 	if (w->move && target != box)
 		box_notify(b, box);
-	(void)mailbox_send_copied(b->channel, id, &answer);
+	for (uint32_t at = 0; at == 0 || at < sources.n || at < targets.n; at += b->answer_ranges) {
+		answer.sources = take(&sources, at, b->answer_ranges, &answer.n_sources);
+		answer.targets = take(&targets, at, b->answer_ranges, &answer.n_targets);
+		answer.more = at + b->answer_ranges < sources.n || at + b->answer_ranges < targets.n;
+		(void)mailbox_send_copied(b->channel, id, &answer);
+	}
 	free(sources.at);
 	free(targets.at);
 }

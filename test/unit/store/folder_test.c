@@ -254,7 +254,10 @@ static void test_deleted(void **state)
 		gone |= told[i].kind == CHANGE_MAILBOX_GONE && told[i].mailbox == id;
 	assert_true(gone);
 	assert_int_equal(box_status(t->reader, 1, id, &t->arena, &status), STORE_NO_MAILBOX);
-	assert_int_equal(box_changes(t->reader, 1, id, 1, 1, 10, &t->arena, &changes), STORE_OK);
+	assert_int_equal(box_changes(t->reader,
+				     &(struct changes_query){.account = 1, .mailbox = id, .since = 1, .max_rows = 10},
+				     &t->arena, &changes),
+			 STORE_OK);
 	assert_true(changes.mailbox_gone);
 	assert_int_equal(trial_flags(t, 1, id, (struct uid_range){1, 1}, FLAGS_ADD, STORE_SEEN, NULL),
 			 STORE_NO_MAILBOX);

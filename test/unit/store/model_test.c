@@ -565,7 +565,13 @@ static void step_follow(struct model *m)
 	uint32_t from = 1;
 
 	do {
-		assert_int_equal(box_changes(m->t.reader, m->account, b->id, b->since, from, 11, &m->t.arena, &changes),
+		assert_int_equal(box_changes(m->t.reader,
+					     &(struct changes_query){.account = m->account,
+								     .mailbox = b->id,
+								     .since = b->since,
+								     .uid_from = from,
+								     .max_rows = 11},
+					     &m->t.arena, &changes),
 				 STORE_OK);
 		assert_false(changes.mailbox_gone);
 		for (size_t i = 0; i < changes.vanished_count; i++)
