@@ -43,14 +43,19 @@ static void sip_round(uint64_t v[4])
 
 uint64_t map_hash(struct view in)
 {
+	(void)pthread_once(&seeded, make_seed);
+	return map_hash_keyed(seed, in);
+}
+
+uint64_t map_hash_keyed(const uint64_t key[2], struct view in)
+{
 	uint64_t v[4], word;
 	size_t i = 0;
 
-	(void)pthread_once(&seeded, make_seed);
-	v[0] = seed[0] ^ 0x736f6d6570736575ULL;
-	v[1] = seed[1] ^ 0x646f72616e646f6dULL;
-	v[2] = seed[0] ^ 0x6c7967656e657261ULL;
-	v[3] = seed[1] ^ 0x7465646279746573ULL;
+	v[0] = key[0] ^ 0x736f6d6570736575ULL;
+	v[1] = key[1] ^ 0x646f72616e646f6dULL;
+	v[2] = key[0] ^ 0x6c7967656e657261ULL;
+	v[3] = key[1] ^ 0x7465646279746573ULL;
 	for (; i + 8 <= in.n; i += 8) {
 		memcpy(&word, in.p + i, 8);
 		v[3] ^= word;

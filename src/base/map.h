@@ -30,5 +30,7 @@ struct view map_key(const struct map_entry *e);
 
 /* 64 keyed bits over `v` (SipHash-2-4 with the process's seed). */
 uint64_t map_hash(struct view v);
+/* The same with a key of the caller's, for hashes that are kept. */
+uint64_t map_hash_keyed(const uint64_t key[2], struct view v);
 
 #endif

@@ -337,14 +337,14 @@ bool charset_to_utf8(struct view charset, struct view in, struct buf *out)
 	return true;
 }
 
-static void fold_char(int32_t c, struct buf *out)
+static void decompose(int32_t c, utf8proc_option_t options, struct buf *out)
 {
 	enum { POINTS_MAX = 32 }; /* U+FDFA takes 18, the most */
 	utf8proc_int32_t points[POINTS_MAX];
 	int last_boundclass = 0;
 	utf8proc_ssize_t n;
 
-	n = utf8proc_decompose_char(c, points, POINTS_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD,
+	n = utf8proc_decompose_char(c, points, POINTS_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | options,
 				    &last_boundclass);
 	if (n < 0 || n > POINTS_MAX) {
 		put_code_point(out, c);
@@ -375,7 +375,20 @@ void charset_fold(struct view utf8, struct buf *out)
 		utf8 = view_sub(utf8, n, utf8.n);
 		if (utf8.n == 0)
 			return;
-		fold_char(next_char(utf8, &n), out);
+		decompose(next_char(utf8, &n), UTF8PROC_CASEFOLD, out);
+		utf8 = view_sub(utf8, n, utf8.n);
+	}
+}
+
+void charset_casemap(struct view utf8, struct buf *out)
+{
+	while (utf8.n) {
+		size_t n = 1;
+
+		if (is_ascii(utf8.p[0]))
+			buf_append_char(out, ascii_upper(utf8.p[0]));
+		else
+			decompose(utf8proc_totitle(next_char(utf8, &n)), 0, out);
 		utf8 = view_sub(utf8, n, utf8.n);
 	}
 }

@@ -34,6 +34,8 @@ void charset_stream_finish(struct charset_stream *s, struct buf *out);
  * i;unicode-casemap, RFC 5051, without reordering marks). Bytes that are no UTF-8 become U+FFFD. `utf8` must hold whole
  * characters: charset_whole_chars() says how many bytes those are. Grows text at most 18-fold. */
 void charset_fold(struct view utf8, struct buf *out);
+/* For sorting: i;unicode-casemap (RFC 5051): each character in title case, then decomposed, compatibility included; octets are compared. */
+void charset_casemap(struct view utf8, struct buf *out);
 /* Bytes at the front of `v` that end with a whole character (all but at most 3). */
 size_t charset_whole_chars(struct view v);
 /* Composed form (NFC) of well-formed UTF-8; false on overflow or ill-formed text. */

@@ -68,6 +68,8 @@ struct search_scan {
 	const struct mime_index *x;
 	struct search_key *keys;
 	size_t key_count, longest;
+	search_sink_fn *sink; /* NULL: looks for keys */
+	void *sink_ctx;
 	uint64_t off; /* of the next byte to be fed */
 	uint32_t part;
 	enum stretch stretch;
@@ -98,6 +100,16 @@ struct search_scan *search_scan_new(const struct mime_index *x, struct search_ke
 	return s;
 }
 
+struct search_scan *search_scan_new_sink(const struct mime_index *x, search_sink_fn *sink, void *ctx)
+{
+	struct search_scan *s = search_scan_new(x, NULL, 0);
+
+	s->sink = sink;
+	s->sink_ctx = ctx;
+	s->longest = 3; /* what three bytes may start in */
+	return s;
+}
+
 static void close_stream(struct search_scan *s)
 {
 	mime_decoder_fini(&s->decoder);
@@ -123,6 +135,8 @@ void search_scan_free(struct search_scan **ss)
 /* Looks for the keys in s->folded; the message's own header is TEXT only. */
 static void look(struct search_scan *s, bool own_header)
 {
+	if (s->sink)
+		s->sink(s->sink_ctx, buf_view(&s->folded));
 	for (size_t i = 0; i < s->key_count; i++)
 		if (!s->keys[i].hit && (s->keys[i].where == SEARCH_IN_TEXT || !own_header))
 			s->keys[i].hit = holds(buf_view(&s->folded), s->keys[i].folded);
@@ -192,6 +206,8 @@ static void close_text(struct search_scan *s)
 
 static bool wants_own_header(const struct search_scan *s)
 {
+	if (s->sink)
+		return true;
 	for (size_t i = 0; i < s->key_count; i++)
 		if (!s->keys[i].hit && s->keys[i].where == SEARCH_IN_TEXT)
 			return true;
@@ -294,5 +310,5 @@ bool search_scan_is_settled(const struct search_scan *s)
 	for (size_t i = 0; i < s->key_count; i++)
 		if (!s->keys[i].hit)
 			return !has_stretch(s);
-	return true;
+	return !s->sink || !has_stretch(s);
 }

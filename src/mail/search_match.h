@@ -27,6 +27,10 @@ bool search_match_header(struct view header, struct view name, const struct sear
  * A part in an unknown charset is searched as it stands. Memory does not grow with the message. An empty key hits. */
 struct search_scan;
 struct search_scan *search_scan_new(const struct mime_index *x, struct search_key *keys, size_t key_count);
+/* The same text for somebody else to look at: every piece of folded text that BODY and TEXT are looked for in goes to `sink`, the
+ * own header too; a piece begins with the last two bytes of the one before it where they are one text. */
+typedef void search_sink_fn(void *ctx, struct view folded);
+struct search_scan *search_scan_new_sink(const struct mime_index *x, search_sink_fn *sink, void *ctx);
 void search_scan_free(struct search_scan **s);
 void search_scan_feed(struct search_scan *s, struct view chunk);
 void search_scan_finish(struct search_scan *s);
