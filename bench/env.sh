@@ -2,6 +2,7 @@
 # Shared settings of the benchmarks; source it. Override any by environment.
 B=${B:-${TMPDIR:-/tmp}/mailbench}                 # work folder: bin/, disk/ (data), run/ (sockets, logs)
 S=${S:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
+G=${G:-} SHIFT=${SHIFT:-0}                          # another run beside this one: a suffix for its control groups, a number added to its ports
 BIN=$B/bin
 DISK=${DISK:-$B/disk}              # where servers keep queues and mailboxes
 RUN=${RUN:-$B/run}
@@ -13,14 +14,14 @@ CG=/sys/fs/cgroup/cpuacct
 mkdir -p "$RUN" "$DISK" "$B/tls"
 
 # ---- CPU accounting: every server runs in its own cpuacct group ----
-cg_new()  { mkdir -p $CG/pb_$1; }
-cg_exec() { local g=$1; shift; cg_new $g; ( echo $BASHPID > $CG/pb_$g/tasks; exec "$@" ); }
-cg_cpu()  { local t=0 g v; for g in "$@"; do v=$(cat $CG/pb_$g/cpuacct.usage 2>/dev/null || echo 0); t=$((t+v)); done; echo $t; }   # ns
-cg_procs(){ cat $CG/pb_$1/cgroup.procs 2>/dev/null; }
+cg_new()  { mkdir -p $CG/pb_$1$G; }
+cg_exec() { local g=$1; shift; cg_new $g; ( echo $BASHPID > $CG/pb_$g$G/tasks; exec "$@" ); }
+cg_cpu()  { local t=0 g v; for g in "$@"; do v=$(cat $CG/pb_$g$G/cpuacct.usage 2>/dev/null || echo 0); t=$((t+v)); done; echo $t; }   # ns
+cg_procs(){ cat $CG/pb_$1$G/cgroup.procs 2>/dev/null; }
 # as cg_exec, but with a private /etc/resolv.conf that knows only /etc/hosts and refuses DNS at once
 # (this machine has no DNS; without this, some servers wait seconds for reverse look-ups)
 cg_exec_nodns() { local g=$1; shift; cg_new $g; printf 'lookup file\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > $RUN/resolv.conf
-  ( echo $BASHPID > $CG/pb_$g/tasks; exec unshare -m bash -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' $RUN/resolv.conf "$@" ); }
+  ( echo $BASHPID > $CG/pb_$g$G/tasks; exec unshare -m bash -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' $RUN/resolv.conf "$@" ); }
 # sum of Pss and Rss (kB) and process count of a group
 cg_pss()  { local p; cg_procs $1 | while read p; do cat /proc/$p/smaps_rollup 2>/dev/null; done |
             awk '/^Pss:/{p+=$2;n++} /^Rss:/{r+=$2} END{printf "procs=%d pss_kb=%d rss_kb=%d\n",n,p,r}'; }
