@@ -3,6 +3,7 @@
 #include "store/deliver.h"
 
 #include "store/content_private.h"
+#include "store/deliver_private.h"
 #include "store/store_private.h"
 #include "store/writer.h"
 
@@ -19,7 +20,12 @@ static uint64_t header_of(const struct new_message *m)
 	return (uint64_t)m->header_add.n + m->header.n;
 }
 
-static enum store_outcome check_message(struct writer *w, const struct new_message *m)
+uint64_t deliver_size(const struct new_message *m)
+{
+	return header_of(m) + content_of(m);
+}
+
+enum store_outcome deliver_check(struct writer *w, const struct new_message *m)
 {
 	if (store_space_is_low(w->store))
 		return STORE_NO_SPACE;
@@ -66,7 +72,7 @@ static int insert_header(struct writer *w, const struct new_message *m)
 	return sql_run(st);
 }
 
-static int insert_rows(struct writer *w, const struct new_message *m, size_t refs)
+int deliver_insert(struct writer *w, const struct new_message *m, size_t refs)
 {
 	struct sql_stmt *st;
 	int rc = insert_message(w, m);
@@ -83,7 +89,7 @@ static int insert_rows(struct writer *w, const struct new_message *m, size_t ref
 	return sql_run(st);
 }
 
-static bool is_over(const struct acct *a, uint64_t bytes)
+bool deliver_is_over_quota(const struct acct *a, uint64_t bytes)
 {
 	return a->quota_bytes > 0 && (a->used_bytes > a->quota_bytes || bytes > a->quota_bytes - a->used_bytes);
 }
@@ -95,7 +101,7 @@ static enum job_step find_box(struct writer *w, struct deliver_job *j, struct de
 {
 	struct mbox *m = NULL;
 	struct acct *a;
-	uint64_t bytes = local->prefix.n + header_of(&j->message) + content_of(&j->message);
+	uint64_t bytes = local->prefix.n + deliver_size(&j->message);
 	int rc = writer_acct(w, local->account, &a);
 
 	if (rc == 0 && !a) {
@@ -110,7 +116,7 @@ static enum job_step find_box(struct writer *w, struct deliver_job *j, struct de
 		return writer_error(w, rc < 0 ? rc : -EUCLEAN, "finding the mailbox");
 	if (writer_is_busy(w, m->id, &j->job))
 		return STEP_AGAIN;
-	if (!local->ignore_quota && is_over(a, bytes))
+	if (!local->ignore_quota && deliver_is_over_quota(a, bytes))
 		j->job.outcome = STORE_OVER_QUOTA;
 	else if (!keyset_valid(local->keywords, local->keyword_count))
 		j->job.outcome = STORE_BAD_REQUEST;
@@ -120,7 +126,7 @@ static enum job_step find_box(struct writer *w, struct deliver_job *j, struct de
 
 static enum job_step check_deliver(struct writer *w, struct deliver_job *j)
 {
-	j->job.outcome = check_message(w, &j->message);
+	j->job.outcome = deliver_check(w, &j->message);
 	if (j->local_count + j->remote_count == 0)
 		j->job.outcome = STORE_BAD_REQUEST;
 	for (size_t i = 0; i < j->local_count && j->job.outcome == STORE_OK; i++) {
@@ -136,7 +142,7 @@ static int deliver_copy(struct writer *w, const struct deliver_job *j, struct de
 {
 	struct new_copy copy = {
 	    .message = j->message.id,
-	    .size_bytes = local->prefix.n + header_of(&j->message) + content_of(&j->message),
+	    .size_bytes = local->prefix.n + deliver_size(&j->message),
 	    .internal_s = j->wall_s,
 	    .saved_s = j->wall_s,
 	    .sent_s = j->message.sent_s,
@@ -169,7 +175,7 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	sql_bind_i64(st, 7, j->smtputf8);
 	sql_bind_i64(st, 8, j->requiretls);
 	sql_bind_i64(st, 9, j->wall_s);
-	sql_bind_u64(st, 10, j->remote_prefix.n + header_of(&j->message) + content_of(&j->message));
+	sql_bind_u64(st, 10, j->remote_prefix.n + deliver_size(&j->message));
 	sql_bind_u64(st, 11, prefix_off);
 	sql_bind_u64(st, 12, j->remote_prefix.n);
 	return sql_run(st);
@@ -215,7 +221,7 @@ static enum job_step run_deliver(struct writer *w, struct store_job *job)
 	for (size_t i = 0; i < j->local_count; i++)
 		buf_append_view(&w->scratch, j->locals[i].prefix);
 	buf_append_view(&w->scratch, j->remote_prefix);
-	rc = insert_rows(w, &j->message, j->local_count + (j->remote_count > 0));
+	rc = deliver_insert(w, &j->message, j->local_count + (j->remote_count > 0));
 	for (size_t i = 0; rc == 0 && i < j->local_count; i++) {
 		rc = deliver_copy(w, j, &j->locals[i], off);
 		off += j->locals[i].prefix.n;
@@ -229,143 +235,4 @@ void deliver_job_init(struct deliver_job *j)
 {
 	*j = (struct deliver_job){0};
 	store_job_init(&j->job, run_deliver);
-}
-
-/* ---- append ---- */
-
-static enum job_step check_append(struct writer *w, struct append_job *j, struct mbox **ret)
-{
-	struct acct *a;
-	int rc;
-
-	j->job.outcome = check_message(w, &j->message);
-	if (j->job.outcome != STORE_OK)
-		return STEP_DONE;
-	rc = writer_acct(w, j->account, &a);
-	if (rc == 0)
-		rc = writer_mbox_by_name(w, j->account, j->name, ret);
-	if (rc < 0)
-		return writer_error(w, rc, "finding the mailbox");
-	if (!a || !*ret)
-		j->job.outcome = STORE_NO_MAILBOX;
-	else if (writer_is_busy(w, (*ret)->id, &j->job))
-		return STEP_AGAIN;
-	else if (!j->ignore_quota && is_over(a, header_of(&j->message) + content_of(&j->message)))
-		j->job.outcome = STORE_OVER_QUOTA;
-	else if (!keyset_valid(j->keywords, j->keyword_count) || j->uidl.n > 70 ||
-		 (j->identity.n > 0 && j->identity.n != STORE_IDENTITY_BYTES))
-		j->job.outcome = STORE_BAD_REQUEST;
-	return STEP_DONE;
-}
-
-/* 1: it came before; 0; negative errno. */
-static int was_imported(struct writer *w, const struct append_job *j, const struct mbox *m)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_imported_get);
-	int rc;
-
-	if (j->identity.n == 0)
-		return 0;
-	sql_bind_u64(st, 1, m->id);
-	sql_bind_bytes(st, 2, j->identity);
-	rc = sql_step(st);
-	sql_reset(st);
-	return rc;
-}
-
-static int remember_import(struct writer *w, const struct append_job *j, const struct mbox *m)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_imported_insert);
-
-	if (j->identity.n == 0)
-		return 0;
-	sql_bind_u64(st, 1, m->id);
-	sql_bind_bytes(st, 2, j->identity);
-	return sql_run(st);
-}
-
-static int append_copy(struct writer *w, struct append_job *j, struct mbox *m, uint32_t keyset)
-{
-	struct new_copy copy = {
-	    .message = j->message.id,
-	    .size_bytes = header_of(&j->message) + content_of(&j->message),
-	    .internal_s = j->internaldate_s,
-	    .saved_s = j->wall_s,
-	    .sent_s = j->message.sent_s,
-	    .flags = j->flags,
-	    .keyset = keyset,
-	    .has_uidl = j->uidl.n > 0,
-	};
-	struct sql_stmt *st;
-	int rc = mbox_append(w, m, &copy, mbox_next_modseq(w, m), &j->ret_uid);
-
-	if (rc < 0 || j->uidl.n == 0)
-		return rc;
-	st = sql_use(w->sql, SQL_uidl_insert);
-	sql_bind_u64(st, 1, copy_key(m->id, j->ret_uid));
-	sql_bind_text(st, 2, j->uidl);
-	return sql_run(st);
-}
-
-static enum job_step run_append(struct writer *w, struct store_job *job)
-{
-	struct append_job *j = (struct append_job *)job;
-	struct mbox *m = NULL;
-	enum job_step step = check_append(w, j, &m);
-	uint32_t keyset;
-	bool limit;
-	int rc;
-
-	if (step != STEP_DONE || job->outcome != STORE_OK)
-		return step;
-	rc = was_imported(w, j, m);
-	if (rc > 0) {
-		job->outcome = STORE_EXISTS;
-		return STEP_DONE;
-	}
-	if (rc == 0)
-		rc = keyset_intern(w, m, j->keywords, j->keyword_count, &keyset, &limit);
-	if (rc == 0 && limit) {
-		job->outcome = STORE_LIMIT;
-		return STEP_DONE;
-	}
-	buf_reset(&w->scratch);
-	if (rc == 0)
-		rc = insert_rows(w, &j->message, 1);
-	if (rc == 0)
-		rc = append_copy(w, j, m, keyset);
-	if (rc == 0)
-		rc = remember_import(w, j, m);
-	j->ret_mailbox = m->id;
-	j->ret_uidvalidity = m->uidvalidity;
-	return rc < 0 ? writer_error(w, rc, "appending") : STEP_DONE;
-}
-
-void append_job_init(struct append_job *j)
-{
-	*j = (struct append_job){0};
-	store_job_init(&j->job, run_append);
-}
-
-enum store_outcome imported_list(struct store_reader *r, uint64_t account, struct view name, struct view after,
-				 size_t max, struct buf *out)
-{
-	enum store_outcome outcome = STORE_OK;
-	struct sql_stmt *st;
-	int rc = reader_begin(r);
-
-	if (rc == 0) {
-		st = sql_use(r->sql, SQL_imported_list);
-		sql_bind_u64(st, 1, account);
-		sql_bind_text(st, 2, name);
-		sql_bind_bytes(st, 3, after);
-		sql_bind_u64(st, 4, max);
-		while ((rc = sql_step(st)) > 0)
-			buf_append_view(out, sql_bytes(st, 0));
-		sql_reset(st);
-	}
-	if (rc < 0)
-		outcome = reader_failed(r, rc);
-	reader_end(r);
-	return outcome;
 }

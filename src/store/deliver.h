@@ -60,7 +60,18 @@ struct deliver_job {
 };
 void deliver_job_init(struct deliver_job *j);
 
-/* IMAP APPEND, and import: one message into one mailbox by name. Outcomes also: STORE_NO_MAILBOX, STORE_LIMIT (keywords). */
+/* A further message of the same APPEND. */
+struct append_more {
+	struct new_message message;
+	int64_t internaldate_s;
+	uint32_t flags;
+	const struct view *keywords;
+	size_t keyword_count;
+};
+
+/* IMAP APPEND, and import: a message, or several in one commit (RFC 3502), into one mailbox by name. With replace_uid, that
+ * message of replace_mailbox is expunged in the same commit, and the quota counts it as gone (RFC 8508). Outcomes also:
+ * STORE_NO_MAILBOX, STORE_LIMIT (keywords), STORE_NO_MESSAGE (the one to replace). */
 struct append_job {
 	struct store_job job;
 	uint64_t account;
@@ -71,12 +82,15 @@ struct append_job {
 	uint32_t flags;
 	const struct view *keywords;
 	size_t keyword_count;
-	struct view uidl; /* import only: a POP3 id to keep; empty: made by the store */
-	struct view
-	    identity; /* import only: STORE_IDENTITY_BYTES; STORE_EXISTS when it came into this mailbox before */
+	const struct append_more *more;
+	size_t more_count;
+	uint64_t replace_mailbox;
+	uint32_t replace_uid; /* 0: none */
+	struct view uidl; /* import only, of the first: a POP3 id to keep; empty: made by the store */
+	struct view identity; /* the same; STORE_IDENTITY_BYTES; STORE_EXISTS when it came into this mailbox before */
 	bool ignore_quota;
 	uint64_t ret_mailbox;
-	uint32_t ret_uidvalidity, ret_uid;
+	uint32_t ret_uidvalidity, ret_uid; /* of the first; the others follow without a gap */
 };
 void append_job_init(struct append_job *j);
 

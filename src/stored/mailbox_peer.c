@@ -153,6 +153,10 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->quota_want.session;
 	case MAILBOX_IMPORTED_WANT:
 		return m->imported_want.session;
+	case MAILBOX_ANNOTATIONS_WANT:
+		return m->annotations_want.session;
+	case MAILBOX_ANNOTATE:
+		return m->annotate.session;
 	case MAILBOX_SESSION_OPEN:
 	case MAILBOX_SESSION:
 	case MAILBOX_SESSION_ENDED:
@@ -170,6 +174,7 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_EXPUNGED:
 	case MAILBOX_COPIED:
 	case MAILBOX_DATA:
+	case MAILBOX_APPEND_NEXT:
 	case MAILBOX_APPEND_END:
 	case MAILBOX_APPEND_ABORT:
 	case MAILBOX_MORE:
@@ -178,6 +183,7 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_QUOTA:
 	case MAILBOX_APPEND_AS:
 	case MAILBOX_IMPORTED:
+	case MAILBOX_ANNOTATIONS:
 		return 0;
 	}
 	return 0;

@@ -541,6 +541,102 @@ static void test_append_refusals(void **state)
 	}
 }
 
+static void begin_append(struct trial *t, struct append_job *j, const char *name)
+{
+	append_job_init(j);
+	j->account = 1;
+	j->name = trial_text(name);
+	j->internaldate_s = 7;
+	j->wall_s = 1000;
+	j->message = (struct new_message){.id = store_next_id(t->store), .header = trial_text(header)};
+}
+
+/* Several in one commit, in their order; when one cannot be kept, none is. */
+static void test_append_several(void **state)
+{
+	static const struct view word = VIEW_LIT("two words");
+	struct trial *t = *state;
+	struct append_more more[2];
+	struct append_job j;
+	struct box_rows rows;
+	struct box_status st;
+	uint64_t drafts = trial_box(t, 1, "Drafts", NULL);
+
+	begin_append(t, &j, "Drafts");
+	for (unsigned i = 0; i < 2; i++)
+		more[i] = (struct append_more){
+		    .message = {.id = store_next_id(t->store), .header = trial_text(header), .content = VIEW_LIT("x")},
+		    .internaldate_s = 8 + i,
+		    .flags = STORE_DRAFT};
+	j.more = more;
+	j.more_count = 2;
+	more[1].keywords = &word;
+	more[1].keyword_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_BAD_REQUEST);
+	store_job_fini(&j.job);
+	begin_append(t, &j, "Drafts");
+	j.more = more;
+	j.more_count = 2;
+	more[1].keyword_count = 0;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	assert_int_equal(j.ret_uid, 1);
+	store_job_fini(&j.job);
+	rows = rows_of(t, (struct rows_query){.mailbox = drafts,
+					      .fields = ROW_FLAGS | ROW_INTERNALDATE | ROW_SAVEDATE | ROW_SIZE});
+	assert_int_equal(rows.count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(rows.rows[i].internaldate_s, 7 + i);
+		assert_int_equal(rows.rows[i].savedate_s, 1000);
+		assert_int_equal(rows.rows[i].flags, i ? STORE_DRAFT : 0);
+		assert_int_equal(rows.rows[i].size_bytes, strlen(header) + (i ? 1 : 0));
+	}
+	(void)trial_box(t, 1, "Drafts", &st);
+	assert_int_equal(st.exists, 3);
+}
+
+/* The quota counts what is replaced as gone (RFC 8508 §3.4). */
+static void test_replace(void **state)
+{
+	struct trial *t = *state;
+	struct append_job j;
+	struct account_quota_job quota;
+	struct quota_usage usage;
+	struct box_status st;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL), size = strlen(header);
+	enum store_outcome outcomes[] = {STORE_OK, STORE_NO_MESSAGE, STORE_NO_MESSAGE, STORE_NO_MESSAGE};
+	uint32_t uids[] = {1, 1, 9, UINT32_MAX};
+
+	(void)trial_append(t, 1, "INBOX", header, VIEW_EMPTY, 0);
+	account_quota_job_init(&quota);
+	quota.address = VIEW_LIT("a@example.org");
+	quota.quota_bytes = size;
+	(void)trial_run(t, &quota.job);
+	store_job_fini(&quota.job);
+	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
+		begin_append(t, &j, "Drafts");
+		j.replace_mailbox = inbox;
+		j.replace_uid = uids[i];
+		assert_int_equal(trial_run(t, &j.job), outcomes[i]);
+		store_job_fini(&j.job);
+	}
+	begin_append(t, &j, "Drafts");
+	assert_int_equal(trial_run(t, &j.job), STORE_OVER_QUOTA);
+	store_job_fini(&j.job);
+	begin_append(t, &j, "Nowhere");
+	j.replace_mailbox = trial_box(t, 1, "Drafts", NULL);
+	j.replace_uid = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_NO_MAILBOX);
+	store_job_fini(&j.job);
+	(void)trial_box(t, 1, "INBOX", &st);
+	assert_int_equal(st.exists, 0);
+	assert_int_equal(st.highestmodseq, 3);
+	(void)trial_box(t, 1, "Drafts", &st);
+	assert_int_equal(st.exists, 1);
+	assert_int_equal(quota_read(t->reader, 1, &usage), STORE_OK);
+	assert_int_equal(usage.used_bytes, size);
+	assert_int_equal(usage.used_messages, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +654,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, end),
 	    cmocka_unit_test_setup_teardown(test_missing_file, start, end),
 	    cmocka_unit_test_setup_teardown(test_append_refusals, start, end),
+	    cmocka_unit_test_setup_teardown(test_append_several, start, end),
+	    cmocka_unit_test_setup_teardown(test_replace, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
