@@ -18,6 +18,13 @@ static void before_login(struct buf *out, const struct session *s)
 	sasl_client_mechanisms(out, "AUTH=", tls, true);
 }
 
+/* Those that files of their own have. */
+static void extensions(struct buf *out, const struct session *s)
+{
+	buf_printf(out, " MULTIAPPEND REPLACE APPENDLIMIT=%llu",
+		   (unsigned long long)s->imapd->settings.max_message_bytes);
+}
+
 void capability_format(struct buf *out, const struct session *s)
 {
 	buf_append_cstr(out, "IMAP4rev1 LITERAL+ ID ENABLE IDLE");
@@ -26,4 +33,6 @@ void capability_format(struct buf *out, const struct session *s)
 	else
 		buf_append_cstr(out, " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
 				     "LIST-STATUS ESEARCH CONDSTORE");
+	if (s->state != SESSION_FRESH)
+		extensions(out, s);
 }

@@ -30,6 +30,8 @@ struct command_spec {
 	command_fn *run;
 	unsigned states; /* of enum session_state */
 	unsigned flags;
+	unsigned
+	    kept_args; /* COMMAND_STREAMS: so many arguments (of UID commands the name too) come before what is streamed */
 };
 
 enum command_result { COMMAND_OK, COMMAND_NO, COMMAND_BAD };

@@ -141,13 +141,18 @@ static void refuse_literal(struct session *s)
 	session_forgive(s);
 }
 
-/* The first argument, a name, is kept all the same. */
+/* Arguments in front of the message may be literals too: names, which are kept. */
 static bool streams(const struct session *s)
 {
 	const struct imap_command *read = &s->reader.command;
 	const struct command_spec *spec = command_find(read->name, read->args);
+	const struct imap_arg *arg = read->args;
 
-	return spec && (spec->flags & COMMAND_STREAMS) && (spec->states & s->state) && read->args->next;
+	if (!spec || !(spec->flags & COMMAND_STREAMS) || !(spec->states & s->state))
+		return false;
+	for (unsigned kept = spec->kept_args; arg && kept; kept--)
+		arg = arg->next;
+	return arg != NULL;
 }
 
 static void on_literal(struct session *s)

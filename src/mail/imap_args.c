@@ -96,6 +96,21 @@ bool imap_args_status_items(const struct imap_arg *arg, uint32_t *ret_items)
 	return true;
 }
 
+/* literal / literal8 / "UTF8" SP "(" literal8 ")" */
+static bool append_data(const struct imap_arg *arg, struct imap_append *append)
+{
+	const struct imap_arg *first;
+
+	append->end = append->message = arg;
+	if (imap_arg_is(arg, "UTF8")) {
+		if (!imap_arg_list(arg->next, &first) || !first || !first->binary)
+			return false;
+		append->end = arg->next;
+		append->message = first;
+	}
+	return arg && append->message->kind == IMAP_LITERAL && !append->message->next && !append->end->next;
+}
+
 bool imap_args_append(const struct imap_arg *arg, struct arena *a, struct imap_append *ret)
 {
 	struct imap_append append = {0};
@@ -115,9 +130,8 @@ bool imap_args_append(const struct imap_arg *arg, struct arena *a, struct imap_a
 		append.zone_minutes = (int16_t)date.zone_min;
 		arg = arg->next;
 	}
-	if (!arg || arg->kind != IMAP_LITERAL || arg->next)
+	if (!append_data(arg, &append))
 		return false;
-	append.message = arg;
 	*ret = append;
 	return true;
 }

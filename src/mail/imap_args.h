@@ -35,14 +35,16 @@ enum imap_status_item {
 };
 must_check bool imap_args_status_items(const struct imap_arg *arg, uint32_t *ret_items);
 
-/* APPEND: behind the mailbox (RFC 9051 §6.3.12): [flags] [date-time] literal. May be asked as soon as the literal is
- * announced: the last argument is then the literal that was not read yet. */
+/* APPEND: behind the mailbox (RFC 9051 §6.3.12): [flags] [date-time] literal, the literal also as "UTF8 (~{n}…)" (RFC 6855
+ * §4). May be asked as soon as the literal is announced: it is then the last argument there is. What follows `end` later
+ * are the arguments of the next message (RFC 3502). */
 struct imap_append {
 	struct imap_flags flags;
 	bool has_date;
 	int64_t wall_s;
 	int16_t zone_minutes;
 	const struct imap_arg *message; /* the literal */
+	const struct imap_arg *end; /* the literal, or the list that holds it */
 };
 must_check bool imap_args_append(const struct imap_arg *arg, struct arena *a, struct imap_append *ret);
 

@@ -13,6 +13,7 @@ struct box_ranges {
 void box_ranges_add(struct box_ranges *r, uint32_t uid);
 bool box_in_ranges(const struct mailbox_range *ranges, uint32_t n, uint32_t uid);
 struct box *box_find_name(struct box_store *b, struct view name);
+struct box *box_find_id(struct box_store *b, uint64_t id);
 struct box_message *box_add_message(struct box_store *b, struct box *box, struct view bytes, uint32_t flags);
 bool box_has_keyword(struct view keywords, struct view word);
 /* The modseq of the write. */
@@ -25,6 +26,8 @@ void box_write_expunge(struct box_store *b, uint32_t id, struct box *box, const 
 void box_write_copy(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_copy *w);
 void box_append(struct box_store *b, uint32_t id, const struct mailbox_append *m);
 void box_append_piece(struct box_store *b, uint32_t id, const struct mailbox_data *m);
+void box_append_next(struct box_store *b, uint32_t id, const struct mailbox_append_next *m);
+void box_append_forget(struct box_store *b);
 void box_append_end(struct box_store *b, uint32_t id);
 void box_search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m);
 

@@ -30,7 +30,7 @@ struct box *box_store_find(struct box_store *b, const char *name)
 	return box_find_name(b, view_from_cstr(name));
 }
 
-static struct box *box_by_id(struct box_store *b, uint64_t id)
+struct box *box_find_id(struct box_store *b, uint64_t id)
 {
 	for (size_t i = 0; i < b->n; i++)
 		if (b->boxes[i].id == id)
@@ -477,12 +477,15 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 	case MAILBOX_DATA:
 		box_append_piece(b, id, &m->data);
 		break;
+	case MAILBOX_APPEND_NEXT:
+		box_append_next(b, id, &m->append_next);
+		break;
 	case MAILBOX_APPEND_END:
 		box_append_end(b, id);
 		break;
 	case MAILBOX_APPEND_ABORT:
 		b->aborts++;
-		b->append.id = 0;
+		box_append_forget(b);
 		break;
 	default:
 		assert(!"a message nobody should send");
@@ -492,7 +495,7 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 /* Those that begin with session and mailbox. */
 static bool on_box(struct box_store *b, uint32_t id, const struct mailbox_msg *m)
 {
-	struct box *box = m->type >= MAILBOX_UIDS_WANT ? box_by_id(b, m->uids_want.mailbox) : NULL;
+	struct box *box = m->type >= MAILBOX_UIDS_WANT ? box_find_id(b, m->uids_want.mailbox) : NULL;
 
 	switch ((int)m->type) {
 	case MAILBOX_UIDS_WANT:
@@ -590,6 +593,7 @@ void box_store_close(struct box_store *b)
 		buf_fini(&b->boxes[i].name);
 	}
 	mime_parser_free(&b->parser);
+	box_append_forget(b);
 	buf_fini(&b->append.name);
 	buf_fini(&b->append.bytes);
 	buf_fini(&b->append.keywords);

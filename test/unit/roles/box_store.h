@@ -6,7 +6,7 @@
 
 /* A stored that lives in the test: one account's mailboxes in memory, behind the mailbox channel (ipc/msgs/mailbox.def).
  * Answers come at once, in small pages, so that every page border is crossed. */
-enum { BOX_MAX = 64, BOX_KEYWORDS_BYTES = 512, BOX_SESSIONS = 64 };
+enum { BOX_MAX = 64, BOX_KEYWORDS_BYTES = 512, BOX_SESSIONS = 64, BOX_APPENDS = 8 };
 
 struct box_message {
 	uint32_t uid;
@@ -44,6 +44,8 @@ struct box_append {
 	uint32_t flags;
 	bool has_date;
 	int64_t date_s;
+	uint64_t replace_mailbox;
+	uint32_t replace_uid;
 };
 
 struct box_store {
@@ -53,6 +55,8 @@ struct box_store {
 	struct box_session sessions[BOX_SESSIONS];
 	size_t session_count;
 	struct box_append append; /* one at a time */
+	struct box_append before[BOX_APPENDS]; /* messages of the same append that are whole */
+	size_t before_count;
 	struct mime_parser *parser;
 	struct buf search_text;
 	uint64_t commit, next_id;

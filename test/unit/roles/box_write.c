@@ -4,6 +4,7 @@
 
 #include "mail/imap_flags.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 bool box_has_keyword(struct view keywords, struct view word)
@@ -157,6 +158,18 @@ void box_write_copy(struct box_store *b, uint32_t id, struct box *box, const str
 
 /* ---- append ---- */
 
+static void begin_message(struct box_append *a, uint32_t flags, const struct mailbox_word *keywords, uint32_t n,
+			  bool has_date, int64_t date_s)
+{
+	buf_reset(&a->bytes);
+	buf_reset(&a->keywords);
+	for (uint32_t i = 0; i < n; i++)
+		buf_printf(&a->keywords, "%.*s ", VIEW_FMT(keywords[i].word));
+	a->flags = flags;
+	a->has_date = has_date;
+	a->date_s = date_s;
+}
+
 void box_append(struct box_store *b, uint32_t id, const struct mailbox_append *m)
 {
 	struct box_append *a = &b->append;
@@ -166,16 +179,25 @@ void box_append(struct box_store *b, uint32_t id, const struct mailbox_append *m
 		return;
 	}
 	buf_reset(&a->name);
-	buf_reset(&a->bytes);
-	buf_reset(&a->keywords);
 	buf_append_view(&a->name, m->name);
-	for (uint32_t i = 0; i < m->n_keywords; i++)
-		buf_printf(&a->keywords, "%.*s ", VIEW_FMT(m->keywords[i].word));
+	begin_message(a, m->flags, m->keywords, m->n_keywords, m->has_date, m->internaldate_s);
 	a->id = id;
 	a->session = m->session;
-	a->flags = m->flags;
-	a->has_date = m->has_date;
-	a->date_s = m->internaldate_s;
+	a->replace_mailbox = m->replace_mailbox;
+	a->replace_uid = m->replace_uid;
+}
+
+void box_append_next(struct box_store *b, uint32_t id, const struct mailbox_append_next *m)
+{
+	struct box_append *a = &b->append;
+
+	if (id != a->id)
+		return;
+	assert(b->before_count < BOX_APPENDS);
+	b->before[b->before_count++] = *a;
+	buf_init(&a->bytes, 64 << 20);
+	buf_init(&a->keywords, BOX_KEYWORDS_BYTES);
+	begin_message(a, m->flags, m->keywords, m->n_keywords, m->has_date, m->internaldate_s);
 }
 
 void box_append_piece(struct box_store *b, uint32_t id, const struct mailbox_data *m)
@@ -187,25 +209,62 @@ void box_append_piece(struct box_store *b, uint32_t id, const struct mailbox_dat
 		(void)mailbox_send_more(b->channel, id, &(struct mailbox_more){(uint32_t)m->bytes.n});
 }
 
+static uint32_t add_appended(struct box_store *b, struct box *box, const struct box_append *a)
+{
+	struct box_message *m = box_add_message(b, box, buf_view(&a->bytes), a->flags);
+
+	buf_append_view(&m->keywords, buf_view(&a->keywords));
+	if (a->has_date)
+		m->date_s = a->date_s;
+	return m->uid;
+}
+
+void box_append_forget(struct box_store *b)
+{
+	b->append.id = 0;
+	while (b->before_count) {
+		struct box_append *a = &b->before[--b->before_count];
+
+		buf_fini(&a->bytes);
+		buf_fini(&a->keywords);
+	}
+}
+
+static void replace(struct box_store *b, struct box *target)
+{
+	struct box *box = box_find_id(b, b->append.replace_mailbox);
+	struct box_message *m = box_find(box, b->append.replace_uid);
+
+	if (box != target)
+		(void)box_begin_write(b, box);
+	m->expunged = true;
+	m->modseq = box->modseq;
+	box_notify(b, box);
+}
+
 void box_append_end(struct box_store *b, uint32_t id)
 {
 	struct box_append *a = &b->append;
 	struct box *box = box_find_name(b, buf_view(&a->name));
-	struct box_message *m;
+	struct mailbox_appended answer = {.uidvalidity = box->uidvalidity, .uid = box->uidnext};
 
 	if (id != a->id)
 		return;
-	a->id = 0;
 	if (b->fail_code) {
 		box_fail(b, id, (uint8_t)(b->fail_code - 1));
 		b->fail_code = 0;
+		box_append_forget(b);
 		return;
 	}
 	(void)box_begin_write(b, box);
-	m = box_add_message(b, box, buf_view(&a->bytes), a->flags);
-	buf_append_view(&m->keywords, buf_view(&a->keywords));
-	if (a->has_date)
-		m->date_s = a->date_s;
+	for (size_t i = 0; i < b->before_count; i++)
+		(void)add_appended(b, box, &b->before[i]);
+	(void)add_appended(b, box, a);
+	if (a->replace_uid)
+		replace(b, box);
+	answer.commit = b->commit;
+	answer.count = (uint32_t)b->before_count + 1;
+	box_append_forget(b);
 	box_notify(b, box);
-	(void)mailbox_send_appended(b->channel, id, &(struct mailbox_appended){b->commit, box->uidvalidity, m->uid});
+	(void)mailbox_send_appended(b->channel, id, &answer);
 }

@@ -24,7 +24,7 @@ static void talk(struct rig *r, size_t client, const struct exchange *list, size
 
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "        \
-	"LIST-STATUS ESEARCH CONDSTORE"
+	"LIST-STATUS ESEARCH CONDSTORE MULTIAPPEND REPLACE APPENDLIMIT=52428800"
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
@@ -316,11 +316,11 @@ static void test_append(void **state)
 	     {"d APPEND Sent {2000}\r\n", "d NO [TOOBIG] The message is too big\r\n"},
 	     {"e APPEND Sent {3+}\r\na\nb\r\n", "e NO [CANNOT] The message has an LF without CR\r\n"},
 	     {"f APPEND Sent {3+}\r\nab\r\r\n", "f NO [CANNOT] The message has a CR without LF\r\n"},
-	     {"g APPEND Sent {3+}\r\nabc {2+}\r\nde\r\n", "g BAD Nothing may follow the message\r\n"},
+	     {"g APPEND Sent {3+}\r\nabc {2+}\r\nde\r\n", "g OK [APPENDUID 1002 2:3] APPEND completed\r\n"},
 	     {"h APPEND {4}\r\n", "+ OK\r\n"},
 	     {"Sent {5+}\r\nX: y\n\r\n", "h NO [CANNOT] The message has an LF without CR\r\n"},
 	     {"i APPEND Sent\r\n", "i BAD The message is missing\r\n"},
-	     {"j APPEND Sent () {6+}\r\nA: b\r\n\r\n", "j OK [APPENDUID 1002 2] APPEND completed\r\n"},
+	     {"j APPEND Sent () {6+}\r\nA: b\r\n\r\n", "j OK [APPENDUID 1002 4] APPEND completed\r\n"},
 	     {"k APPEND Sent {0+}\r\n\r\n", "k NO [CANNOT] A message of no bytes is none\r\n"},
 	     {"l NOOP\r\n", "l OK NOOP completed\r\n"});
 	assert_int_equal(box_find(box_store_find(&r.store, "Sent"), 1)->flags, 1);
