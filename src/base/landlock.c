@@ -13,7 +13,9 @@
 enum {
 	ACCESS_FS_TRUNCATE = 1 << 14, /* ABI 3 */
 	ACCESS_FS_IOCTL_DEV = 1 << 15, /* ABI 5 */
-	ACCESS_NET_ALL = 3, /* ABI 4: bind and connect of TCP ports */
+	ACCESS_NET_BIND = 1, /* ABI 4: TCP ports */
+	ACCESS_NET_CONNECT = 2,
+	RULE_NET_PORT = 2, /* after LANDLOCK_RULE_PATH_BENEATH */
 	SCOPE_ALL = 3, /* ABI 6: abstract Unix sockets, signals */
 	ACCESS_FS_ABI2 = (1 << 14) - 1, /* everything up to REFER */
 };
@@ -32,14 +34,16 @@ static size_t ruleset_size(long abi)
 	return abi >= 4 ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, access_net);
 }
 
-static struct ruleset ruleset_of(long abi)
+static struct ruleset ruleset_of(long abi, const struct landlock_rights *rights)
 {
+	bool any_port = rights->connects && rights->n_connect_ports == 0;
+
 	struct ruleset r = {ACCESS_FS_ABI2, 0, 0};
 
 	if (abi >= 3)
 		r.access_fs |= ACCESS_FS_TRUNCATE;
 	if (abi >= 4)
-		r.access_net = ACCESS_NET_ALL;
+		r.access_net = any_port ? ACCESS_NET_BIND : ACCESS_NET_BIND | ACCESS_NET_CONNECT;
 	if (abi >= 5)
 		r.access_fs |= ACCESS_FS_IOCTL_DEV;
 	if (abi >= 6)
@@ -59,24 +63,41 @@ static int allow_folder(int ruleset, const struct ruleset *r, int folder)
 	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0 ? -errno : 0;
 }
 
-int landlock_enter(int folder)
+struct net_port {
+	uint64_t allowed_access;
+	uint64_t port;
+};
+
+static int allow_ports(int ruleset, const struct landlock_rights *rights)
+{
+	for (size_t i = 0; i < rights->n_connect_ports; i++) {
+		struct net_port port = {ACCESS_NET_CONNECT, rights->connect_ports[i]};
+
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &port, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int landlock_enter(const struct landlock_rights *rights)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	_cleanup_(fd_close) int ruleset = -1;
 	struct ruleset r;
+	int error = 0;
 
 	/* ABI 1 (Linux 5.13) cannot let a file be moved from one folder to another. */
 	if (abi < 2)
 		return -ENOSYS;
-	r = ruleset_of(abi);
+	r = ruleset_of(abi, rights);
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, ruleset_size(abi), 0);
 	if (ruleset < 0)
 		return -errno;
-	if (folder >= 0) {
-		int error = allow_folder(ruleset, &r, folder);
-
-		if (error < 0)
-			return error;
-	}
+	if (rights->folder >= 0)
+		error = allow_folder(ruleset, &r, rights->folder);
+	if (error == 0 && (r.access_net & ACCESS_NET_CONNECT) && rights->connects)
+		error = allow_ports(ruleset, rights);
+	if (error < 0)
+		return error;
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
 }

@@ -126,7 +126,10 @@ int sandbox_enter(const struct sandbox_options *o, bool *ret_rooted, const char 
 		*ret_what = "prctl";
 		return -errno;
 	}
-	r = landlock_enter(o->profile == SANDBOX_STORE ? o->folder : -1);
+	r = landlock_enter(&(struct landlock_rights){.folder = o->profile == SANDBOX_STORE ? o->folder : -1,
+						     .connects = o->profile == SANDBOX_OUT,
+						     .connect_ports = o->connect_ports,
+						     .n_connect_ports = o->n_connect_ports});
 	if (r == -ENOSYS && !o->landlock_required)
 		r = 0;
 	if (r < 0) {

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Bytes over what is open already, time, memory, waiting. */
@@ -142,6 +143,11 @@ static const char *const store_profile[] = {
     "ioprio_set",
 };
 
+static const char *const out_profile[] = {"bind", "connect", "sendto", "sendmmsg", "recvmmsg", "setsockopt"};
+
+/* The same for all profiles but SANDBOX_OUT. */
+static const char *const ends_without_network[] = {"socket", "connect", "bind"};
+
 /* Libraries ask for these first and go on without. */
 static const char *const not_there[] = {"clone3",        "openat2",       "statx",         "faccessat2",
 					"set_mempolicy", "get_mempolicy", "io_uring_setup"};
@@ -150,9 +156,6 @@ static const char *const not_there[] = {"clone3",        "openat2",       "statx
 static const char *const ends_the_process[] = {
     "execve",
     "execveat",
-    "socket",
-    "connect",
-    "bind",
     "listen",
     "ptrace",
     "process_vm_readv",
@@ -301,10 +304,40 @@ static int add_store(scmp_filter_ctx f)
 	return r < 0 ? r : add_with_arguments(f, locks, ARRAY_LEN(locks));
 }
 
-static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
+/* Of the two families and the two types; any other family ends the process, any other type is refused. */
+static int add_sockets(scmp_filter_ctx f)
 {
+	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_DGRAM, SOCK_STREAM};
+	enum { TYPE_MASK = 0xf };
 	int r = 0;
 
+	for (int family = 0; family < AF_INET6 && r == 0; family++)
+		if (family != AF_INET)
+			r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1,
+					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_INET6));
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		for (size_t k = 0; k < ARRAY_LEN(types) && r == 0; k++)
+			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+					     SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE_MASK, (scmp_datum_t)types[k]));
+	return r;
+}
+
+static int add_out(scmp_filter_ctx f)
+{
+	int r = add_sockets(f);
+
+	return r < 0 ? r : ADD(f, SCMP_ACT_ALLOW, out_profile);
+}
+
+static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
+{
+	int r = profile == SANDBOX_OUT ? add_out(f) : ADD(f, SCMP_ACT_KILL_PROCESS, ends_without_network);
+
+	if (r < 0)
+		return r;
 	switch (profile) {
 	case SANDBOX_NET:
 		return ADD(f, SCMP_ACT_ALLOW, net_profile);
@@ -313,6 +346,8 @@ static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
 	case SANDBOX_STORE:
 		r = add_threads(f);
 		return r < 0 ? r : add_store(f);
+	case SANDBOX_OUT:
+		return 0;
 	}
 	return r;
 }

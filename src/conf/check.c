@@ -85,8 +85,6 @@ static bool resolver(struct view v)
 {
 	struct view ip = v, port;
 
-	if (v.n == 0)
-		return true;
 	if (!view_cut(v, '@', &ip, &port))
 		return address_family(v) != 0;
 	return address_family(ip) && is_port(port);
@@ -126,7 +124,7 @@ static const struct {
     {"listen", listen_address, "an address (192.0.2.1, 2001:db8::1) or * for all of IPv4, :: for all of IPv6"},
     {"tls-cert", path, "the path of a file"},
     {"tls-key", path, "the path of a file"},
-    {"trust-anchor", optional_path, "the path of a file"},
+    {"trust-anchor", optional_path, "the path of a file, or a DS or DNSKEY record"},
     {"unlimited-networks", network, "a network like 192.0.2.0/24 or 2001:db8::/32"},
     {"proxy-networks", network, "a network like 192.0.2.0/24 or 2001:db8::/32"},
     {"trusted-networks", network, "a network like 192.0.2.0/24 or 2001:db8::/32"},

@@ -21,6 +21,7 @@ enum {
 	CONTROL_FD = 3,
 	ASK_MS = 10000,
 	OWN_FDS = 512, /* of a front end, besides its connections */
+	CONNECT_PORTS_MAX = 64,
 };
 
 enum role_phase { ROLE_NEW, ROLE_GATHERING, ROLE_RUNNING, ROLE_RELOADING };
@@ -236,10 +237,15 @@ static void enter_sandbox(struct role *r)
 				    .uid = r->uid,
 				    .landlock_required = r->conf->landlock == 0,
 				    .open_files_max = 0};
+	uint16_t ports[CONNECT_PORTS_MAX];
 	const char *what = "";
 	bool rooted;
 	int error;
 
+	if (r->spec->connect_ports) {
+		o.connect_ports = ports;
+		o.n_connect_ports = r->spec->connect_ports(r, ports, ARRAY_LEN(ports));
+	}
 	if (o.profile == SANDBOX_NET)
 		o.open_files_max = r->conf->max_connections + OWN_FDS;
 	for (size_t i = 0; i < r->given.n; i++) {

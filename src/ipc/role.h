@@ -28,6 +28,8 @@ struct event_base;
 struct role_spec {
 	const char *name; /* "smtpd" */
 	enum sandbox_profile sandbox;
+	/* SANDBOX_OUT: the TCP ports to connect to, `max` at most; returns how many. NULL, or 0: any port. */
+	size_t (*connect_ports)(struct role *r, uint16_t *ret, size_t max);
 	/* Each may be NULL. int results: 0 or negative errno; an error ends the process with a log line. fds belong to the
 	 * callee. */
 	int (*prepare)(struct role *r);
@@ -54,7 +56,8 @@ int role_run(const struct role_spec *spec);
 
 struct event_base *role_base(struct role *r);
 const struct conf *role_conf(const struct role *r);
-const char *role_kind(const struct role *r); /* "mx", "submission", "imap", "pop", "store", "policy", "auth", "key" */
+const char *
+role_kind(const struct role *r); /* "mx", "submission", "imap", "pop", "store", "policy", "auth", "key", "dns" */
 unsigned role_index(const struct role *r);
 unsigned role_count(const struct role *r);
 /* SANDBOX_STORE: where the role's folder is, as the process sees it: started as root, the folder is the root directory and this

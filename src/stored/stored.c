@@ -57,6 +57,8 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 		return cred_peer_add(sd, fd);
 	if (view_eq_lit(name, "admin"))
 		return admin_add(sd, fd);
+	if (view_eq_lit(name, "dns"))
+		return dns_peer_add(sd, fd);
 	if (view_eq_lit(name, "judge")) {
 		if (!sd->judges)
 			sd->judges = judges_new(role_base(r));

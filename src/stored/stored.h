@@ -27,6 +27,7 @@ struct stored {
 	struct smtp_link *smtp_peers; /* lists of all channels of a kind, to tell them things */
 	struct mailbox_link *mailbox_peers;
 	struct cred_link *cred_peers;
+	struct channel *dns; /* NULL: dnsd is away */
 	struct admin *admin;
 	struct event *tick;
 	struct upkeep *upkeep;
@@ -64,6 +65,7 @@ void smtp_peers_tell_space(struct stored *sd, bool low);
 void smtp_peers_tell_grant_ended(struct stored *sd, struct view handle);
 must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /* mailbox_peer.c */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
+must_check int dns_peer_add(struct stored *sd, int fd); /* dns_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
 must_check int admin_listen(struct stored *sd, int fd); /* admin.c */
 must_check int admin_add(struct stored *sd, int fd);

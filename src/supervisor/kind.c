@@ -5,14 +5,11 @@
 #include <string.h>
 
 const struct kind kind_table[KIND_COUNT] = {
-    [KIND_MX] = {"mx", "smtpd", true, 100},
-    [KIND_SUBMISSION] = {"submission", "smtpd", true, 50},
-    [KIND_IMAP] = {"imap", "imapd", true, 100},
-    [KIND_POP] = {"pop", "popd", true, 25},
-    [KIND_POLICY] = {"policy", "policyd", false, 100},
-    [KIND_AUTH] = {"auth", "authd", false, 0},
-    [KIND_KEY] = {"key", "keyd", false, 0},
-    [KIND_STORE] = {"store", "stored", false, 0},
+    [KIND_MX] = {"mx", "smtpd", true, 100, 1},       [KIND_SUBMISSION] = {"submission", "smtpd", true, 50, 2},
+    [KIND_IMAP] = {"imap", "imapd", true, 100, 3},   [KIND_POP] = {"pop", "popd", true, 25, 4},
+    [KIND_DNS] = {"dns", "dnsd", false, 0, 9},       [KIND_POLICY] = {"policy", "policyd", false, 100, 5},
+    [KIND_AUTH] = {"auth", "authd", false, 0, 6},    [KIND_KEY] = {"key", "keyd", false, 0, 7},
+    [KIND_STORE] = {"store", "stored", false, 0, 8},
 };
 
 const struct kind_edge kind_edges[] = {
@@ -20,7 +17,7 @@ const struct kind_edge kind_edges[] = {
     {"auth", KIND_IMAP, KIND_AUTH},     {"auth", KIND_POP, KIND_AUTH},         {"cred", KIND_AUTH, KIND_STORE},
     {"sign", KIND_MX, KIND_KEY},        {"sign", KIND_SUBMISSION, KIND_KEY},   {"sign", KIND_IMAP, KIND_KEY},
     {"sign", KIND_POP, KIND_KEY},       {"mailbox", KIND_IMAP, KIND_STORE},    {"mailbox", KIND_POP, KIND_STORE},
-    {"judge", KIND_STORE, KIND_POLICY},
+    {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},
 };
 const size_t kind_edges_n = ARRAY_LEN(kind_edges);
 
@@ -56,5 +53,5 @@ unsigned kind_processes(enum kind_id kind, const struct conf *conf, unsigned cor
 
 uid_t kind_uid(enum kind_id kind, const struct conf *conf)
 {
-	return (uid_t)conf->uid_base + (uid_t)kind + 1;
+	return (uid_t)conf->uid_base + (uid_t)kind_table[kind].uid;
 }

@@ -12,6 +12,7 @@ enum kind_id {
 	KIND_SUBMISSION,
 	KIND_IMAP,
 	KIND_POP,
+	KIND_DNS,
 	KIND_POLICY,
 	KIND_AUTH,
 	KIND_KEY,
@@ -24,6 +25,7 @@ struct kind {
 	const char *role; /* its executable is pombo-ROLE */
 	bool is_front; /* talks to clients: ends first, has listeners and the certificate */
 	unsigned share; /* processes for 100 % cores, in percent; 0: always one */
+	unsigned uid; /* its user id, counted from uid-base; never changes: the store belongs to one */
 };
 
 extern const struct kind kind_table[KIND_COUNT];

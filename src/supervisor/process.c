@@ -183,6 +183,25 @@ static void give_key(struct process *p)
 		log_process(LOG_LEVEL_ERROR, "cannot_open_key", p, p->server->in.conf->tls_key, m.fd);
 }
 
+static void give_file(struct process *p, const char *name, const char *path)
+{
+	struct control_file m = {.name = view_from_cstr(name), .fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+
+	if (m.fd >= 0)
+		(void)control_send_file(p->control, 0, &m);
+}
+
+/* What is not there is no error: then dnsd asks the root servers, and believes the root keys that it knows. Read by dnsd alone. */
+static void give_dns(struct process *p)
+{
+	_cleanup_(free_ptr) char *anchors = inputs_anchor_path(&p->server->in, p->server->dir);
+
+	if (p->server->in.conf->dns_server.n == 0)
+		give_file(p, "resolv-conf", "/etc/resolv.conf");
+	if (anchors)
+		give_file(p, "trust-anchor", anchors);
+}
+
 static void give_store(struct process *p)
 {
 	_cleanup_(free_ptr) char *path = dir_path(p->server->dir, "store");
@@ -206,6 +225,8 @@ static void give_inputs(struct process *p)
 	}
 	if (p->kind == KIND_KEY)
 		give_key(p);
+	if (p->kind == KIND_DNS)
+		give_dns(p);
 	if (p->kind == KIND_STORE)
 		give_store(p);
 }

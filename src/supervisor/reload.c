@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum { CONF_MAX = 256 * 1024, CERT_MAX = 256 * 1024, WAIT_MS = 5000 };
 
@@ -54,6 +55,26 @@ static int read_tls(struct server_inputs *in, const char *dir, struct buf *error
 	return tls_check(buf_view(&in->cert_pem), cert, key_fd, key, error);
 }
 
+char *inputs_anchor_path(const struct server_inputs *in, const char *dir)
+{
+	struct view v = view_from_cstr(in->conf->trust_anchor);
+
+	if (v.n == 0)
+		return xstrdup("/usr/share/dns/root.ds");
+	/* A record has blanks, and a path of that form would be a strange one. */
+	return view_eq_lit(v, "none") || view_find_char(v, ' ') < v.n ? NULL : dir_path(dir, in->conf->trust_anchor);
+}
+
+static int check_anchors(const struct server_inputs *in, const char *dir, struct buf *error)
+{
+	_cleanup_(free_ptr) char *path = inputs_anchor_path(in, dir);
+
+	if (in->conf->trust_anchor[0] == '\0' || !path || access(path, R_OK) == 0)
+		return 0;
+	buf_printf(error, "trust-anchor: cannot read %s: %s", path, strerror(errno));
+	return EX_CONFIG;
+}
+
 int inputs_read(struct server_inputs *in, const char *dir, const struct listen_set *old, bool check_only,
 		struct buf *error)
 {
@@ -68,6 +89,8 @@ int inputs_read(struct server_inputs *in, const char *dir, const struct listen_s
 	}
 	if (r == 0)
 		r = read_tls(in, dir, error);
+	if (r == 0)
+		r = check_anchors(in, dir, error);
 	if (r == 0 && !check_only)
 		r = listen_open(in->conf, old, &in->listeners, error);
 	if (r)

@@ -93,6 +93,9 @@ must_check int inputs_read(struct server_inputs *in, const char *dir, const stru
 void inputs_fini(struct server_inputs *in);
 /* The private key, opened anew for each reader. Or -errno. */
 must_check int inputs_open_key(const struct server_inputs *in, const char *dir);
+/* The file of DNSSEC trust anchors: what trust-anchor names, or Debian's (package dns-root-data); NULL: the setting is no file.
+ * Caller frees. */
+char *inputs_anchor_path(const struct server_inputs *in, const char *dir);
 /* Tells `asker` (may be NULL) under `id` when all have taken up the new settings, or why they stay as they were. */
 void reload_begin(struct server *s, struct process *asker, uint32_t id);
 void reload_heard_ready(struct process *p);

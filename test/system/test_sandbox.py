@@ -10,7 +10,7 @@ import pombo
 import pytest
 
 INJECT = pombo.BUILD / "test" / "tools" / "inject"
-KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "authd", "keyd", "stored")
+KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "dnsd", "authd", "keyd", "stored")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="stops processes of other users: needs root")
 
 # What an intruder tries first ends the process; what libraries may try in passing is refused.
@@ -18,6 +18,8 @@ FATAL = ("socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", 
          "mkfifo", "bpf")
 REFUSED = {"open": "EPERM", "openat": "EPERM", "open-folder": "EPERM", "creat": "EPERM", "sendto": "EPERM", "fork": "EPERM",
            "mmap-exec": "EPERM", "kill": "EPERM", "io_uring_setup": "ENOSYS"}
+# dnsd asks others: sockets of the two kinds it needs are its work.
+ASKS = {"socket": "returned", "connect": "denied", "bind": "denied", "sendto": "returned|denied"}
 FILES = ("open", "openat", "open-folder", "creat")
 
 
@@ -36,16 +38,20 @@ def victims(server):
 
 @pytest.mark.parametrize("call", FATAL)
 def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
+    if call in ASKS:
+        del victims["dnsd"]
     for kind, pid in victims.items():
         assert inject(pid, call) == "killed SYS", kind
         assert server.wait_role(kind, not_pid=pid)
-    fresh = {kind: server.pids(kind)[0] for kind in KINDS}
+    fresh = {kind: server.pids(kind)[0] for kind in victims}
     for kind, pid in fresh.items():  # without the filter all would go another way
         assert not re.match(r"killed|denied ENOSYS", inject(pid, call, without_seccomp=True)), kind
 
 
 @pytest.mark.parametrize("call,error", REFUSED.items())
 def test_what_a_library_may_try_is_refused(victims, call, error):
+    if call in ASKS:
+        del victims["dnsd"]
     for kind, pid in victims.items():
         if kind == "stored" and call in FILES:
             continue  # below
@@ -64,6 +70,19 @@ def test_landlock_denies_files_where_seccomp_would_not(server, victims, call):
     for kind, pid in victims.items():
         if kind != "stored":
             assert inject(pid, call, without_seccomp=True) == "denied EACCES", kind
+
+
+def test_dnsd_opens_sockets_to_ask_with_and_no_others(server, victims):
+    pid = victims["dnsd"]
+    assert re.match("returned [0-9]+", inject(pid, "socket"))
+    for call in ("connect", "bind"):  # of descriptor 3, a socket of another family: that far it came
+        assert inject(pid, call) in ("denied EAFNOSUPPORT", "denied EINVAL", "denied EISCONN"), call
+    assert inject(pid, "socket-raw") == "denied EPERM"
+    assert inject(pid, "socket-raw", without_seccomp=True) in ("denied EPERM", "denied EACCES")  # it holds no capability
+    for call in ("socket-unix", "socket-netlink", "listen"):
+        assert inject(pid, call) == "killed SYS", call
+        pid = server.wait_role("dnsd", not_pid=pid)
+        assert not re.match("killed", inject(pid, call, without_seccomp=True)), call
 
 
 def test_the_store_reaches_its_own_folder_only(server, victims):

@@ -50,7 +50,9 @@ static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
 					    .folder = open(folder, O_PATH | O_DIRECTORY),
 					    .uid = 61799,
 					    .landlock_required = false,
-					    .open_files_max = 100};
+					    .open_files_max = 100,
+					    .connect_ports = &(const uint16_t){1},
+					    .n_connect_ports = 1};
 		const char *why;
 
 		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0)
@@ -89,6 +91,37 @@ static int make_socket(struct inside *in)
 {
 	(void)in;
 	return result_of(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int make_other_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+static int make_raw_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+static int listen_socket(struct inside *in)
+{
+	return result_of(listen(in->socket, 1));
+}
+/* To a port where nobody listens: 1 is among those that may be asked. */
+static int connect_out(struct inside *in)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(1), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)in;
+	return result_of(connect(fd, (struct sockaddr *)&a, sizeof a));
+}
+static int connect_elsewhere(struct inside *in)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(2), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)in;
+	return result_of(connect(fd, (struct sockaddr *)&a, sizeof a));
 }
 static int connect_socket(struct inside *in)
 {
@@ -214,33 +247,36 @@ static void every_profile(void **state)
 	static const struct {
 		const char *name;
 		int (*what)(struct inside *in);
-		int want[3]; /* NET, PURE, STORE */
+		int want[4]; /* NET, PURE, STORE, OUT */
 	} cases[] = {
-	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */}},
-	    {"open inside", open_inside, {EPERM, EPERM, 0}},
-	    {"mkfifo", make_device, {FATAL, FATAL, FATAL}},
-	    {"socket", make_socket, {FATAL, FATAL, FATAL}},
-	    {"connect", connect_socket, {FATAL, FATAL, FATAL}},
-	    {"bind", bind_socket, {FATAL, FATAL, FATAL}},
-	    {"execve", run_program, {FATAL, FATAL, FATAL}},
-	    {"ptrace", trace, {FATAL, FATAL, FATAL}},
-	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL}},
-	    {"setuid", become_root, {FATAL, FATAL, FATAL}},
-	    {"fork", make_process, {EPERM, EPERM, EPERM}},
-	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM}},
-	    {"kill", kill_parent, {EPERM, EPERM, EPERM}},
-	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM}},
-	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM}},
-	    {"send", send_bytes, {0, 0, 0}},
-	    {"log", write_log, {0, 0, 0}},
-	    {"memory", get_memory, {0, 0, 0}},
-	    {"thread", start_thread, {EPERM, 0, 0}},
-	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
+	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */, EPERM}},
+	    {"open inside", open_inside, {EPERM, EPERM, 0, EPERM}},
+	    {"mkfifo", make_device, {FATAL, FATAL, FATAL, FATAL}},
+	    {"socket", make_socket, {FATAL, FATAL, FATAL, 0}},
+	    {"socket of another kind", make_other_socket, {FATAL, FATAL, FATAL, FATAL}},
+	    {"raw socket", make_raw_socket, {FATAL, FATAL, FATAL, EPERM}},
+	    {"listen", listen_socket, {FATAL, FATAL, FATAL, FATAL}},
+	    {"connect", connect_socket, {FATAL, FATAL, FATAL, EINVAL}},
+	    {"bind", bind_socket, {FATAL, FATAL, FATAL, EINVAL}},
+	    {"execve", run_program, {FATAL, FATAL, FATAL, FATAL}},
+	    {"ptrace", trace, {FATAL, FATAL, FATAL, FATAL}},
+	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL, FATAL}},
+	    {"setuid", become_root, {FATAL, FATAL, FATAL, FATAL}},
+	    {"fork", make_process, {EPERM, EPERM, EPERM, EPERM}},
+	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM, EPERM}},
+	    {"kill", kill_parent, {EPERM, EPERM, EPERM, EPERM}},
+	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM, EISCONN}},
+	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM, EPERM}},
+	    {"send", send_bytes, {0, 0, 0, 0}},
+	    {"log", write_log, {0, 0, 0, 0}},
+	    {"memory", get_memory, {0, 0, 0, 0}},
+	    {"thread", start_thread, {EPERM, 0, 0, EPERM}},
+	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		for (int profile = SANDBOX_NET; profile <= SANDBOX_STORE; profile++) {
+		for (int profile = SANDBOX_NET; profile <= SANDBOX_OUT; profile++) {
 			int got = behind((enum sandbox_profile)profile, cases[i].what);
 
 			if (cases[i].what == open_outside && profile == SANDBOX_STORE) {
@@ -254,12 +290,21 @@ static void every_profile(void **state)
 	}
 }
 
+static void tcp_goes_to_the_named_ports_only(void **state)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* which version? */);
+
+	(void)state;
+	assert_int_equal(behind(SANDBOX_OUT, connect_out), ECONNREFUSED);
+	assert_int_equal(behind(SANDBOX_OUT, connect_elsewhere), abi >= 4 ? EACCES : ECONNREFUSED);
+}
+
 static void root_is_given_up(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	for (int profile = SANDBOX_NET; profile <= SANDBOX_STORE; profile++)
+	for (int profile = SANDBOX_NET; profile <= SANDBOX_OUT; profile++)
 		assert_int_equal(behind((enum sandbox_profile)profile, who_am_i), 0);
 }
 
@@ -309,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_profile),
+	    cmocka_unit_test(tcp_goes_to_the_named_ports_only),
 	    cmocka_unit_test(root_is_given_up),
 	    cmocka_unit_test(threads_come_after),
 	};

@@ -91,7 +91,8 @@ static void every_form(void **state)
 	assert_int_equal(c->log_format, 1);
 	assert_int_equal(c->trusted_networks.n, 2);
 	assert_string_equal(c->relay_host, "[2001:db8::1]:2525");
-	assert_string_equal(c->dns_server, "127.0.0.1@5353");
+	assert_int_equal(c->dns_server.n, 1);
+	assert_true(view_eq_lit(c->dns_server.items[0], "127.0.0.1@5353"));
 	assert_string_equal(c->tls_key, "with blanks/key.pem");
 	conf_free(&c);
 }
