@@ -32,7 +32,8 @@ void capability_format(struct buf *out, const struct session *s)
 		before_login(out, s);
 	else
 		buf_append_cstr(out, " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
-				     "LIST-STATUS ESEARCH CONDSTORE");
+				     "LIST-STATUS ESEARCH "
+				     "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY");
 	if (s->state != SESSION_FRESH)
 		extensions(out, s);
 }

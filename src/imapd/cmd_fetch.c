@@ -178,14 +178,48 @@ static enum step marked(struct session *s, struct command *c, struct fetch *f)
 	return next_page(s, c, f);
 }
 
+/* ---- (CHANGEDSINCE … VANISHED): what has vanished comes before all else (RFC 7162 §3.2.6) ---- */
+
+static enum step ask_vanished(struct session *s, struct command *c, struct fetch *f)
+{
+	f->asked = FETCH_ASKED_VANISHED;
+	return earlier_ask(s, c, &f->earlier);
+}
+
+static enum step take_vanished(struct session *s, struct command *c, struct fetch *f)
+{
+	const struct mailbox_changes *m = c->answer ? &c->answer->changes : NULL;
+
+	if (!m || c->answer->type != MAILBOX_CHANGES)
+		return command_failed(c, "[NONEXISTENT]");
+	earlier_tell_vanished(s, &f->earlier, m);
+	f->earlier.uid_from = m->next;
+	if (stream_is_full(s->stream))
+		return command_await_drain(c);
+	if (m->next)
+		return ask_vanished(s, c, f);
+	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
+}
+
+/* There was no room behind a page. */
+static enum step go_on_vanished(struct session *s, struct command *c, struct fetch *f)
+{
+	if (f->earlier.uid_from)
+		return ask_vanished(s, c, f);
+	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
+}
+
 static enum step go_on(struct session *s, struct command *c, struct fetch *f)
 {
+	if (f->asked == FETCH_ASKED_VANISHED)
+		return c->answered ? take_vanished(s, c, f) : go_on_vanished(s, c, f);
 	switch (c->answered ? f->asked : FETCH_ASKED_NOTHING) {
 	case FETCH_ASKED_ROWS:
 		return take_rows(s, c, f);
 	case FETCH_ASKED_FLAGS:
 		return marked(s, c, f);
 	case FETCH_ASKED_BYTES:
+	case FETCH_ASKED_VANISHED:
 	case FETCH_ASKED_NOTHING:
 		break;
 	}
@@ -201,7 +235,7 @@ static bool is_supported(const struct imap_fetch *args)
 	for (const struct imap_fetch_section *section = args->sections; section; section = section->next)
 		if (section->what == IMAP_FETCH_BINARY || section->what == IMAP_FETCH_BINARY_SIZE)
 			return false;
-	return !(args->items & not_yet) && !args->vanished;
+	return !(args->items & not_yet);
 }
 
 static enum step prepare(struct session *s, struct command *c, struct fetch *f)
@@ -218,7 +252,38 @@ static enum step prepare(struct session *s, struct command *c, struct fetch *f)
 	f->fields = fetch_fields(args) | (f->marks_seen ? 1 << 0 : 0);
 	f->uid_from = 1;
 	f->row.section = args->sections;
+	if (args->vanished) {
+		f->earlier.since = args->changedsince_modseq;
+		return ask_vanished(s, c, f);
+	}
 	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
+}
+
+/* Only those at the positions asked for (RFC 9394 §3.3). */
+static bool cut_spans(const struct selected *x, struct command *c, struct fetch *f)
+{
+	struct mailbox_range *kept = arena_array(&c->arena, f->n_spans + 1, sizeof *kept);
+	uint32_t first, last, total = 0, n = 0, at = 1;
+
+	if (!kept)
+		return false;
+	for (uint32_t i = 0; i < f->n_spans; i++)
+		total += seqmap_seq(&x->map, f->spans[i].last) - seqmap_seq(&x->map, f->spans[i].first) + 1;
+	if (!imap_partial_of(&f->args.partial, total, &first, &last))
+		first = 1, last = 0;
+	for (uint32_t i = 0; i < f->n_spans; i++) {
+		uint32_t seq = seqmap_seq(&x->map, f->spans[i].first);
+		uint32_t end = at + seqmap_seq(&x->map, f->spans[i].last) - seq;
+		uint32_t from = at > first ? at : first, to = end < last ? end : last;
+
+		if (from <= to)
+			kept[n++] = (struct mailbox_range){seqmap_uid(&x->map, seq + (from - at)),
+							   seqmap_uid(&x->map, seq + (to - at))};
+		at = end + 1;
+	}
+	f->spans = kept;
+	f->n_spans = n;
+	return true;
 }
 
 static uint64_t count(const struct selected *x, const struct fetch *f)
@@ -245,8 +310,16 @@ static enum step begin(struct session *s, struct command *c, const struct imap_a
 		return command_bad(c, error);
 	if (!is_supported(&f->args))
 		return command_bad(c, "Not an item of FETCH");
+	if ((f->args.vanished || f->args.has_partial) && !uids)
+		return command_bad(c, "Not without UID");
+	if (f->args.vanished && !s->qresync)
+		return command_bad(c, "QRESYNC was not enabled");
 	if (!selected_resolve(s->selected, &set, uids, &c->arena, &f->spans, &f->n_spans))
 		return command_bad(c, "There is no such message");
+	f->earlier.has_known = true;
+	f->earlier.known = set; /* resolved */
+	if (f->args.has_partial && !cut_spans(s->selected, c, f))
+		return command_no(c, "[LIMIT]", "The set has too many parts");
 	if (!uids && !f->args.changedsince)
 		f->wanted = count(s->selected, f);
 	return prepare(s, c, f);

@@ -34,14 +34,18 @@ static enum step ask_names(struct session *s, struct command *c, struct view aft
 	    c, mailbox_call_names_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
-/* Reference and pattern as one (RFC 9051 §6.3.9), in UTF-8. What is no name in modified UTF-7 matches nothing. */
+/* Reference and pattern as one (RFC 9051 §6.3.9), in UTF-8. What is no name matches nothing. */
 static bool take_pattern(struct command *c, struct view reference, struct view pattern, struct view *ret)
 {
 	struct buf wire = BUF_INIT(IMAP_MAILBOX_BYTES_MAX * 2), name = BUF_INIT(IMAP_MAILBOX_BYTES_MAX * 2);
 
 	buf_append_view(&wire, reference);
 	buf_append_view(&wire, pattern);
-	if (wire.overflow || !imap_mailbox_from_utf7(buf_view(&wire), &name))
+	if (session_utf8_names(c->session))
+		buf_append_view(&name, buf_view(&wire));
+	else if (!imap_mailbox_from_utf7(buf_view(&wire), &name))
+		buf_reset(&name);
+	if (wire.overflow || !view_is_utf8(buf_view(&name)))
 		buf_reset(&name);
 	*ret = arena_copy(&c->arena, buf_view(&name));
 	buf_fini(&wire);
@@ -85,6 +89,7 @@ static enum step begin(struct session *s, struct command *c, bool lsub)
 		return say_root(s, c);
 	if (!take_patterns(c, list))
 		return command_no(c, "[LIMIT]", "Too many patterns");
+	list->query.utf8 = session_utf8_names(s);
 	list->query.lsub = lsub;
 	list->query.extended = args->extended;
 	list->query.select = lsub ? IMAP_LIST_SUBSCRIBED : args->select;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC
- * SEARCH and UID SEARCH, with RETURN (RFC 4731). stored finds UIDs, the session's numbers are put to them here; what was found
+ * SEARCH and UID SEARCH, with RETURN (RFC 4731, 5182, 9394). stored finds UIDs, the session's numbers are put to them here; what was found
  * is kept as spans of numbers, and written as the client takes it. */
 #include "imapd/commands.h"
 #include "imapd/search_program.h"
@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { PROGRAM_MAX = 65536, NUMBERS_A_PIECE = 1024 };
+enum { PROGRAM_MAX = 786432, NUMBERS_A_PIECE = 1024 };
 
 enum search_phase { SEARCHING, ASKING_MODSEQ, SAYING };
 
@@ -16,9 +16,13 @@ struct search {
 	struct imap_search_program args;
 	struct seqmap_span *hits;
 	uint32_t n, cap;
+	struct seqmap_span *part; /* those of PARTIAL */
+	uint32_t n_part;
 	uint64_t modseq;
 	/* SAYING */
 	bool begun;
+	const struct seqmap_span *spans; /* what is said one by one: hits, or part */
+	uint32_t n_spans;
 	uint32_t span, seq; /* next to say; seq 0: the first of the span */
 	struct imap_set_writer set;
 };
@@ -28,6 +32,7 @@ static void forget(struct command *c)
 	struct search *search = c->state;
 
 	free(search->hits);
+	free(search->part);
 }
 
 /* ---- finding ---- */
@@ -113,7 +118,7 @@ static void put_one(struct session *s, struct search *search, uint32_t number)
 /* The next numbers of one span. */
 static void put_piece(struct session *s, const struct command *c, struct search *search)
 {
-	const struct seqmap_span *span = &search->hits[search->span];
+	const struct seqmap_span *span = &search->spans[search->span];
 	uint32_t seq = search->seq ? search->seq : span->first;
 
 	for (unsigned n = 0; n < NUMBERS_A_PIECE && seq <= span->last; n++, seq++)
@@ -140,10 +145,15 @@ static void begin_esearch(struct session *s, const struct command *c, struct sea
 		buf_printf(out, " MAX %u", number_of(s, c, search->hits[search->n - 1].last));
 	if (returns & IMAP_RETURN_COUNT)
 		buf_printf(out, " COUNT %llu", (unsigned long long)count_hits(search));
-	if (!(returns & IMAP_RETURN_ALL))
-		search->span = search->n;
-	else if (search->n)
+	if (returns & IMAP_RETURN_PARTIAL) {
+		buf_printf(out, " PARTIAL (%.*s ", VIEW_FMT(search->args.partial_text));
+		search->spans = search->part;
+		search->n_spans = search->n_part;
+	} else if (!(returns & IMAP_RETURN_ALL)) {
+		search->n_spans = 0;
+	} else if (search->n) {
 		buf_append_cstr(out, " ALL ");
+	}
 	imap_set_writer_init(&search->set, out);
 }
 
@@ -155,6 +165,8 @@ static void end_response(struct session *s, struct search *search)
 		search->set.out = out;
 		imap_set_writer_end(&search->set);
 	}
+	if (search->args.returns & IMAP_RETURN_PARTIAL)
+		buf_append_cstr(out, search->n_part ? ")" : "NIL)");
 	if (search->args.uses_modseq && search->n)
 		buf_printf(out, search->args.extended ? " MODSEQ %llu" : " (MODSEQ %llu)",
 			   (unsigned long long)search->modseq);
@@ -163,14 +175,18 @@ static void end_response(struct session *s, struct search *search)
 
 static enum step say(struct session *s, struct command *c, struct search *search)
 {
+	if (search->args.returns == IMAP_RETURN_SAVE)
+		return STEP_DONE; /* RFC 5182 §1: no response */
 	if (!search->begun) {
 		search->begun = true;
+		search->spans = search->hits;
+		search->n_spans = search->n;
 		if (search->args.extended)
 			begin_esearch(s, c, search);
 		else
 			buf_append_cstr(session_out(s), "* SEARCH");
 	}
-	while (search->span < search->n) {
+	while (search->span < search->n_spans) {
 		if (stream_is_full(s->stream))
 			return command_await_drain(c);
 		put_piece(s, c, search);
@@ -201,11 +217,72 @@ static enum step ask_modseq(struct session *s, struct command *c, struct search 
 	    c, mailbox_call_rows_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
+/* The hits at the positions asked for (RFC 9394 §3.1). */
+static void cut_part(struct search *search)
+{
+	uint32_t first, last, at = 1;
+
+	if (!imap_partial_of(&search->args.partial, (uint32_t)count_hits(search), &first, &last))
+		return;
+	search->part = xcalloc(search->n, sizeof *search->part);
+	for (uint32_t i = 0; i < search->n && at <= last; i++) {
+		uint32_t seq = search->hits[i].first, end = at + (search->hits[i].last - seq);
+		uint32_t from = at > first ? at : first, to = end < last ? end : last;
+
+		if (from <= to)
+			search->part[search->n_part++] = (struct seqmap_span){seq + (from - at), seq + (to - at)};
+		at = end + 1;
+	}
+}
+
+static void save_one(struct seqmap_span *to, size_t *n, uint32_t seq)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (seq >= to[i].first && seq <= to[i].last)
+			return;
+	to[(*n)++] = (struct seqmap_span){seq, seq};
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct seqmap_span *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* What "$" becomes (RFC 5182 §2.4, 9394 §3.2): all, unless only some are asked for. */
+static void save(struct session *s, const struct search *search)
+{
+	const uint32_t returns = search->args.returns, all = IMAP_RETURN_ALL | IMAP_RETURN_COUNT;
+	const uint32_t some = IMAP_RETURN_MIN | IMAP_RETURN_MAX | IMAP_RETURN_PARTIAL;
+	struct seqmap_span *kept;
+	size_t n = 0;
+
+	if ((returns & all) || !(returns & some) || search->n == 0) {
+		selected_save(s->selected, search->hits, search->n);
+		return;
+	}
+	kept = xcalloc(search->n_part + 2, sizeof *kept);
+	for (uint32_t i = 0; i < search->n_part; i++)
+		kept[n++] = search->part[i];
+	if (returns & IMAP_RETURN_MIN)
+		save_one(kept, &n, search->hits[0].first);
+	if (returns & IMAP_RETURN_MAX)
+		save_one(kept, &n, search->hits[search->n - 1].last);
+	qsort(kept, n, sizeof *kept, by_first);
+	selected_save(s->selected, kept, n);
+	free(kept);
+}
+
 static enum step found(struct session *s, struct command *c, struct search *search)
 {
-	const uint32_t many = IMAP_RETURN_ALL | IMAP_RETURN_COUNT;
+	const uint32_t many = IMAP_RETURN_ALL | IMAP_RETURN_COUNT | IMAP_RETURN_PARTIAL | IMAP_RETURN_SAVE;
 	const struct imap_search_program *args = &search->args;
 
+	if (args->returns & IMAP_RETURN_PARTIAL)
+		cut_part(search);
+	if (args->returns & IMAP_RETURN_SAVE)
+		save(s, search);
 	if (args->extended && args->uses_modseq && search->n && !(args->returns & many))
 		return ask_modseq(s, c, search);
 	search->phase = SAYING;
@@ -259,8 +336,17 @@ static enum step begin(struct session *s, struct command *c)
 	c->forget = forget;
 	if (!imap_search_parse(c->args, &c->arena, &search->args, &error))
 		return command_bad(c, error);
+	if (s->uidonly && search->args.uses_numbers)
+		return command_bad(c, "[UIDREQUIRED] Message numbers are not used in this session");
+	if (s->utf8 && search->args.charset.n)
+		return command_bad(c, "The charset is UTF-8 (RFC 6855)");
+	c->no_expunge = search->args.uses_numbers; /* RFC 9051 §7.5.1 */
+	if (s->rev2 && !search->args.extended) { /* RFC 9051 §6.4.4: always ESEARCH */
+		search->args.extended = true;
+		search->args.returns = IMAP_RETURN_ALL;
+	}
 	if (search->args.returns & IMAP_RETURN_SAVE)
-		return command_bad(c, "SAVE is not supported");
+		selected_save(s->selected, NULL, 0); /* unless it is found out (RFC 5182 §2.1) */
 	made = search_program_format(&search->args, s->selected, &c->arena, &program);
 	text = arena_copy(&c->arena, buf_view(&program));
 	buf_fini(&program);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: ISC
  * SELECT, EXAMINE, CLOSE and UNSELECT. */
 #include "imapd/commands.h"
+#include "imapd/earlier.h"
 #include "imapd/selected.h"
 #include "mail/imap_args.h"
+#include "mail/imap_mailbox.h"
 
-/* The watch begins before the UIDs are read: nothing can happen in between unheard. */
-enum select_phase { ASK_OPEN, ASK_WATCH, ASK_UIDS };
+/* The watch begins before the UIDs are read: nothing can happen in between unheard. What happened since a client looked last (QRESYNC) is
+ * told once the mailbox is open. One page of changes is told at once; of more, first what vanished, then, in a second pass, the flags. */
+enum select_phase { ASK_OPEN, ASK_WATCH, ASK_UIDS, RESYNC_VANISHED, RESYNC_ROWS };
 
 struct select {
 	enum select_phase phase;
 	bool read_only;
-	bool condstore;
 	bool has_uids;
+	struct view name;
+	struct imap_select args;
+	struct earlier earlier;
 	uint32_t first_unseen_uid;
 	struct selected *selected;
 };
@@ -32,11 +37,16 @@ static enum step begin(struct session *s, struct command *c, bool read_only)
 
 	if (!command_mailbox_arg(c, c->args, &m.name, &step))
 		return step;
-	if (!imap_args_select(c->args->next, &c->arena, &args) || args.qresync)
+	if (!imap_args_select(c->args->next, &c->arena, &args))
 		return command_bad(c, "Not a parameter of SELECT");
+	if (args.qresync && !s->qresync)
+		return command_bad(c, "QRESYNC was not enabled");
+	if (args.match_numbers.count && s->uidonly)
+		return command_bad(c, "[UIDREQUIRED] Message numbers are not used in this session");
 	sel = command_state(c, sizeof *sel);
 	sel->read_only = read_only;
-	sel->condstore = args.condstore;
+	sel->name = m.name;
+	sel->args = args;
 	c->forget = forget;
 	if (s->selected)
 		session_say(s, "* OK [CLOSED] The mailbox selected before is closed");
@@ -106,11 +116,33 @@ static void say_unseen(struct session *s, uint32_t first_unseen_uid)
 		session_say(s, "* OK [UNSEEN %u] The first unseen message", seq);
 }
 
+/* RFC 9051 §6.3.2: without \Recent and the first unseen message, with a LIST response. */
+static void say_list(struct session *s, struct view name)
+{
+	buf_append_cstr(session_out(s), "* LIST () \"/\" ");
+	imap_mailbox_format(session_out(s), name, true);
+	buf_append_cstr(session_out(s), "\r\n");
+}
+
+static enum step resync(struct session *s, struct command *c, struct select *sel)
+{
+	struct earlier *e = &sel->earlier;
+	struct imap_select *args = &sel->args;
+
+	e->since = args->modseq;
+	e->has_known = args->known_uids.count > 0;
+	e->known = args->known_uids;
+	imap_set_resolve(&e->known, s->selected->uidnext - 1);
+	e->above = earlier_match(s->selected, &args->match_numbers, &args->match_uids);
+	sel->phase = RESYNC_VANISHED;
+	return earlier_ask(s, c, e);
+}
+
 static enum step done(struct session *s, struct command *c, struct select *sel)
 {
 	struct selected *x = sel->selected;
 
-	if (sel->condstore)
+	if (sel->args.condstore)
 		session_enable_condstore(s);
 	s->selected = x;
 	sel->selected = NULL;
@@ -118,19 +150,64 @@ static enum step done(struct session *s, struct command *c, struct select *sel)
 	selected_say_flags(s);
 	session_say(s, "* %u EXISTS", x->map.count);
 	/* \Recent is not kept (RFC 9051 has none). */
-	session_say(s, "* 0 RECENT");
-	say_unseen(s, sel->first_unseen_uid);
+	if (!s->rev2)
+		session_say(s, "* 0 RECENT");
+	if (!s->rev2 && !s->uidonly)
+		say_unseen(s, sel->first_unseen_uid);
 	session_say(s, "* OK [UIDVALIDITY %u] UIDs are valid", x->uidvalidity);
 	session_say(s, "* OK [UIDNEXT %u] Predicted next UID", x->uidnext);
 	session_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)x->told);
+	if (s->rev2)
+		say_list(s, sel->name);
 	buf_printf(&c->text, "[READ-%s] %s completed", x->read_only ? "ONLY" : "WRITE", c->spec->name);
+	if (sel->args.qresync && sel->args.uidvalidity == x->uidvalidity)
+		return resync(s, c, sel);
 	return STEP_DONE;
+}
+
+/* ---- QRESYNC (RFC 7162 §3.2.5) ---- */
+
+static enum step next_page(struct session *s, struct command *c, struct select *sel)
+{
+	if (sel->earlier.uid_from == 0 && sel->phase == RESYNC_ROWS)
+		return STEP_DONE;
+	if (sel->earlier.uid_from == 0)
+		sel->phase = RESYNC_ROWS; /* once more from the beginning */
+	return earlier_ask(s, c, &sel->earlier);
+}
+
+static enum step take_changes(struct session *s, struct command *c, struct select *sel)
+{
+	const struct mailbox_changes *m = &c->answer->changes;
+	bool alone = sel->phase == RESYNC_VANISHED && sel->earlier.uid_from == 0 && m->next == 0;
+
+	if (sel->phase == RESYNC_VANISHED)
+		earlier_tell_vanished(s, &sel->earlier, m);
+	if (sel->phase == RESYNC_ROWS || alone)
+		earlier_tell_rows(s, &sel->earlier, m);
+	if (alone)
+		return STEP_DONE;
+	sel->earlier.uid_from = m->next;
+	return stream_is_full(s->stream) ? command_await_drain(c) : next_page(s, c, sel);
+}
+
+static enum step go_on_resync(struct session *s, struct command *c, struct select *sel)
+{
+	if (!c->answered)
+		return next_page(s, c, sel);
+	if (!c->answer || c->answer->type != MAILBOX_CHANGES || c->answer->changes.mailbox_gone) {
+		session_deselect(s);
+		return command_failed(c, "[NONEXISTENT]");
+	}
+	return take_changes(s, c, sel);
 }
 
 static enum step go_on(struct session *s, struct command *c, struct select *sel)
 {
 	const struct mailbox_msg *m = c->answer;
 
+	if (sel->phase >= RESYNC_VANISHED)
+		return go_on_resync(s, c, sel);
 	if (sel->phase == ASK_OPEN && m && m->type == MAILBOX_OPENED)
 		return ask_watch(s, c, sel);
 	if (sel->phase == ASK_WATCH && m && m->type == MAILBOX_DONE)

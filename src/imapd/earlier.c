@@ -56,11 +56,20 @@ enum step earlier_ask(struct session *s, struct command *c, const struct earlier
 	    c, mailbox_call_changes_want(s->imapd->store, &want, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
+/* stored takes it that the session heard of what the page knew: what is new in it is to be told. */
+static void hear(struct selected *x, const struct mailbox_changes *m)
+{
+	if (m->highestmodseq > x->latest)
+		x->latest = m->highestmodseq;
+	x->noticed = x->noticed || x->latest > x->told;
+}
+
 void earlier_tell_vanished(struct session *s, const struct earlier *e, const struct mailbox_changes *m)
 {
 	struct vanished_line line = {.session = s};
 	uint32_t at = 0;
 
+	hear(s->selected, m);
 	for (uint32_t i = 0; i < m->n_vanished; i++) {
 		uint32_t first = m->vanished[i].first, last = m->vanished[i].last;
 
@@ -84,6 +93,7 @@ void earlier_tell_vanished(struct session *s, const struct earlier *e, const str
 
 void earlier_tell_rows(struct session *s, const struct earlier *e, const struct mailbox_changes *m)
 {
+	hear(s->selected, m);
 	for (uint32_t i = 0; i < m->n_rows; i++)
 		if (!e->has_known || imap_set_has(&e->known, m->rows[i].uid))
 			sync_tell_flags(s, true, &m->rows[i]);

@@ -3,6 +3,7 @@
 #define POMBO_IMAPD_FETCH_H
 
 #include "imapd/command.h"
+#include "imapd/earlier.h"
 #include "mail/imap_fetch.h"
 
 /* FETCH under way: pages of rows from stored, one page at a time, each row written item by item (fetch_row.c). */
@@ -43,7 +44,14 @@ struct fetch {
 	bool marks_seen;
 	bool damaged; /* something stored has of a message cannot be read */
 	uint64_t wanted, written; /* messages */
-	enum { FETCH_ASKED_NOTHING, FETCH_ASKED_ROWS, FETCH_ASKED_BYTES, FETCH_ASKED_FLAGS } asked;
+	enum {
+		FETCH_ASKED_NOTHING,
+		FETCH_ASKED_ROWS,
+		FETCH_ASKED_BYTES,
+		FETCH_ASKED_FLAGS,
+		FETCH_ASKED_VANISHED
+	} asked;
+	struct earlier earlier; /* of VANISHED */
 	struct fetch_page page;
 	struct fetch_row row;
 	struct mailbox_range *seen; /* those of the page that get \Seen */

@@ -160,6 +160,8 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 /* False: not a message that the session knows. */
 static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *row)
 {
+	if (row->expunged && f->args.changedsince)
+		return false; /* only that it went is new, and that is told in its time */
 	if (seqmap_seq(&s->selected->map, row->uid))
 		selected_meet(s, row->keywords);
 	if (!selected_begin_fetch(s, row->uid))

@@ -214,7 +214,7 @@ bool folders_answer(const struct folders *f, uint32_t i, const struct folder_que
 	buf_append_cstr(out, q->lsub ? "* LSUB (" : "* LIST (");
 	put_attributes(f, i, q, out);
 	buf_append_cstr(out, ") \"/\" ");
-	imap_mailbox_format(out, f->at[i].name, false);
+	imap_mailbox_format(out, f->at[i].name, q->utf8);
 	put_childinfo(f, i, q, out);
 	buf_append_cstr(out, "\r\n");
 	return true;

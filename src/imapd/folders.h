@@ -46,6 +46,7 @@ struct folder_query {
 	const struct view *patterns; /* reference and pattern as one */
 	uint32_t pattern_count;
 	bool lsub;
+	bool utf8; /* names are written in UTF-8, not modified UTF-7 */
 	bool extended; /* say \NonExistent where RFC 3501 knows \Noselect only */
 	uint32_t select; /* of enum imap_list_select */
 	uint32_t returns; /* of enum imap_list_return */

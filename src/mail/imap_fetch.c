@@ -202,7 +202,7 @@ static bool parse_list(struct parser *p, const struct imap_arg *arg)
 	return true;
 }
 
-/* fetch-modifiers (RFC 7162 §7): "(CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")" */
+/* fetch-modifiers (RFC 7162 §7, 9394 §4): "(CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")" */
 static bool parse_modifiers(struct parser *p, const struct imap_arg *arg)
 {
 	if (!imap_arg_list(arg, &arg) || !arg)
@@ -214,6 +214,11 @@ static bool parse_modifiers(struct parser *p, const struct imap_arg *arg)
 				return fail(p, "Invalid CHANGEDSINCE");
 			p->fetch.changedsince = true;
 			p->fetch.items |= IMAP_FETCH_MODSEQ;
+		} else if (imap_arg_is(arg, "PARTIAL") && !p->fetch.has_partial) {
+			arg = arg->next;
+			if (!arg || arg->kind != IMAP_ATOM || !imap_partial_parse(arg->text, &p->fetch.partial))
+				return fail(p, "Invalid PARTIAL");
+			p->fetch.has_partial = true;
 		} else if (imap_arg_is(arg, "VANISHED")) {
 			p->fetch.vanished = true;
 		} else {

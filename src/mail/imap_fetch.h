@@ -4,6 +4,7 @@
 
 #include "mail/imap_arg.h"
 #include "mail/imap_section.h"
+#include "mail/imap_set.h"
 
 /* FETCH's arguments behind the set (RFC 9051 §6.4.5, 3501 §6.4.5, 7162 §3.1.4, 8474 §5). Items without an argument are
  * bits, sections a list. */
@@ -46,6 +47,8 @@ struct imap_fetch {
 	bool changedsince; /* (CHANGEDSINCE modseq [VANISHED]) */
 	uint64_t changedsince_modseq;
 	bool vanished;
+	bool has_partial; /* (PARTIAL range), RFC 9394 */
+	struct imap_partial partial;
 };
 
 enum { IMAP_FETCH_SECTIONS_MAX = 256 };

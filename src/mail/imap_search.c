@@ -71,7 +71,7 @@ static const struct {
 	uint32_t what;
 } return_options[] = {
     {"MIN", IMAP_RETURN_MIN},     {"MAX", IMAP_RETURN_MAX},   {"ALL", IMAP_RETURN_ALL},
-    {"COUNT", IMAP_RETURN_COUNT}, {"SAVE", IMAP_RETURN_SAVE},
+    {"COUNT", IMAP_RETURN_COUNT}, {"SAVE", IMAP_RETURN_SAVE}, {"PARTIAL", IMAP_RETURN_PARTIAL},
 };
 
 struct parser {
@@ -290,6 +290,7 @@ static struct imap_search *parse_numbers(struct parser *p, const struct imap_arg
 {
 	struct imap_search *node = new_node(p, IMAP_SEARCH_NUMBERS);
 
+	p->program.uses_numbers |= !view_eq_lit(arg->text, "$");
 	return node && parse_set(p, arg, node) ? node : NULL;
 }
 
@@ -332,6 +333,14 @@ static struct imap_search *parse_key(struct parser *p)
 	return node;
 }
 
+static bool parse_partial(struct parser *p, const struct imap_arg *arg)
+{
+	if (!arg || arg->kind != IMAP_ATOM || arg->glued)
+		return false;
+	p->program.partial_text = arg->text;
+	return imap_partial_parse(arg->text, &p->program.partial);
+}
+
 /* search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" */
 static bool parse_return(struct parser *p)
 {
@@ -350,8 +359,16 @@ static bool parse_return(struct parser *p)
 			i++;
 		if (i == ARRAY_LEN(return_options))
 			return fail(p, "Unknown RETURN option");
+		if (return_options[i].what == IMAP_RETURN_PARTIAL) {
+			arg = arg->next;
+			if ((p->program.returns & IMAP_RETURN_PARTIAL) || !parse_partial(p, arg))
+				return fail(p, "Invalid PARTIAL");
+		}
 		p->program.returns |= return_options[i].what;
 	}
+	/* RFC 9394 §3.1 */
+	if ((p->program.returns & IMAP_RETURN_PARTIAL) && (p->program.returns & IMAP_RETURN_ALL))
+		return fail(p, "PARTIAL and ALL exclude each other");
 	if (p->program.returns == 0)
 		p->program.returns = IMAP_RETURN_ALL;
 	return true;

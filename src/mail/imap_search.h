@@ -48,15 +48,19 @@ enum imap_search_return {
 	IMAP_RETURN_ALL = 1 << 2,
 	IMAP_RETURN_COUNT = 1 << 3,
 	IMAP_RETURN_SAVE = 1 << 4,
+	IMAP_RETURN_PARTIAL = 1 << 5, /* RFC 9394 */
 };
 
 struct imap_search_program {
 	bool extended; /* RETURN (…) was given: answer with ESEARCH */
 	uint32_t returns; /* of enum imap_search_return; RETURN () is ALL */
+	struct imap_partial partial; /* of IMAP_RETURN_PARTIAL */
+	struct view partial_text; /* as written */
 	struct view charset; /* empty: none was given */
 	const struct imap_search *root; /* an AND */
 	uint32_t keys; /* nodes in the tree */
 	bool uses_modseq, uses_saved;
+	bool uses_numbers; /* some key is a set of message numbers */
 };
 
 enum { IMAP_SEARCH_KEYS_MAX = 4096, IMAP_SEARCH_DEPTH_MAX = 64 };

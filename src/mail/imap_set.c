@@ -132,6 +132,44 @@ bool imap_set_max(const struct imap_set *set, uint32_t *ret)
 	return true;
 }
 
+/* partial-range-first = nz-number ":" nz-number; partial-range-last = MINUS nz-number ":" MINUS nz-number */
+bool imap_partial_parse(struct view text, struct imap_partial *ret)
+{
+	struct imap_partial p = {.from_end = text.n > 0 && text.p[0] == '-'};
+	struct view first, last;
+
+	if (!view_cut(text, ':', &first, &last))
+		return false;
+	if (p.from_end) {
+		if (last.n == 0 || last.p[0] != '-')
+			return false;
+		first = view_sub(first, 1, first.n);
+		last = view_sub(last, 1, last.n);
+	}
+	if (!parse_number(first, &p.first) || !parse_number(last, &p.last) || p.first == IMAP_STAR ||
+	    p.last == IMAP_STAR)
+		return false;
+	if (p.first > p.last) {
+		uint32_t lower = p.last;
+
+		p.last = p.first;
+		p.first = lower;
+	}
+	*ret = p;
+	return true;
+}
+
+bool imap_partial_of(const struct imap_partial *p, uint32_t total, uint32_t *ret_first, uint32_t *ret_last)
+{
+	uint32_t last = p->last < total ? p->last : total;
+
+	if (p->first > total)
+		return false;
+	*ret_first = p->from_end ? total + 1 - last : p->first;
+	*ret_last = p->from_end ? total + 1 - p->first : last;
+	return true;
+}
+
 void imap_set_writer_init(struct imap_set_writer *w, struct buf *out)
 {
 	*w = (struct imap_set_writer){.out = out};

@@ -32,6 +32,15 @@ bool imap_set_has(const struct imap_set *set, uint32_t n);
 uint64_t imap_set_count(const struct imap_set *set);
 bool imap_set_max(const struct imap_set *set, uint32_t *ret); /* false: empty */
 
+/* Positions in a list of results (RFC 9394): first <= last; counted from the end when the client wrote "-1:-100". */
+struct imap_partial {
+	bool from_end;
+	uint32_t first, last;
+};
+must_check bool imap_partial_parse(struct view text, struct imap_partial *ret);
+/* Of `total` results, the positions from 1 on. False: none of them exists. */
+must_check bool imap_partial_of(const struct imap_partial *p, uint32_t total, uint32_t *ret_first, uint32_t *ret_last);
+
 /* Writes numbers, given one by one, as a compact set: "1:3,7". Ascending runs are joined, in the order given. */
 struct imap_set_writer {
 	struct buf *out;

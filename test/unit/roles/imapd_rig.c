@@ -58,11 +58,10 @@ void rig_store_dies(struct rig *r)
 
 size_t rig_connect(struct rig *r, bool loopback)
 {
-	static const struct stream_handlers none;
-	int fd;
-	size_t client = wire_connect(&r->wire, loopback, &fd);
+	struct stream *stream;
+	size_t client = wire_connect(&r->wire, loopback, &imapd_stream_limits, &stream);
 
-	imapd_accept(&r->imapd, stream_new(r->base, fd, &imapd_stream_limits, &none, NULL), "imap", false);
+	imapd_accept(&r->imapd, stream, "imap", false);
 	return client;
 }
 

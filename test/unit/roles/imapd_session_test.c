@@ -24,7 +24,9 @@ static void talk(struct rig *r, size_t client, const struct exchange *list, size
 
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "        \
-	"LIST-STATUS ESEARCH CONDSTORE MULTIAPPEND REPLACE APPENDLIMIT=52428800"
+	"LIST-STATUS ESEARCH "                                                                                         \
+	"SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY "                                                                 \
+	"MULTIAPPEND REPLACE APPENDLIMIT=52428800"
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"

@@ -58,11 +58,10 @@ void rig_store_dies(struct rig *r)
 
 size_t rig_connect(struct rig *r, bool loopback)
 {
-	static const struct stream_handlers none;
-	int fd;
-	size_t client = wire_connect(&r->wire, loopback, &fd);
+	struct stream *stream;
+	size_t client = wire_connect(&r->wire, loopback, &popd_stream_limits, &stream);
 
-	popd_accept(&r->popd, stream_new(r->base, fd, &popd_stream_limits, &none, NULL), "pop3", false);
+	popd_accept(&r->popd, stream, "pop3", false);
 	return client;
 }
 

@@ -2,13 +2,13 @@
  * Clients at the far ends of real sockets. */
 #include "wire.h"
 
-#include <arpa/inet.h>
+#include "io/stream_internal.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,34 +35,19 @@ void wire_turn(struct wire *w)
 		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
 }
 
-static void tcp_pair(int fds[2])
+size_t wire_connect(struct wire *w, bool loopback, const struct stream_limits *limits, struct stream **ret_stream)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t n = sizeof a;
-	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-	assert(bind(l, (struct sockaddr *)&a, n) == 0 && listen(l, 1) == 0);
-	assert(getsockname(l, (struct sockaddr *)&a, &n) == 0);
-	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert(connect(fds[0], (struct sockaddr *)&a, n) == 0);
-	assert(setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
-	fds[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
-	assert(fds[1] >= 0);
-	(void)close(l);
-}
-
-size_t wire_connect(struct wire *w, bool loopback, int *ret_fd)
-{
+	static const struct stream_handlers none;
+	struct stream_peer peer = {.loopback = loopback};
 	int fds[2];
 
 	assert(w->n < WIRE_CLIENTS);
-	if (loopback)
-		tcp_pair(fds);
-	else
-		assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	assert(fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0);
+	(void)snprintf(peer.ip, sizeof peer.ip, "%s", loopback ? "127.0.0.1" : "");
+	*ret_stream = stream_new_accepted(w->base, fds[1], &peer, limits, &none, NULL);
 	assert(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
 	w->clients[w->n] = fds[0];
-	*ret_fd = fds[1];
 	return w->n++;
 }
 

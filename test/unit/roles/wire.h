@@ -4,8 +4,10 @@
 
 #include "base/buf.h"
 
-/* Clients at the far ends of real sockets, on the loop of what they talk to. */
+/* Clients at the far ends of sockets, on the loop of what they talk to. */
 struct event_base;
+struct stream;
+struct stream_limits;
 enum { WIRE_CLIENTS = 2000 };
 
 struct wire {
@@ -19,8 +21,9 @@ void wire_open(struct wire *w, struct event_base *base);
 void wire_close(struct wire *w);
 /* Runs the loop until what was sent has been answered. */
 void wire_turn(struct wire *w);
-/* A new client, over TCP on loopback or over a pair without addresses; the server's end in `*ret_fd`. */
-size_t wire_connect(struct wire *w, bool loopback, int *ret_fd);
+/* A new client, from loopback or from nowhere, over a pair of Unix sockets: what is sent is there at once, however busy the machine
+ * (a TCP segment on loopback is on its way until the kernel finds time). The server's end in `*ret_stream`, without handlers. */
+size_t wire_connect(struct wire *w, bool loopback, const struct stream_limits *limits, struct stream **ret_stream);
 void wire_send(struct wire *w, size_t client, struct view bytes);
 /* Sends and returns all that came back, valid until the next call. */
 const char *wire_say(struct wire *w, size_t client, const char *text);
