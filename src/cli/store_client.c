@@ -374,6 +374,12 @@ void store_client_close(struct store_client *s)
 int store_client_ask(struct store_client *s, bool encoded, uint16_t type, const char *subject, uint16_t want,
 		     struct admin_msg *ret)
 {
+	return store_client_ask_fd(s, encoded, type, subject, -1, want, ret);
+}
+
+int store_client_ask_fd(struct store_client *s, bool encoded, uint16_t type, const char *subject, int fd, uint16_t want,
+			struct admin_msg *ret)
+{
 	_cleanup_(free_ptr) char *text = NULL;
 	int r;
 
@@ -381,7 +387,7 @@ int store_client_ask(struct store_client *s, bool encoded, uint16_t type, const 
 		buf_reset(&s->payload);
 		return cli_fail(CLI_BAD_DATA, subject, "this is too long", NULL);
 	}
-	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), NULL, 0, ANSWER_MS, ret);
+	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), &fd, fd >= 0, ANSWER_MS, ret);
 	buf_reset(&s->payload);
 	if (r < 0)
 		return cli_fail_errno(CLI_NOT_RUNNING, "the server did not answer", r, "see its log");

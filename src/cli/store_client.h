@@ -38,6 +38,9 @@ void store_client_close(struct store_client *s);
  * 0: `ret` holds the answer, of type `want`, valid until the next ask. A `failed` answer is an error as it says. */
 must_check int store_client_ask(struct store_client *s, bool encoded, uint16_t type, const char *subject, uint16_t want,
 				struct admin_msg *ret);
+/* The same with a descriptor, which stays the caller's; -1: none. */
+must_check int store_client_ask_fd(struct store_client *s, bool encoded, uint16_t type, const char *subject, int fd,
+				   uint16_t want, struct admin_msg *ret);
 /* The same for what is answered by `done`, whose text it prints to `out` (NULL: nowhere). */
 must_check int store_client_do(struct store_client *s, bool encoded, uint16_t type, const char *subject, FILE *out);
 /* The same, and closes: for commands that are one change. */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC
+ * pombo import: mail of other programs and servers into an account. */
+#include "cli/commands.h"
+
+#include "cli/import.h"
+#include "cli/option.h"
+#include "mail/imap_mailbox.h"
+
+#include <string.h>
+
+struct words {
+	const char *folder, *format, *dates;
+};
+
+static int read_words(struct cli *c, struct words *w)
+{
+	const struct option options[] = {{.name = "folder", .value = &w->folder},
+					 {.name = "format", .value = &w->format},
+					 {.name = "dates", .value = &w->dates}};
+	int r = option_take(c, options, ARRAY_LEN(options));
+
+	if (r)
+		return r;
+	if (c->argc != 3)
+		return cli_usage(c, "an account and a path are needed");
+	if (w->format && strcmp(w->format, "maildir") != 0 && strcmp(w->format, "mbox") != 0)
+		return cli_usage(c, "--format is maildir or mbox");
+	if (w->dates && strcmp(w->dates, "file") != 0 && strcmp(w->dates, "header") != 0)
+		return cli_usage(c, "--dates is file or header");
+	return 0;
+}
+
+/* Once to add up, once to import. */
+static int import_files(struct import *im, const char *path, const char *folder)
+{
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(2048);
+	int r;
+
+	if (folder && !imap_mailbox_parse(view_from_cstr(folder), true, &name))
+		return cli_fail(CLI_BAD_DATA, folder, "this cannot be a folder's name", NULL);
+	im->counting = true;
+	r = import_tree(im, path, buf_view(&name));
+	im->counting = false;
+	if (r)
+		return r;
+	return import_report(im, import_tree(im, path, buf_view(&name)));
+}
+
+static int run(struct cli *c)
+{
+	struct words w = {NULL};
+	struct import im = {0};
+	int r = read_words(c, &w);
+
+	if (r)
+		return r;
+	r = mail_client_open(c, c->argv[1], true, &im.mail);
+	if (r)
+		return r;
+	import_init(&im, c, "importing");
+	im.maildir = !w.format || strcmp(w.format, "maildir") == 0;
+	im.mbox = !w.format || strcmp(w.format, "mbox") == 0;
+	im.dates_of_header = w.dates && strcmp(w.dates, "header") == 0;
+	r = import_files(&im, c->argv[2], w.folder);
+	import_fini(&im);
+	mail_client_close(&im.mail);
+	return r;
+}
+
+const struct cli_command cmd_import = {
+    .name = "import",
+    .usage = "ACCOUNT PATH [--folder F] [--format maildir|mbox] [--dates file|header] [--json]",
+    .summary = "brings mail of another program into an account",
+    .help = "PATH is a Maildir (Maildir++, or folders in folders), an mbox file of any flavour, or a folder that holds "
+	    "such. Flags come from "
+	    "file names or Status fields, keywords from dovecot-keywords or X-Keywords, POP3 ids from dovecot-uidlist, "
+	    "folders from names. "
+	    "What PATH itself is becomes INBOX, or F.\n\n"
+	    "It can be run again: a message that came into its folder before, or lies there with the same bytes, is "
+	    "passed over, so a run that was "
+	    "interrupted is continued by the same command, and mail that was moved or deleted since does not come "
+	    "back. The source is only "
+	    "read; let no program change it meanwhile.\n\n"
+	    "What mail may not hold is repaired, and told: line ends become CRLF, a CR alone becomes a line end (in "
+	    "the header a blank), NUL "
+	    "becomes the byte 0x80. Nothing is left out in silence: the report names every message that was, and why; "
+	    "the exit status is "
+	    "then 65.",
+    .options =
+	(const struct cli_option_help[]){
+	    {"--folder F", "the folder that PATH becomes; folders below PATH come below F"},
+	    {"--format FORMAT", "look for maildir or mbox alone; both are found by themselves"},
+	    {"--dates WHICH",
+	     "the date a message arrived: file (a Maildir file's time, the mbox From_ line; the default) or header "
+	     "(the topmost Received field), for copies that lost their times"},
+	    {NULL, NULL},
+	},
+    .example = "pombo import alice@example.org /home/alice/Maildir\npombo import alice@example.org old.mbox --folder "
+	       "Archive/2019",
+    .shows = true,
+    .run = run,
+};
