@@ -27,6 +27,7 @@ const struct cli_command *const commands[] = {
     &cmd_queue_list,
     &cmd_queue_show,
     &cmd_import,
+    &cmd_export,
     &cmd_dns,
     &cmd_send,
 };

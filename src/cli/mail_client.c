@@ -241,6 +241,67 @@ int mail_client_make_folder(struct mail_client *m, struct view name, uint32_t sp
 
 /* ---- messages ---- */
 
+static void add_rows(struct mail_rows *rows, const struct mailbox_rows *page)
+{
+	rows->items = xrealloc(rows->items, (rows->n + page->n_rows + 1) * sizeof *rows->items);
+	for (uint32_t i = 0; i < page->n_rows; i++) {
+		const struct mailbox_row *r = &page->rows[i];
+
+		if (r->expunged)
+			continue;
+		rows->items[rows->n++] = (struct mail_row){
+		    .uid = r->uid,
+		    .flags = r->flags,
+		    .date_s = r->internaldate_s,
+		    .size_bytes = r->size_bytes,
+		    .message_id = r->message_id,
+		    .keywords = view_to_cstr(r->keywords),
+		    .uidl = view_to_cstr(r->uidl),
+		};
+	}
+}
+
+int mail_client_rows(struct mail_client *m, const char *folder, struct mail_rows *ret)
+{
+	enum { FLAGS = 1, INTERNALDATE = 4, SIZE = 8, UIDL = 128, MESSAGE_ID = 256 };
+	struct mailbox_range all = {1, UINT32_MAX};
+	const struct mailbox_open open = {m->session, view_from_cstr(folder)};
+	struct mailbox_msg answer;
+	struct mailbox_rows_want want = {.session = m->session,
+					 .ranges = &all,
+					 .n_ranges = 1,
+					 .fields = FLAGS | INTERNALDATE | SIZE | UIDL | MESSAGE_ID};
+	int r;
+
+	*ret = (struct mail_rows){0};
+	r = mail_client_ask(m, mailbox_put_open(&m->payload, &open), MAILBOX_OPEN, folder, MAILBOX_OPENED, &answer);
+	if (r)
+		return r;
+	*ret = (struct mail_rows){answer.opened.mailbox, answer.opened.uidvalidity, answer.opened.uidnext, NULL, 0};
+	want.mailbox = ret->mailbox;
+	do {
+		r = mail_client_ask(m, mailbox_put_rows_want(&m->payload, &want), MAILBOX_ROWS_WANT, folder,
+				    MAILBOX_ROWS, &answer);
+		if (r)
+			break;
+		add_rows(ret, &answer.rows);
+		want.uid_from = answer.rows.next;
+	} while (want.uid_from);
+	if (r)
+		mail_rows_fini(ret);
+	return r;
+}
+
+void mail_rows_fini(struct mail_rows *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		free(r->items[i].keywords);
+		free(r->items[i].uidl);
+	}
+	free(r->items);
+	*r = (struct mail_rows){0};
+}
+
 static int put_frame(struct mail_client *m, bool encoded, uint16_t type)
 {
 	int r = encoded ? sync_channel_follow(&m->channel, type, buf_view(&m->payload), NULL, 0, ANSWER_MS) : -E2BIG;

@@ -52,6 +52,23 @@ const struct mail_folder *mail_folders_find(const struct mail_folders *f, struct
 /* Makes it, and subscribes to it, where it is not there. `special_use`: an attribute bit or 0. */
 must_check int mail_client_make_folder(struct mail_client *m, struct view name, uint32_t special_use, bool *ret_made);
 
+struct mail_row {
+	uint32_t uid, flags; /* enum mail_flag */
+	int64_t date_s;
+	uint64_t size_bytes, message_id;
+	char *keywords, *uidl; /* joined by blanks; "" */
+};
+enum mail_flag { MAIL_SEEN = 1, MAIL_ANSWERED = 2, MAIL_FLAGGED = 4, MAIL_DELETED = 8, MAIL_DRAFT = 16 };
+struct mail_rows {
+	uint64_t mailbox;
+	uint32_t uidvalidity, uidnext;
+	struct mail_row *items; /* by UID */
+	size_t n;
+};
+/* Every message of the folder, without its bytes. */
+must_check int mail_client_rows(struct mail_client *m, const char *folder, struct mail_rows *ret);
+void mail_rows_fini(struct mail_rows *r);
+
 struct mail_append {
 	struct view folder, message; /* CRLF */
 	struct view uidl, identity; /* or empty */
