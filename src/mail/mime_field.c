@@ -304,8 +304,12 @@ struct view mime_field_token(struct view value, struct arena *a)
 {
 	struct lexer l = {value, a};
 
+	struct view token;
+
 	skip_cfws(&l);
-	return peek(&l) == '"' ? take_quoted(&l) : take_token(&l, ";(,");
+	token = peek(&l) == '"' ? take_quoted(&l) : take_token(&l, ";(,");
+	skip_cfws(&l);
+	return l.rest.n && mime_field_encoding(token) == MIME_UNKNOWN_ENCODING ? VIEW_EMPTY : token;
 }
 
 enum mime_encoding mime_field_encoding(struct view token)

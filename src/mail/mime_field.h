@@ -15,7 +15,8 @@ must_check bool mime_field_type(struct view value, struct arena *a, struct view 
 /* Content-Disposition: "attachment; filename=x". False when there is no token. */
 must_check bool mime_field_disposition(struct view value, struct arena *a, struct view *ret_disposition,
 				       struct mime_params *ret_params);
-/* The first token (Content-Transfer-Encoding); empty when there is none. */
+/* The token of Content-Transfer-Encoding; empty when there is none, or when it is none we know and more than a token
+ * stands there ("8 bit"). */
 struct view mime_field_token(struct view value, struct arena *a);
 enum mime_encoding mime_field_encoding(struct view token);
 /* Content-Language: "en, de" (RFC 3282). At most MIME_PARAMS_MAX; the array lives in `a`. */

@@ -18,7 +18,7 @@ enum { MIME_NONE = 0xffffffff }; /* no such part */
 
 enum mime_kind {
 	MIME_LEAF,
-	MIME_MULTIPART, /* children are its parts; none when the boundary is missing or never met */
+	MIME_MULTIPART, /* children are its parts; none when the boundary is never met. One that says no boundary is text/plain. */
 	MIME_MESSAGE, /* message/rfc822 or message/global: exactly one child, the message inside */
 };
 

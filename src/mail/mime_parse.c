@@ -221,6 +221,18 @@ static enum mime_kind kind_of(struct mime_parser *p, const struct mime_part *par
 	return multipart ? MIME_MULTIPART : MIME_MESSAGE;
 }
 
+/* RFC 2046 §5.1.1: a multipart must say its boundary; RFC 2045 §5.2: what is not right is text/plain. */
+static void refuse_without_boundary(struct mime_part *part, struct mime_details *d)
+{
+	if (!view_eq_lit_nocase(part->type, "multipart") || mime_params_get(&d->params, "boundary").n ||
+	    mime_params_get(&d->params, "boundary*").n)
+		return;
+	part->type = VIEW_LIT("text");
+	part->subtype = VIEW_LIT("plain");
+	part->charset = VIEW_EMPTY;
+	d->params = (struct mime_params){0};
+}
+
 /* What the kept fields say of the part. NULL: the index is full. */
 static struct mime_details *read_fields(struct mime_parser *p, struct mime_part *part)
 {
@@ -233,6 +245,8 @@ static struct mime_details *read_fields(struct mime_parser *p, struct mime_part 
 		part->subtype = VIEW_LIT("rfc822");
 	}
 	d = mime_details_read(buf_view(&p->kept), &p->arena, part);
+	if (d)
+		refuse_without_boundary(part, d);
 	if (d && is_message(p, part))
 		d->envelope = render_envelope(p);
 	return d;

@@ -101,6 +101,8 @@ static void tokens_and_languages(void **state)
 	assert_int_equal(mime_field_encoding(mime_field_token(VIEW_LIT("\"7bit\""), &a)), MIME_7BIT);
 	assert_int_equal(mime_field_encoding(mime_field_token(VIEW_LIT(" "), &a)), MIME_7BIT);
 	assert_int_equal(mime_field_encoding(mime_field_token(VIEW_LIT("x-uuencode"), &a)), MIME_UNKNOWN_ENCODING);
+	assert_int_equal(mime_field_token(VIEW_LIT("8 bit"), &a).n, 0);
+	assert_int_equal(mime_field_encoding(mime_field_token(VIEW_LIT("8 bit"), &a)), MIME_7BIT);
 	assert_int_equal(mime_field_languages(VIEW_LIT(" en (English), ,de-DE,"), &a, &languages), 2);
 	assert_true(view_eq_lit(languages[0], "en") && view_eq_lit(languages[1], "de-DE"));
 	assert_true(view_eq_lit(mime_field_text(VIEW_LIT(" a\r\n b "), &a), "a b"));

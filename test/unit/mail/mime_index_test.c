@@ -118,7 +118,8 @@ static void boundaries_divide(void **state)
 	/* nothing after the close counts */
 	check(MULTI("b") "--b--\r\n--b\r\n\r\nx\r\n", "0M multipart/mixed 0+45 45+17/4 \n");
 	/* a multipart without a boundary, or that never meets it */
-	check("Content-Type: multipart/mixed\r\n\r\n--b\r\n\r\nx\r\n", "0M multipart/mixed 0+33 33+10/3 \n");
+	check("Content-Type: multipart/mixed\r\n\r\n--b\r\n\r\nx\r\n",
+	      "0L text/plain 0+33 33+10/3 \n"); /* no boundary is said */
 	check(MULTI("b") "--c\r\n", "0M multipart/mixed 0+45 45+5/1 \n");
 	/* the body starts with the boundary; line ends without CR */
 	check("Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\ntwo\n\n--b--\n",
