@@ -197,7 +197,7 @@ def watch():
                               text=True, stdout=subprocess.PIPE)
         got = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in done.stdout.splitlines()]
         if done.returncode or not got:
-            print(f"| {name} | failed |", flush=True)
+            print(f"| {name} | not all told within 30 s |", flush=True)
             continue
         v = {k: [float(g[k]) for g in got] for k in got[0]}
         print(f"| {name} | " + " | ".join(f"{statistics.median(v[k]):.2f}" for k in ("ok", "first", "last"))
