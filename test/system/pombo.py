@@ -28,7 +28,7 @@ from wire import TlsContext, Wire
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("POMBO_BUILD") or ROOT / "build").resolve()
 BINARY = BUILD / "src" / "cli" / "pombo"
-ROLES = ("smtpd", "imapd", "popd", "policyd", "authd", "keyd", "stored")
+ROLES = sorted(p.name for p in (ROOT / "src").glob("?*d") if p.is_dir())  # one folder a process
 HOSTNAME = "mail.example.test"
 DOMAIN = "example.test"
 ALICE = "alice@example.test"
