@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include "cli/dns.h"
+#include "cli/dns_lookup.h"
 #include "cli/option.h"
 #include "cli/show.h"
 #include "cli/store_client.h"
@@ -36,13 +37,19 @@ static int find_domain(struct store_client *s, struct view domain, const char *t
 static int dns(struct cli *c)
 {
 	_cleanup_(buf_fini) struct buf domain = BUF_INIT(ADDRESS_DOMAIN_MAX), error = BUF_INIT(2048);
+	const char *ask = NULL;
+	const struct option options[] = {{.name = "ask", .value = &ask}};
 	struct conf *conf = NULL;
 	struct store_client s;
 	json_t *records;
-	int r = option_take_words(c, 1, 1, "one domain is needed");
+	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
 		return r;
+	if (c->argc != 2)
+		return cli_usage(c, ask ? "one name is needed" : "one domain is needed");
+	if (ask)
+		return dns_lookup_run(c, ask, c->argv[1]);
 	if (c->argv[1][0] == '[' || !address_domain_canon(view_from_cstr(c->argv[1]), &domain))
 		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is not a domain", NULL);
 	r = store_client_open(c, &s);
@@ -66,13 +73,18 @@ static int dns(struct cli *c)
 
 const struct cli_command cmd_dns = {
     .name = "dns",
-    .usage = "DOMAIN [--json]",
+    .usage = "DOMAIN [--json] | --ask TYPE NAME [--json]",
     .summary = "prints the DNS records to publish for a domain",
     .help =
 	"Lines of a zone file: where mail for the domain goes (MX), this machine's addresses, which machines send its "
 	"mail "
 	"(SPF), what others should do with the rest (DMARC; p=none asks for nothing yet), and where mail programs find "
 	"their servers (SRV).",
+    .options =
+	(const struct cli_option_help[]){
+	    {"--ask TYPE", "Say what the DNS has of this type (MX, TXT, TLSA ...) at NAME now, as the running "
+			   "server sees it, and whether DNSSEC vouches for it."},
+	    {NULL, NULL}},
     .example = "pombo dns example.org",
     .shows = true,
     .run = dns,

@@ -175,7 +175,7 @@ static admin_request_fn *const requests[] = {
     [ADMIN_ACCOUNT_SHOW] = admin_on_account_show,     [ADMIN_SEND_AS] = admin_on_send_as,
     [ADMIN_ALIAS_ADD] = admin_on_alias_add,           [ADMIN_ALIAS_REMOVE] = admin_on_alias_remove,
     [ADMIN_ALIAS_LIST] = admin_on_alias_list,         [ADMIN_QUEUE_LIST] = admin_on_queue_list,
-    [ADMIN_MAIL_OPEN] = admin_on_mail_open,
+    [ADMIN_MAIL_OPEN] = admin_on_mail_open,           [ADMIN_DNS_ASK] = admin_on_dns_ask,
 };
 
 static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
