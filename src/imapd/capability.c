@@ -21,7 +21,9 @@ static void before_login(struct buf *out, const struct session *s)
 /* Those that files of their own have. */
 static void extensions(struct buf *out, const struct session *s)
 {
-	buf_printf(out, " MULTIAPPEND REPLACE APPENDLIMIT=%llu",
+	buf_printf(out,
+		   " MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "
+		   "APPENDLIMIT=%llu",
 		   (unsigned long long)s->imapd->settings.max_message_bytes);
 }
 

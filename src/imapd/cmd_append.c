@@ -360,7 +360,7 @@ static enum step replace(struct session *s, struct command *c)
 
 const struct command_spec cmd_append_table[] = {
     {"APPEND", append_command, SESSION_AUTHENTICATED | SESSION_SELECTED, COMMAND_STREAMS, 1},
-    {"REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS, 2},
+    {"REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_NUMBERS, 2},
     {"UID REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_UID, 3},
     {NULL, NULL, 0, 0, 0},
 };

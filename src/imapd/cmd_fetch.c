@@ -124,6 +124,8 @@ static enum step over(struct session *s, struct command *c, const struct fetch *
 		log_end(&l);
 		return command_no(c, "[SERVERBUG]", "Some of it cannot be read");
 	}
+	if (f->unknown_cte)
+		return command_no(c, "[UNKNOWN-CTE]", "A part is encoded in a way that is not known");
 	if (c->result == COMMAND_OK && f->written < f->wanted)
 		return command_no(c, "[EXPUNGEISSUED]", "Some of these messages are gone");
 	return STEP_DONE;
@@ -228,16 +230,6 @@ static enum step go_on(struct session *s, struct command *c, struct fetch *f)
 
 /* ---- the beginning ---- */
 
-static bool is_supported(const struct imap_fetch *args)
-{
-	const uint32_t not_yet = IMAP_FETCH_EMAILID | IMAP_FETCH_THREADID | IMAP_FETCH_SAVEDATE;
-
-	for (const struct imap_fetch_section *section = args->sections; section; section = section->next)
-		if (section->what == IMAP_FETCH_BINARY || section->what == IMAP_FETCH_BINARY_SIZE)
-			return false;
-	return !(args->items & not_yet);
-}
-
 static enum step prepare(struct session *s, struct command *c, struct fetch *f)
 {
 	struct imap_fetch *args = &f->args;
@@ -308,8 +300,6 @@ static enum step begin(struct session *s, struct command *c, const struct imap_a
 		return command_bad(c, "Not a set of messages");
 	if (!imap_fetch_parse(items, &c->arena, &f->args, &error))
 		return command_bad(c, error);
-	if (!is_supported(&f->args))
-		return command_bad(c, "Not an item of FETCH");
 	if ((f->args.vanished || f->args.has_partial) && !uids)
 		return command_bad(c, "Not without UID");
 	if (f->args.vanished && !s->qresync)

@@ -3,6 +3,7 @@
 #include "imapd/commands.h"
 #include "imapd/folders.h"
 #include "imapd/status.h"
+#include "mail/charset.h"
 #include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
 
@@ -34,6 +35,21 @@ static enum step ask_names(struct session *s, struct command *c, struct view aft
 	    c, mailbox_call_names_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
+/* As a name is read (imap_mailbox_parse()), with its wildcards. */
+static bool decode_pattern(const struct session *s, struct view wire, struct buf *out)
+{
+	struct buf decoded = BUF_INIT(IMAP_MAILBOX_BYTES_MAX * 2);
+	bool ok = true;
+
+	if (session_utf8_names(s) || !view_is_ascii(wire))
+		buf_append_view(&decoded, wire);
+	else
+		ok = imap_mailbox_from_utf7(wire, &decoded);
+	ok = ok && charset_nfc(buf_view(&decoded), out);
+	buf_fini(&decoded);
+	return ok;
+}
+
 /* Reference and pattern as one (RFC 9051 §6.3.9), in UTF-8. What is no name matches nothing. */
 static bool take_pattern(struct command *c, struct view reference, struct view pattern, struct view *ret)
 {
@@ -41,11 +57,7 @@ static bool take_pattern(struct command *c, struct view reference, struct view p
 
 	buf_append_view(&wire, reference);
 	buf_append_view(&wire, pattern);
-	if (session_utf8_names(c->session))
-		buf_append_view(&name, buf_view(&wire));
-	else if (!imap_mailbox_from_utf7(buf_view(&wire), &name))
-		buf_reset(&name);
-	if (wire.overflow || !view_is_utf8(buf_view(&name)))
+	if (wire.overflow || !decode_pattern(c->session, buf_view(&wire), &name))
 		buf_reset(&name);
 	*ret = arena_copy(&c->arena, buf_view(&name));
 	buf_fini(&wire);
@@ -89,9 +101,9 @@ static enum step begin(struct session *s, struct command *c, bool lsub)
 		return say_root(s, c);
 	if (!take_patterns(c, list))
 		return command_no(c, "[LIMIT]", "Too many patterns");
-	list->query.utf8 = session_utf8_names(s);
 	list->query.lsub = lsub;
 	list->query.extended = args->extended;
+	list->query.utf8 = session_utf8_names(s);
 	list->query.select = lsub ? IMAP_LIST_SUBSCRIBED : args->select;
 	list->query.returns = args->returns;
 	return ask_names(s, c, VIEW_EMPTY);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC
  * CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE. */
 #include "imapd/commands.h"
+#include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
+#include "mail/objectid.h"
 
-static enum step answered(struct command *c, enum mailbox_type good)
+static enum step answered(struct command *c)
 {
-	if (c->answer && (c->answer->type == MAILBOX_DONE || c->answer->type == good))
+	if (c->answer && c->answer->type == MAILBOX_DONE)
 		return STEP_DONE;
 	return command_failed(c, "[NONEXISTENT]");
 }
@@ -27,19 +29,34 @@ static void drop_delimiter(struct command *c, struct imap_arg *ret_arg)
 		ret_arg->text.n--;
 }
 
+/* RFC 8474 §4.1 */
+static enum step created(struct command *c)
+{
+	if (!c->answer || c->answer->type != MAILBOX_CREATED)
+		return command_failed(c, "[NONEXISTENT]");
+	buf_append_cstr(&c->text, "[MAILBOXID (");
+	objectid_format(&c->text, OBJECTID_MAILBOX, c->answer->created.mailbox);
+	buf_append_cstr(&c->text, ")] CREATE completed");
+	return STEP_DONE;
+}
+
 static enum step create(struct session *s, struct command *c)
 {
 	struct mailbox_create m = {.session = s->store_id};
+	struct imap_create args;
 	struct imap_arg name;
 	enum step step;
 
 	if (!is_first(c))
-		return answered(c, MAILBOX_CREATED);
-	if (!c->args || c->args->next)
+		return created(c);
+	if (!c->args || !imap_args_create(c->args->next, &args))
 		return command_bad(c, "One mailbox name is needed");
 	drop_delimiter(c, &name);
 	if (!command_mailbox_arg(c, &name, &m.name, &step))
 		return step;
+	if (args.unsupported)
+		return command_no(c, "[USEATTR]", "There is no such special use here");
+	m.special_use = args.uses;
 	return command_await_answer(c,
 				    mailbox_call_create(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
@@ -50,7 +67,7 @@ static enum step delete_command(struct session *s, struct command *c)
 	enum step step;
 
 	if (!is_first(c))
-		return answered(c, MAILBOX_DONE);
+		return answered(c);
 	if (!command_mailbox_arg(c, c->args, &m.name, &step))
 		return step;
 	if (c->args->next)
@@ -65,7 +82,7 @@ static enum step rename_command(struct session *s, struct command *c)
 	enum step step;
 
 	if (!is_first(c))
-		return answered(c, MAILBOX_DONE);
+		return answered(c);
 	if (!command_mailbox_arg(c, c->args, &m.from, &step) || !command_mailbox_arg(c, c->args->next, &m.to, &step))
 		return step;
 	if (c->args->next->next)
@@ -80,7 +97,7 @@ static enum step subscription(struct session *s, struct command *c, bool on)
 	enum step step;
 
 	if (!is_first(c))
-		return answered(c, MAILBOX_DONE);
+		return answered(c);
 	if (!command_mailbox_arg(c, c->args, &m.name, &step))
 		return step;
 	if (c->args->next)

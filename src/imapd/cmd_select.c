@@ -5,6 +5,7 @@
 #include "imapd/selected.h"
 #include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
+#include "mail/objectid.h"
 
 /* The watch begins before the UIDs are read: nothing can happen in between unheard. What happened since a client looked last (QRESYNC) is
  * told once the mailbox is open. One page of changes is told at once; of more, first what vanished, then, in a second pass, the flags. */
@@ -157,6 +158,9 @@ static enum step done(struct session *s, struct command *c, struct select *sel)
 	session_say(s, "* OK [UIDVALIDITY %u] UIDs are valid", x->uidvalidity);
 	session_say(s, "* OK [UIDNEXT %u] Predicted next UID", x->uidnext);
 	session_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)x->told);
+	buf_append_cstr(session_out(s), "* OK [MAILBOXID (");
+	objectid_format(session_out(s), OBJECTID_MAILBOX, x->mailbox);
+	buf_append_cstr(session_out(s), ")] The same whatever its name\r\n");
 	if (s->rev2)
 		say_list(s, sel->name);
 	buf_printf(&c->text, "[READ-%s] %s completed", x->read_only ? "ONLY" : "WRITE", c->spec->name);

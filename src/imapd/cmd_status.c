@@ -4,6 +4,7 @@
 #include "imapd/status.h"
 #include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
+#include "mail/objectid.h"
 
 struct status {
 	struct view name;
@@ -39,8 +40,11 @@ void status_format(struct buf *out, const struct session *s, struct view name, u
 		buf_printf(out, "%s%s %llu", space, values[i].name, (unsigned long long)values[i].value);
 		space = " ";
 	}
-	if (items & IMAP_STATUS_MAILBOXID)
-		buf_printf(out, "%sMAILBOXID (%llu)", space, (unsigned long long)m->mailbox);
+	if (items & IMAP_STATUS_MAILBOXID) {
+		buf_printf(out, "%sMAILBOXID (", space);
+		objectid_format(out, OBJECTID_MAILBOX, m->mailbox);
+		buf_append_char(out, ')');
+	}
 	buf_append_cstr(out, ")\r\n");
 }
 

@@ -5,6 +5,7 @@
 #include "imapd/commands.h"
 #include "imapd/selected.h"
 #include "mail/imap_mailbox.h"
+#include "mail/imap_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,11 +140,25 @@ static void own_up(struct session *s)
 			    (unsigned long long)x->held_since);
 }
 
+/* RFC 9051 §6.3.9.7: by which name the mailbox is known. */
+static void tell_name(struct session *s, const struct command *c)
+{
+	struct buf *out = session_out(s);
+
+	buf_append_cstr(out, "* LIST () \"/\" ");
+	imap_mailbox_format(out, c->name, true);
+	buf_append_cstr(out, " (\"OLDNAME\" (");
+	imap_write_string_utf8(out, c->given_name);
+	buf_append_cstr(out, "))\r\n");
+}
+
 static void reply(struct session *s, struct command *c)
 {
 	static const char *const words[] = {[COMMAND_OK] = "OK", [COMMAND_NO] = "NO", [COMMAND_BAD] = "BAD"};
 	struct buf *out = session_out(s);
 
+	if (c->given_name.p && c->result == COMMAND_OK)
+		tell_name(s, c);
 	buf_printf(out, "%s %s ", c->tag, words[c->result]);
 	if (c->expunged && s->qresync && s->selected && c->result == COMMAND_OK && c->text.n == 0)
 		buf_printf(out, "[HIGHESTMODSEQ %llu] ", (unsigned long long)s->selected->told);
@@ -336,6 +351,10 @@ bool command_mailbox_arg(struct command *c, const struct imap_arg *arg, struct v
 		return false;
 	}
 	*ret_name = arena_copy(&c->arena, buf_view(&name));
+	if (c->session->rev2 && !view_eq_nocase(wire, buf_view(&name))) {
+		c->given_name = arena_copy(&c->arena, wire);
+		c->name = *ret_name;
+	}
 	buf_fini(&name);
 	return true;
 }

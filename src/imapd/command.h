@@ -31,7 +31,7 @@ struct command_spec {
 	unsigned states; /* of enum session_state */
 	unsigned flags;
 	unsigned
-	    kept_args; /* COMMAND_STREAMS: so many arguments (of UID commands the name too) come before what is streamed */
+	    kept_args; /* COMMAND_STREAMS: so many arguments come before what is streamed, of UID commands the name too */
 };
 
 enum command_result { COMMAND_OK, COMMAND_NO, COMMAND_BAD };
@@ -66,6 +66,7 @@ struct command {
 	struct view line;
 	enum command_literal literal;
 	struct view data;
+	struct view given_name, name; /* a mailbox was named by other characters than its own */
 	bool no_expunge; /* as COMMAND_NO_EXPUNGE, because of its arguments */
 	/* the end */
 	bool syncing;

@@ -6,6 +6,7 @@
 #include "mail/bodystructure.h"
 #include "mail/date.h"
 #include "mail/imap_write.h"
+#include "mail/objectid.h"
 
 enum { INDEX_ARENA_MAX = 16 << 20, TEXT_MAX = 4 << 20 };
 
@@ -18,6 +19,8 @@ enum {
 	WANT_HEADER = 1 << 4,
 	WANT_INDEX = 1 << 5,
 	WANT_MESSAGE = 1 << 6,
+	WANT_MESSAGE_ID = 1 << 8,
+	WANT_SAVEDATE = 1 << 9,
 };
 
 void fetch_row_init(struct fetch_row *r)
@@ -31,6 +34,7 @@ void fetch_row_fini(struct fetch_row *r)
 {
 	arena_fini(&r->arena);
 	buf_fini(&r->header);
+	mime_decoder_fini(&r->decoding.decoder);
 }
 
 static bool is_root_header(const struct imap_section *section)
@@ -53,7 +57,8 @@ uint32_t fetch_fields(const struct imap_fetch *args)
 	    {IMAP_FETCH_FLAGS, WANT_FLAGS},         {IMAP_FETCH_MODSEQ, WANT_MODSEQ},
 	    {IMAP_FETCH_RFC822_SIZE, WANT_SIZE},    {IMAP_FETCH_INTERNALDATE, WANT_INTERNALDATE},
 	    {IMAP_FETCH_ENVELOPE, WANT_INDEX},      {IMAP_FETCH_BODY, WANT_INDEX},
-	    {IMAP_FETCH_BODYSTRUCTURE, WANT_INDEX},
+	    {IMAP_FETCH_BODYSTRUCTURE, WANT_INDEX}, {IMAP_FETCH_EMAILID, WANT_MESSAGE_ID},
+	    {IMAP_FETCH_SAVEDATE, WANT_SAVEDATE},   {IMAP_FETCH_PREVIEW, WANT_INDEX | WANT_MESSAGE | WANT_SIZE},
 	};
 	uint32_t fields = 0;
 
@@ -70,8 +75,7 @@ uint32_t fetch_fields(const struct imap_fetch *args)
 
 /* ---- the items without bytes of the message ---- */
 
-/* With a space in front of all but the first. */
-static struct buf *item(struct session *s, struct fetch *f)
+struct buf *fetch_item(struct session *s, struct fetch *f)
 {
 	struct buf *out = session_out(s);
 
@@ -83,7 +87,7 @@ static struct buf *item(struct session *s, struct fetch *f)
 
 static void put_number(struct session *s, struct fetch *f, const char *name, uint64_t number)
 {
-	struct buf *out = item(s, f);
+	struct buf *out = fetch_item(s, f);
 
 	buf_append_cstr(out, name);
 	buf_append_u64(out, number);
@@ -91,19 +95,27 @@ static void put_number(struct session *s, struct fetch *f, const char *name, uin
 
 static void put_text(struct session *s, struct fetch *f, const char *name, struct view text)
 {
-	struct buf *out = item(s, f);
+	struct buf *out = fetch_item(s, f);
 
 	buf_append_cstr(out, name);
 	buf_append_view(out, text);
 }
 
-static void put_internaldate(struct session *s, struct fetch *f, int64_t wall_s)
+/* `name` with the quote in front of the date. */
+static void put_date(struct session *s, struct fetch *f, const char *name, int64_t wall_s)
 {
 	struct date date = {.utc_s = wall_s, .zone_known = true};
 
-	put_text(s, f, "INTERNALDATE \"", VIEW_EMPTY);
+	put_text(s, f, name, VIEW_EMPTY);
 	date_format_imap(session_out(s), &date);
 	buf_append_char(session_out(s), '"');
+}
+
+static void put_emailid(struct session *s, struct fetch *f, uint64_t message_id)
+{
+	put_text(s, f, "EMAILID (", VIEW_EMPTY);
+	objectid_format(session_out(s), OBJECTID_MESSAGE, message_id);
+	buf_append_char(session_out(s), ')');
 }
 
 static void put_flags(struct session *s, struct fetch *f, const struct mailbox_row *row)
@@ -113,7 +125,7 @@ static void put_flags(struct session *s, struct fetch *f, const struct mailbox_r
 	if (marks)
 		f->seen[f->n_seen++] = (struct mailbox_range){row->uid, row->uid};
 	if (marks || (f->args.items & IMAP_FETCH_FLAGS))
-		selected_format_flags(item(s, f), row->flags | (marks ? IMAP_SEEN : 0), row->keywords);
+		selected_format_flags(fetch_item(s, f), row->flags | (marks ? IMAP_SEEN : 0), row->keywords);
 }
 
 static void put_texts(struct session *s, struct fetch *f, const struct mailbox_row *row)
@@ -151,7 +163,13 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 		buf_append_char(session_out(s), ')');
 	}
 	if (items & IMAP_FETCH_INTERNALDATE)
-		put_internaldate(s, f, row->internaldate_s);
+		put_date(s, f, "INTERNALDATE \"", row->internaldate_s);
+	if (items & IMAP_FETCH_SAVEDATE)
+		put_date(s, f, "SAVEDATE \"", row->savedate_s);
+	if (items & IMAP_FETCH_EMAILID)
+		put_emailid(s, f, row->message_id);
+	if (items & IMAP_FETCH_THREADID)
+		put_text(s, f, "THREADID NIL", VIEW_EMPTY); /* RFC 8474 §5.2: messages are not grouped for good */
 	if (items & IMAP_FETCH_RFC822_SIZE)
 		put_number(s, f, "RFC822.SIZE ", row->size_bytes);
 	put_texts(s, f, row);
@@ -175,13 +193,13 @@ static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *
 
 static void put_nil(struct session *s, struct fetch *f, const struct imap_fetch_section *at)
 {
-	imap_fetch_format_name(item(s, f), at);
+	imap_fetch_format_name(fetch_item(s, f), at);
 	buf_append_cstr(session_out(s), " NIL");
 }
 
 static void put_bytes(struct session *s, struct fetch *f, const struct imap_fetch_section *at, struct view bytes)
 {
-	imap_fetch_format_name(item(s, f), at);
+	imap_fetch_format_name(fetch_item(s, f), at);
 	buf_append_char(session_out(s), ' ');
 	imap_write_literal(session_out(s), bytes.n);
 	buf_append_view(session_out(s), bytes);
@@ -210,23 +228,31 @@ static bool find_root(const struct imap_section *section, const struct mailbox_r
 	return row->header_bytes <= row->size_bytes;
 }
 
-static bool find(struct fetch *f, const struct imap_section *section, const struct mailbox_row *row,
-		 struct imap_range *ret)
+bool fetch_index(struct fetch *f, const struct mailbox_row *row)
 {
 	struct fetch_row *r = &f->row;
 
-	if (section->path_len == 0)
-		return find_root(section, row, ret);
-	if (!r->has_index && !mime_index_decode(row->index, &r->arena, &r->index)) {
-		f->damaged = true;
-		return false;
-	}
-	r->has_index = true;
-	return imap_section_find(section, &r->index, row->prefix_bytes, ret, NULL);
+	struct view encoded;
+
+	if (r->has_index)
+		return true;
+	/* A copy: parts are asked for more than offsets when the answer with the row is gone. */
+	encoded = arena_copy(&r->arena, row->index);
+	r->has_index = encoded.p && mime_index_decode(encoded, &r->arena, &r->index);
+	f->damaged |= !r->has_index;
+	return r->has_index;
 }
 
-/* The bytes, when the row has them. */
-static bool is_at_hand(const struct mailbox_row *row, struct imap_range range, struct view *ret)
+static bool find(struct fetch *f, const struct imap_section *section, const struct mailbox_row *row,
+		 struct imap_range *ret, const struct mime_part **ret_part)
+{
+	*ret_part = NULL;
+	if (section->path_len == 0)
+		return find_root(section, row, ret);
+	return fetch_index(f, row) && imap_section_find(section, &f->row.index, row->prefix_bytes, ret, ret_part);
+}
+
+bool fetch_bytes_at_hand(const struct mailbox_row *row, struct imap_range range, struct view *ret)
 {
 	struct view from = row->message.n ? row->message : row->header;
 
@@ -236,44 +262,52 @@ static bool is_at_hand(const struct mailbox_row *row, struct imap_range range, s
 	return true;
 }
 
-static void begin_pieces(struct session *s, struct fetch *f, const struct imap_fetch_section *at,
-			 struct imap_range range, bool filtered)
+void fetch_ask_pieces(struct fetch *f, struct imap_range range, enum fetch_pieces pieces)
 {
 	struct fetch_row *r = &f->row;
 
 	r->piecewise = true;
-	r->filtered = filtered;
+	r->pieces = pieces;
 	r->off = range.off;
 	r->left = range.bytes;
-	if (filtered) {
-		r->left = range.bytes < FETCH_FILTERED_MAX ? range.bytes : FETCH_FILTERED_MAX;
-		return;
+	if (pieces == FETCH_GATHERED && r->left > FETCH_FILTERED_MAX)
+		r->left = FETCH_FILTERED_MAX;
+}
+
+static void put_found(struct session *s, struct fetch *f, const struct mailbox_row *row, struct imap_range range)
+{
+	const struct imap_fetch_section *at = f->row.section;
+	bool filtered = is_filter(&at->section);
+	struct view bytes;
+
+	if (!filtered)
+		range = imap_section_clip(&at->section, range);
+	if (!fetch_bytes_at_hand(row, range, &bytes)) {
+		fetch_ask_pieces(f, range, filtered ? FETCH_GATHERED : FETCH_AS_THEY_STAND);
+		if (filtered)
+			return;
+		imap_fetch_format_name(fetch_item(s, f), at);
+		buf_append_char(session_out(s), ' ');
+		imap_write_literal(session_out(s), range.bytes);
+	} else if (filtered) {
+		put_filtered(s, f, at, bytes);
+	} else {
+		put_bytes(s, f, at, bytes);
 	}
-	imap_fetch_format_name(item(s, f), at);
-	buf_append_char(session_out(s), ' ');
-	imap_write_literal(session_out(s), range.bytes);
 }
 
 /* Writes the section, or the beginning of one that comes in pieces. */
 static void begin_section(struct session *s, struct fetch *f, const struct mailbox_row *row)
 {
 	const struct imap_fetch_section *at = f->row.section;
-	bool filtered = is_filter(&at->section);
+	bool binary = at->what == IMAP_FETCH_BINARY || at->what == IMAP_FETCH_BINARY_SIZE;
+	const struct mime_part *part;
 	struct imap_range range;
-	struct view bytes;
 
-	if (!find(f, &at->section, row, &range)) {
+	if (!find(f, &at->section, row, &range, &part))
 		put_nil(s, f, at);
-		return;
-	}
-	if (!filtered)
-		range = imap_section_clip(&at->section, range);
-	if (!is_at_hand(row, range, &bytes))
-		begin_pieces(s, f, at, range, filtered);
-	else if (filtered)
-		put_filtered(s, f, at, bytes);
-	else
-		put_bytes(s, f, at, bytes);
+	else if (!binary || !fetch_binary_begin(s, f, row, range, part))
+		put_found(s, f, row, range);
 }
 
 static enum step ask_piece(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
@@ -303,9 +337,20 @@ static bool take_piece(struct session *s, struct command *c, struct fetch *f)
 	bytes = c->answer->bytes.bytes;
 	if (bytes.n == 0 || bytes.n > r->left)
 		return false;
-	buf_append_view(r->filtered ? &r->header : session_out(s), bytes);
 	r->off += bytes.n;
 	r->left -= bytes.n;
+	switch (r->pieces) {
+	case FETCH_AS_THEY_STAND:
+		buf_append_view(session_out(s), bytes);
+		break;
+	case FETCH_GATHERED:
+		buf_append_view(&r->header, bytes);
+		break;
+	case FETCH_COUNTED:
+	case FETCH_DECODED:
+		fetch_binary_feed(s, f, bytes);
+		break;
+	}
 	return true;
 }
 
@@ -320,6 +365,28 @@ static enum step lost(struct session *s)
 	return STEP_CLOSE;
 }
 
+static void end_pieces(struct session *s, struct fetch *f)
+{
+	struct fetch_row *r = &f->row;
+
+	r->piecewise = false;
+	switch (r->pieces) {
+	case FETCH_AS_THEY_STAND:
+		break;
+	case FETCH_GATHERED:
+		if ((f->args.items & IMAP_FETCH_PREVIEW) && !r->previewed)
+			fetch_preview_end(s, f);
+		else
+			put_filtered(s, f, r->section, buf_view(&r->header));
+		buf_fini(&r->header);
+		break;
+	case FETCH_COUNTED:
+	case FETCH_DECODED:
+		fetch_binary_end(s, f);
+		break;
+	}
+}
+
 static enum step go_on_piecewise(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
 {
 	struct fetch_row *r = &f->row;
@@ -328,30 +395,22 @@ static enum step go_on_piecewise(struct session *s, struct command *c, struct fe
 		return lost(s);
 	if (r->left)
 		return stream_is_full(s->stream) ? command_await_drain(c) : ask_piece(s, c, f, row);
-	if (r->filtered)
-		put_filtered(s, f, r->section, buf_view(&r->header));
-	buf_fini(&r->header);
-	r->piecewise = false;
-	return STEP_DONE;
+	end_pieces(s, f);
+	return r->piecewise ? command_await_drain(c) : STEP_DONE; /* those of a BINARY come a second time */
 }
 
-static enum step write_section(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
+/* What may need more than the row: `start` writes it, or asks for pieces. */
+static enum step write_item(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row,
+			    void (*start)(struct session *s, struct fetch *f, const struct mailbox_row *row))
 {
 	struct fetch_row *r = &f->row;
 
 	if (!r->piecewise) {
 		if (stream_is_full(s->stream))
 			return command_await_drain(c);
-		begin_section(s, f, row);
+		start(s, f, row);
 	}
-	if (r->piecewise) {
-		enum step step = go_on_piecewise(s, c, f, row);
-
-		if (step != STEP_DONE)
-			return step;
-	}
-	r->section = r->section->next;
-	return STEP_DONE;
+	return r->piecewise ? go_on_piecewise(s, c, f, row) : STEP_DONE;
 }
 
 static void end(struct session *s, struct fetch *f)
@@ -360,7 +419,7 @@ static void end(struct session *s, struct fetch *f)
 
 	buf_append_cstr(session_out(s), ")\r\n");
 	f->written++;
-	r->begun = r->any = r->has_index = false;
+	r->begun = r->any = r->has_index = r->previewed = false;
 	r->section = f->args.sections;
 	if (r->arena.blocks)
 		arena_reset(&r->arena);
@@ -376,11 +435,19 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 		if (!begin(s, f, row))
 			return STEP_DONE;
 	}
-	while (f->row.section) {
-		enum step step = write_section(s, c, f, row);
+	if ((f->args.items & IMAP_FETCH_PREVIEW) && !f->row.previewed) {
+		enum step step = write_item(s, c, f, row, fetch_preview_begin);
 
 		if (step != STEP_DONE)
 			return step;
+		f->row.previewed = true;
+	}
+	while (f->row.section) {
+		enum step step = write_item(s, c, f, row, begin_section);
+
+		if (step != STEP_DONE)
+			return step;
+		f->row.section = f->row.section->next;
 	}
 	end(s, f);
 	return STEP_DONE;

@@ -159,6 +159,21 @@ static void put_leaf(struct writer *w, const struct imap_search *key)
 	case IMAP_SEARCH_SENTSINCE:
 		put_date(w, "SENTSINCE", key->days);
 		break;
+	case IMAP_SEARCH_SAVEDBEFORE:
+		put_date(w, "SAVEDBEFORE", key->days);
+		break;
+	case IMAP_SEARCH_SAVEDON:
+		put_date(w, "SAVEDON", key->days);
+		break;
+	case IMAP_SEARCH_SAVEDSINCE:
+		put_date(w, "SAVEDSINCE", key->days);
+		break;
+	case IMAP_SEARCH_EMAILID:
+		buf_printf(w->out, "EMAILID %.*s", VIEW_FMT(key->text));
+		break;
+	case IMAP_SEARCH_THREADID: /* no message has one (RFC 8474 §5.2) */
+		buf_append_cstr(w->out, nothing);
+		break;
 	case IMAP_SEARCH_OLDER:
 		put_number(w, "OLDER", key->number);
 		break;

@@ -189,6 +189,62 @@ bool imap_args_select(const struct imap_arg *arg, struct arena *a, struct imap_s
 	return true;
 }
 
+static const struct named_bit special_uses[] = {
+    {"\\Drafts", IMAP_USE_DRAFTS}, {"\\Sent", IMAP_USE_SENT},       {"\\Junk", IMAP_USE_JUNK},
+    {"\\Trash", IMAP_USE_TRASH},   {"\\Archive", IMAP_USE_ARCHIVE},
+};
+
+uint32_t imap_special_use_find(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(special_uses); i++)
+		if (view_eq_lit_nocase(name, special_uses[i].name))
+			return special_uses[i].bit;
+	return 0;
+}
+
+void imap_special_use_format(struct buf *out, uint32_t uses)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(special_uses); i++) {
+		if (!(uses & special_uses[i].bit))
+			continue;
+		buf_append_cstr(out, any ? " " : "");
+		buf_append_cstr(out, special_uses[i].name);
+		any = true;
+	}
+}
+
+/* "USE" SP "(" [use-attr *(SP use-attr)] ")" */
+static bool create_uses(const struct imap_arg *arg, struct imap_create *create)
+{
+	if (!imap_arg_list(arg, &arg))
+		return false;
+	for (; arg; arg = arg->next) {
+		uint32_t use;
+
+		if (arg->kind != IMAP_ATOM || arg->glued || arg->text.p[0] != '\\')
+			return false;
+		use = imap_special_use_find(arg->text);
+		create->uses |= use;
+		create->unsupported |= use == 0;
+	}
+	return true;
+}
+
+bool imap_args_create(const struct imap_arg *arg, struct imap_create *ret)
+{
+	struct imap_create create = {0};
+
+	if (arg) {
+		if (arg->next || !imap_arg_list(arg, &arg) || !imap_arg_is(arg, "USE") ||
+		    !create_uses(arg->next, &create) || arg->next->next)
+			return false;
+	}
+	*ret = create;
+	return true;
+}
+
 /* list-mailbox = 1*list-char / string; list-char = ATOM-CHAR / list-wildcards / resp-specials */
 static bool list_pattern(const struct imap_arg *arg, struct view *ret)
 {

@@ -59,6 +59,24 @@ struct imap_select {
 };
 must_check bool imap_args_select(const struct imap_arg *arg, struct arena *a, struct imap_select *ret);
 
+/* CREATE: behind the mailbox, NULL when nothing is there (RFC 6154 §3): (USE (\Drafts \Sent)) */
+enum imap_special_use {
+	IMAP_USE_DRAFTS = 1 << 1,
+	IMAP_USE_SENT = 1 << 2,
+	IMAP_USE_JUNK = 1 << 3,
+	IMAP_USE_TRASH = 1 << 4,
+	IMAP_USE_ARCHIVE = 1 << 5,
+};
+struct imap_create {
+	uint32_t uses; /* of enum imap_special_use */
+	bool unsupported; /* a use that is none of them was asked for */
+};
+must_check bool imap_args_create(const struct imap_arg *arg, struct imap_create *ret);
+/* "\Drafts" as one of enum imap_special_use; 0: another name. */
+uint32_t imap_special_use_find(struct view name);
+/* "\Drafts \Sent" */
+void imap_special_use_format(struct buf *out, uint32_t uses);
+
 /* LIST and LSUB (RFC 9051 §6.3.9, 5258, 5819, 6154): from the first argument on. */
 enum imap_list_select {
 	IMAP_LIST_SUBSCRIBED = 1 << 0,

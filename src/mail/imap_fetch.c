@@ -17,6 +17,7 @@ static const struct {
     {"EMAILID", IMAP_FETCH_EMAILID},
     {"THREADID", IMAP_FETCH_THREADID},
     {"SAVEDATE", IMAP_FETCH_SAVEDATE},
+    {"PREVIEW", IMAP_FETCH_PREVIEW},
 };
 
 enum {
@@ -176,6 +177,20 @@ static const struct imap_arg *parse_section(struct parser *p, const struct imap_
 	return arg;
 }
 
+/* "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]; a list of other words is not its own. Returns its last argument. */
+static const struct imap_arg *preview_modifiers(struct parser *p, const struct imap_arg *arg)
+{
+	const struct imap_arg *first;
+
+	if (!imap_arg_list(arg->next, &first) || !imap_arg_is(first, "LAZY"))
+		return arg;
+	for (; first; first = first->next)
+		if (!imap_arg_is(first, "LAZY"))
+			return NULL;
+	p->fetch.lazy_preview = true;
+	return arg->next;
+}
+
 /* One fetch-att; returns its last argument, NULL on error. */
 static const struct imap_arg *parse_item(struct parser *p, const struct imap_arg *arg)
 {
@@ -185,6 +200,9 @@ static const struct imap_arg *parse_item(struct parser *p, const struct imap_arg
 	}
 	if (view_find_char(arg->text, '[') != arg->text.n)
 		return parse_section(p, arg);
+	p->error = "Invalid PREVIEW modifier";
+	if (imap_arg_is(arg, "PREVIEW") && find_plain(p, arg->text))
+		return preview_modifiers(p, arg);
 	if (find_plain(p, arg->text) || add_section(p, arg->text, false))
 		return arg;
 	return NULL;

@@ -6,7 +6,7 @@
 #include "mail/imap_section.h"
 #include "mail/imap_set.h"
 
-/* FETCH's arguments behind the set (RFC 9051 §6.4.5, 3501 §6.4.5, 7162 §3.1.4, 8474 §5). Items without an argument are
+/* FETCH's arguments behind the set (RFC 9051 §6.4.5, 3501 §6.4.5, 7162 §3.1.4, 8474 §5, 8514 §4.2, 8970). Items without an argument are
  * bits, sections a list. */
 enum imap_fetch_item {
 	IMAP_FETCH_UID = 1 << 0,
@@ -20,6 +20,7 @@ enum imap_fetch_item {
 	IMAP_FETCH_EMAILID = 1 << 8,
 	IMAP_FETCH_THREADID = 1 << 9,
 	IMAP_FETCH_SAVEDATE = 1 << 10,
+	IMAP_FETCH_PREVIEW = 1 << 11, /* RFC 8970 */
 };
 
 enum imap_fetch_what {
@@ -44,6 +45,7 @@ struct imap_fetch {
 	const struct imap_fetch_section *sections; /* in the order asked for */
 	uint32_t section_count;
 	bool sets_seen; /* some section does */
+	bool lazy_preview; /* PREVIEW (LAZY) */
 	bool changedsince; /* (CHANGEDSINCE modseq [VANISHED]) */
 	uint64_t changedsince_modseq;
 	bool vanished;

@@ -3,6 +3,7 @@
 #include "mail/imap_search.h"
 
 #include "mail/date.h"
+#include "mail/objectid.h"
 
 enum key_arg {
 	ARG_NONE,
@@ -13,11 +14,13 @@ enum key_arg {
 	ARG_KEYWORD,
 	ARG_HEADER,
 	ARG_MODSEQ,
+	ARG_OBJECTID,
 	ARG_KEY,
 	ARG_KEYS
 };
 
-/* search-key (RFC 9051 §9; NEW, OLD, RECENT: RFC 3501; OLDER, YOUNGER: RFC 5032; MODSEQ: RFC 7162) */
+/* search-key (RFC 9051 §9; NEW, OLD, RECENT: RFC 3501; OLDER, YOUNGER: RFC 5032; MODSEQ: RFC 7162; EMAILID,
+ * THREADID: RFC 8474; SAVED…: RFC 8514) */
 static const struct key {
 	const char *name;
 	enum imap_search_kind kind;
@@ -34,6 +37,7 @@ static const struct key {
     {"CC", IMAP_SEARCH_HEADER, ARG_STRING, .field = "Cc"},
     {"DELETED", IMAP_SEARCH_FLAG, ARG_NONE, false, IMAP_DELETED},
     {"DRAFT", IMAP_SEARCH_FLAG, ARG_NONE, false, IMAP_DRAFT},
+    {"EMAILID", IMAP_SEARCH_EMAILID, ARG_OBJECTID},
     {"FLAGGED", IMAP_SEARCH_FLAG, ARG_NONE, false, IMAP_FLAGGED},
     {"FROM", IMAP_SEARCH_HEADER, ARG_STRING, .field = "From"},
     {"HEADER", IMAP_SEARCH_HEADER, ARG_HEADER},
@@ -47,6 +51,10 @@ static const struct key {
     {"ON", IMAP_SEARCH_ON, ARG_DATE},
     {"OR", IMAP_SEARCH_OR, ARG_KEYS},
     {"RECENT", IMAP_SEARCH_FLAG, ARG_NONE, false, IMAP_RECENT},
+    {"SAVEDATESUPPORTED", IMAP_SEARCH_ALL, ARG_NONE}, /* everywhere */
+    {"SAVEDBEFORE", IMAP_SEARCH_SAVEDBEFORE, ARG_DATE},
+    {"SAVEDON", IMAP_SEARCH_SAVEDON, ARG_DATE},
+    {"SAVEDSINCE", IMAP_SEARCH_SAVEDSINCE, ARG_DATE},
     {"SEEN", IMAP_SEARCH_FLAG, ARG_NONE, false, IMAP_SEEN},
     {"SENTBEFORE", IMAP_SEARCH_SENTBEFORE, ARG_DATE},
     {"SENTON", IMAP_SEARCH_SENTON, ARG_DATE},
@@ -55,6 +63,7 @@ static const struct key {
     {"SMALLER", IMAP_SEARCH_SMALLER, ARG_NUMBER},
     {"SUBJECT", IMAP_SEARCH_HEADER, ARG_STRING, .field = "Subject"},
     {"TEXT", IMAP_SEARCH_TEXT, ARG_STRING},
+    {"THREADID", IMAP_SEARCH_THREADID, ARG_OBJECTID},
     {"TO", IMAP_SEARCH_HEADER, ARG_STRING, .field = "To"},
     {"UID", IMAP_SEARCH_UID, ARG_SET},
     {"UNANSWERED", IMAP_SEARCH_FLAG, ARG_NONE, true, IMAP_ANSWERED},
@@ -199,6 +208,12 @@ static bool parse_modseq(struct parser *p, struct imap_search *node)
 	return parse_number(p, node);
 }
 
+static bool parse_objectid(struct parser *p, struct imap_search *node)
+{
+	return (imap_arg_astring(take(p), &node->text) && objectid_is_valid(node->text)) ||
+	       fail(p, "Invalid object identifier");
+}
+
 static bool parse_children(struct parser *p, struct imap_search *node, size_t count)
 {
 	const struct imap_search **tail = &node->first;
@@ -235,6 +250,8 @@ static bool parse_key_arg(struct parser *p, const struct key *key, struct imap_s
 		return parse_header(p, node);
 	case ARG_MODSEQ:
 		return parse_modseq(p, node);
+	case ARG_OBJECTID:
+		return parse_objectid(p, node);
 	case ARG_KEY:
 		return parse_children(p, node, 1);
 	case ARG_KEYS:

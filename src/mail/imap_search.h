@@ -5,7 +5,7 @@
 #include "mail/imap_flags.h"
 #include "mail/imap_set.h"
 
-/* SEARCH's arguments (RFC 9051 §6.4.4, 3501 §6.4.4, 4731, 5182, 5032, 7162 §3.1.5) as a tree. */
+/* SEARCH's arguments (RFC 9051 §6.4.4, 3501 §6.4.4, 4731, 5182, 5032, 7162 §3.1.5, 8474 §6, 8514 §4.3) as a tree. */
 enum imap_search_kind {
 	IMAP_SEARCH_ALL,
 	IMAP_SEARCH_AND, /* children */
@@ -21,6 +21,11 @@ enum imap_search_kind {
 	IMAP_SEARCH_SENTBEFORE, /* days: the Date field */
 	IMAP_SEARCH_SENTON,
 	IMAP_SEARCH_SENTSINCE,
+	IMAP_SEARCH_SAVEDBEFORE, /* days: when it came into the mailbox (RFC 8514) */
+	IMAP_SEARCH_SAVEDON,
+	IMAP_SEARCH_SAVEDSINCE,
+	IMAP_SEARCH_EMAILID, /* text: an objectid (RFC 8474) */
+	IMAP_SEARCH_THREADID, /* text */
 	IMAP_SEARCH_OLDER, /* number: seconds */
 	IMAP_SEARCH_YOUNGER,
 	IMAP_SEARCH_LARGER, /* number: octets */

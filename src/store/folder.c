@@ -212,7 +212,7 @@ static enum job_step run_create(struct writer *w, struct store_job *job)
 	struct node node;
 	int rc = check_new(w, j->account, j->name, &node, &job->outcome);
 
-	if (rc == 0 && (j->special_use & ~(uint32_t)FOLDER_SPECIAL || j->special_use & (j->special_use - 1)))
+	if (rc == 0 && (j->special_use & ~(uint32_t)FOLDER_SPECIAL))
 		job->outcome = STORE_BAD_REQUEST;
 	if (rc == 0 && job->outcome != STORE_OK)
 		return STEP_DONE;

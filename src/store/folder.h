@@ -22,12 +22,12 @@ enum folder_attribute {
 };
 
 /* Outcomes: STORE_OK, STORE_EXISTS, STORE_NOT_ALLOWED, STORE_LIMIT, STORE_BAD_REQUEST (name). Missing parents are made too
- * (RFC 9051 §6.3.4). A special use is moved here from the folder that had it. A \Noselect name becomes a mailbox. */
+ * (RFC 9051 §6.3.4). Special uses are moved here from the folders that had them. A \Noselect name becomes a mailbox. */
 struct folder_create_job {
 	struct store_job job;
 	uint64_t account;
 	struct view name;
-	uint32_t special_use; /* one FOLDER_ bit of FOLDER_SPECIAL, or 0 */
+	uint32_t special_use; /* of FOLDER_SPECIAL */
 	uint64_t ret_mailbox;
 	uint32_t ret_uidvalidity;
 };

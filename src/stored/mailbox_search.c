@@ -7,6 +7,7 @@
 #include "mail/header.h"
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
+#include "mail/objectid.h"
 #include "mail/search_match.h"
 #include "store/mailbox_read.h"
 #include "stored/mailbox_peer.h"
@@ -80,6 +81,14 @@ static uint32_t fields_for(const struct imap_search *node)
 	case IMAP_SEARCH_YOUNGER:
 		fields = ROW_INTERNALDATE;
 		break;
+	case IMAP_SEARCH_SAVEDBEFORE:
+	case IMAP_SEARCH_SAVEDON:
+	case IMAP_SEARCH_SAVEDSINCE:
+		fields = ROW_SAVEDATE;
+		break;
+	case IMAP_SEARCH_EMAILID:
+		fields = ROW_MESSAGE_ID;
+		break;
 	case IMAP_SEARCH_SENTBEFORE:
 	case IMAP_SEARCH_SENTON:
 	case IMAP_SEARCH_SENTSINCE:
@@ -105,6 +114,7 @@ static uint32_t fields_for(const struct imap_search *node)
 	case IMAP_SEARCH_NOT:
 	case IMAP_SEARCH_NUMBERS:
 	case IMAP_SEARCH_UID:
+	case IMAP_SEARCH_THREADID:
 		break;
 	}
 	for (const struct imap_search *child = node->first; child; child = child->next)
@@ -193,6 +203,13 @@ static int64_t sent_day(const struct box_row *row)
 	if (header_find(row->header, "Date", &field) && date_parse(field.value, &date))
 		return date_local_day(&date);
 	return row->internaldate_s / DAY_S;
+}
+
+static bool is_message(const struct box_row *row, struct view emailid)
+{
+	uint64_t id;
+
+	return objectid_parse(emailid, OBJECTID_MESSAGE, &id) && id == row->message_id;
 }
 
 static bool header_has(const struct search_op *s, const struct imap_search *node)
@@ -326,6 +343,16 @@ static bool matches(struct search_op *s, const struct imap_search *node)
 		return sent_day(row) == node->days;
 	case IMAP_SEARCH_SENTSINCE:
 		return sent_day(row) >= node->days;
+	case IMAP_SEARCH_SAVEDBEFORE:
+		return row->savedate_s / DAY_S < node->days;
+	case IMAP_SEARCH_SAVEDON:
+		return row->savedate_s / DAY_S == node->days;
+	case IMAP_SEARCH_SAVEDSINCE:
+		return row->savedate_s / DAY_S >= node->days;
+	case IMAP_SEARCH_EMAILID:
+		return is_message(row, node->text);
+	case IMAP_SEARCH_THREADID:
+		return false; /* imapd knows: there are none */
 	case IMAP_SEARCH_OLDER:
 		return s->now_s - row->internaldate_s >= (int64_t)node->number;
 	case IMAP_SEARCH_YOUNGER:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """IMAP's commands about folders and items against a real server, on the wire: what the RFCs' examples say, and what they leave out."""
+import base64
 import re
-
-import pytest
+import time
 
 from pombo import ALICE, PASSWORD
 
@@ -89,3 +89,101 @@ def test_replace(make_server):
         literals(w, "UID REPLACE 5 Sent ", message(7), reply=r"NO \[EXPUNGEISSUED\]")
         assert "MESSAGES 1" in w.imap("STATUS Sent (MESSAGES)")[0]
         assert "MESSAGES 3" in w.imap("STATUS Drafts (MESSAGES)")[0]
+
+
+# ---- FETCH items ----
+
+ENCODED = (b"Subject: encoded\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+           b"--b\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+           b"<p>Caf=E9 =\r\n<b>au</b> lait</p>\r\n"
+           b"--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--\r\n")
+
+
+def test_binary_and_preview(make_server):
+    s = make_server()
+    content = bytes(range(256)) * 4000
+    with logged_in(s) as w:
+        literals(w, "APPEND INBOX ", ENCODED % base64.encodebytes(content).replace(b"\n", b"\r\n"))
+        lines = w.imap("FETCH 1 (BINARY.SIZE[1] BINARY.SIZE[2] BINARY.PEEK[1] PREVIEW)")
+        assert "BINARY.SIZE[1] 26 BINARY.SIZE[2] 1024000 BINARY[1] {26}\r\n<p>Caf\xe9 <b>au</b> lait</p>" in lines[0]
+        assert "PREVIEW {13}\r\nCaf\xc3\xa9 au lait" in lines[0]
+        lines = w.imap("FETCH 1 BINARY.PEEK[2]<255.514>")
+        assert "BINARY[2]<255> ~{514}\r\n" + (content[255:769]).decode("latin-1") in lines[0]
+        lines = w.imap("FETCH 1 BINARY.PEEK[2]")
+        assert lines[0] == "* 1 FETCH (BINARY[2] ~{1024000}\r\n" + content.decode("latin-1") + ")"
+
+
+def test_dates_and_ids(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        literals(w, "APPEND INBOX \"01-Feb-2001 10:00:00 +0000\" ", message(1))
+        literals(w, "APPEND INBOX ", message(2))
+        lines = w.imap("FETCH 1:2 (INTERNALDATE SAVEDATE EMAILID THREADID)")
+        today = time.strftime("%d-%b-%Y", time.gmtime()).lstrip("0")
+        assert '" 1-Feb-2001 10:00:00 +0000"' in lines[0] and re.search(rf'SAVEDATE "[ 0]?{today} ', lines[0])
+        ids = [re.search(r"EMAILID \((M\d+)\) THREADID NIL", x)[1] for x in lines[:2]]
+        assert ids[0] != ids[1]
+        assert w.imap(f"SEARCH SAVEDON {today} BEFORE 1-Jan-2002")[0] == "* SEARCH 1"
+        assert w.imap(f"SEARCH SAVEDSINCE {today} SAVEDBEFORE 1-Jan-2030")[0] == "* SEARCH 1 2"
+        assert w.imap(f"SEARCH EMAILID {ids[1]}")[0] == "* SEARCH 2"
+        assert w.imap("SEARCH THREADID T1")[0] == "* SEARCH"
+        assert w.imap("SEARCH OLDER 86400")[0] == "* SEARCH 1" and w.imap("SEARCH YOUNGER 3600")[0] == "* SEARCH 2"
+        w.imap("MOVE 2 Archive")
+        lines = w.imap("SELECT Archive")
+        mailbox = [re.search(r"\[MAILBOXID \((F\d+)\)\]", x) for x in lines]
+        mailbox = [x[1] for x in mailbox if x][0]
+        assert ids[1] in w.imap("FETCH 1 EMAILID")[0]
+        w.imap("RENAME Archive Old/Archive")
+        assert f"MAILBOXID ({mailbox})" in w.imap("STATUS Old/Archive (MAILBOXID)")[0]
+
+
+# ---- folders ----
+
+def test_special_uses(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        assert len(w.imap('LIST (SPECIAL-USE) "" "*"')) == 6
+        w.imap(r"CREATE Work/Special (USE (\Drafts \Sent))", r"OK \[MAILBOXID \(F\d+\)\]")
+        lines = w.imap('LIST (SPECIAL-USE) "" "*" RETURN (SPECIAL-USE)')
+        assert r'* LIST (\HasNoChildren \Drafts \Sent) "/" Work/Special' in lines and len(lines) == 5
+        w.imap(r"CREATE Everything (USE (\All))", r"NO \[USEATTR\]")
+        assert len(w.imap("LIST \"\" Everything")) == 1
+
+
+def test_names_in_utf8(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        w.imap("CREATE &ANw-ber/&U,BTFw-")
+        lines = w.imap('LIST "" "Ü*"')
+        assert lines[0].endswith('"/" &ANw-ber') and lines[1].endswith('"/" &ANw-ber/&U,BTFw-')
+        w.imap("ENABLE IMAP4rev2")
+        lines = w.imap('LIST "" *')
+        assert any(x.endswith('"/" "\xc3\x9cber"') for x in lines)
+        assert w.imap('CREATE "U\u0308ber/x"')[0] == '* LIST () "/" "\xc3\x9cber/x" ("OLDNAME" ("U\xcc\x88ber/x"))'
+        for bad in ("a*b", "a//b", "/a", "a\x01b"):
+            w.imap(f'CREATE "{bad}"', "NO|BAD")
+
+
+def test_trees(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        for name in ("a/b/c", "a/b/d", "inbox/child", "x"):
+            w.imap(f"CREATE {name}")
+        w.imap("SUBSCRIBE a/b/c")
+        w.imap("RENAME a z/a")
+        assert [x.split()[-1] for x in w.imap("LIST \"\" z*")[:-1]] == ["z", "z/a", "z/a/b", "z/a/b/c", "z/a/b/d"]
+        w.imap("DELETE z/a/b")
+        assert w.imap("LIST \"\" z/a/b")[0] == r'* LIST (\Noselect \HasChildren) "/" z/a/b'
+        w.imap("DELETE z/a/b", r"NO \[HASCHILDREN\]")
+        w.imap("SELECT z/a/b", r"NO")
+        w.imap("SELECT INBOX")
+        w.imap("DELETE z/a/b/c")
+        w.imap("DELETE z/a/b/d")
+        assert len(w.imap("LIST \"\" z/a/*")) == 1
+        assert r'* LIST (\NonExistent \Noselect \HasNoChildren \Subscribed) "/" a/b/c' in w.imap('LIST (SUBSCRIBED) "" a*')
+        literals(w, "APPEND INBOX ", message(1))
+        w.imap("RENAME INBOX kept")
+        assert "MESSAGES 0" in w.imap("STATUS INBOX (MESSAGES)")[0] and "MESSAGES 1" in w.imap("STATUS kept (MESSAGES)")[0]
+        assert w.imap("LIST \"\" Inbox/%")[0].endswith("INBOX/child")
+        w.imap("DELETE InBoX", r"NO \[CANNOT\]")
+        w.imap("CREATE inboX", r"NO \[ALREADYEXISTS\]")

@@ -50,6 +50,7 @@ static void check_arg(const struct imap_arg *arg)
 	struct imap_search_program search;
 	struct imap_select select;
 	struct imap_append append;
+	struct imap_create create;
 	struct imap_store store;
 	struct imap_fetch fetch;
 	struct imap_flags flags;
@@ -84,6 +85,7 @@ static void check_arg(const struct imap_arg *arg)
 	ok |= imap_args_append(arg, &a, &append);
 	ok |= imap_args_select(arg, &a, &select);
 	ok |= imap_args_list(arg, &a, &list);
+	ok |= imap_args_create(arg, &create);
 	(void)ok;
 	arena_fini(&a);
 	buf_fini(&out);

@@ -4,6 +4,7 @@
 
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
+#include "mail/objectid.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static bool finds(struct view text, struct view needle)
 static bool key_matches(const struct imap_search *k, const struct box_message *m)
 {
 	struct view text = buf_view(&m->bytes);
+	uint64_t id;
 
 	switch ((int)k->kind) {
 	case IMAP_SEARCH_ALL:
@@ -53,6 +55,14 @@ static bool key_matches(const struct imap_search *k, const struct box_message *m
 		return text.n < k->number;
 	case IMAP_SEARCH_MODSEQ:
 		return m->modseq >= k->number;
+	case IMAP_SEARCH_EMAILID:
+		return objectid_parse(k->text, OBJECTID_MESSAGE, &id) && id == m->id;
+	case IMAP_SEARCH_SAVEDBEFORE:
+		return BOX_SAVEDATE_S / 86400 < k->days;
+	case IMAP_SEARCH_SAVEDON:
+		return BOX_SAVEDATE_S / 86400 == k->days;
+	case IMAP_SEARCH_SAVEDSINCE:
+		return BOX_SAVEDATE_S / 86400 >= k->days;
 	case IMAP_SEARCH_HEADER:
 		return finds(view_sub(text, 0, m->header_bytes), k->text);
 	case IMAP_SEARCH_BODY:

@@ -95,8 +95,12 @@ struct box_message *box_add_message(struct box_store *b, struct box *box, struct
 
 	box->messages = xrealloc(box->messages, (box->n + 1) * sizeof *box->messages);
 	m = &box->messages[box->n++];
-	*m = (struct box_message){
-	    .uid = box->uidnext++, .flags = flags, .modseq = box->modseq, .created = box->modseq, .date_s = 1700000000};
+	*m = (struct box_message){.uid = box->uidnext++,
+				  .flags = flags,
+				  .modseq = box->modseq,
+				  .created = box->modseq,
+				  .id = ++b->next_message,
+				  .date_s = 1700000000};
 	buf_init(&m->bytes, 64 << 20);
 	buf_init(&m->index, 4 << 20);
 	buf_init(&m->keywords, BOX_KEYWORDS_BYTES);
@@ -298,6 +302,8 @@ static struct mailbox_row row_of(const struct box_message *m, const struct mailb
 		row.keywords = keywords_text(m);
 	}
 	row.modseq = want->fields & 1 << 1 ? m->modseq : 0;
+	row.message_id = want->fields & 1 << 8 ? m->id : 0;
+	row.savedate_s = want->fields & 1 << 9 ? BOX_SAVEDATE_S : 0;
 	row.internaldate_s = want->fields & 1 << 2 ? m->date_s : 0;
 	if (want->fields & 1 << 3) {
 		row.size_bytes = bytes.n;
@@ -401,7 +407,8 @@ static void create(struct box_store *b, uint32_t id, const struct mailbox_create
 		return;
 	}
 	b->commit++;
-	(void)mailbox_send_created(b->channel, id, &(struct mailbox_created){b->commit, add_box(b, m->name, 0)->id});
+	(void)mailbox_send_created(b->channel, id,
+				   &(struct mailbox_created){b->commit, add_box(b, m->name, m->special_use)->id});
 }
 
 static void delete_box(struct box_store *b, uint32_t id, struct box *box)

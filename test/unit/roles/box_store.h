@@ -6,14 +6,14 @@
 
 /* A stored that lives in the test: one account's mailboxes in memory, behind the mailbox channel (ipc/msgs/mailbox.def).
  * Answers come at once, in small pages, so that every page border is crossed. */
-enum { BOX_MAX = 64, BOX_KEYWORDS_BYTES = 512, BOX_SESSIONS = 64, BOX_APPENDS = 8 };
+enum { BOX_MAX = 64, BOX_KEYWORDS_BYTES = 512, BOX_SESSIONS = 64, BOX_APPENDS = 8, BOX_SAVEDATE_S = 1420134653 };
 
 struct box_message {
 	uint32_t uid;
 	bool expunged;
 	uint32_t flags;
 	struct buf keywords; /* each with a space behind it */
-	uint64_t modseq, created;
+	uint64_t modseq, created, id;
 	int64_t date_s;
 	struct buf bytes;
 	uint32_t header_bytes;
@@ -59,7 +59,7 @@ struct box_store {
 	size_t before_count;
 	struct mime_parser *parser;
 	struct buf search_text;
-	uint64_t commit, next_id;
+	uint64_t commit, next_id, next_message;
 	/* how it behaves */
 	uint32_t page_rows, page_ranges, answer_ranges;
 	bool mute; /* answers nothing */

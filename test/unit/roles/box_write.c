@@ -134,6 +134,7 @@ void box_write_copy(struct box_store *b, uint32_t id, struct box *box, const str
 		made = box_add_message(b, target, buf_view(&m->bytes), m->flags);
 		m = &box->messages[i]; /* box may be target */
 		made->date_s = m->date_s;
+		made->id = m->id;
 		buf_append_view(&made->keywords, buf_view(&m->keywords));
 		box_ranges_add(&sources, m->uid);
 		box_ranges_add(&targets, made->uid);

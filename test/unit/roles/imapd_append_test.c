@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * APPEND of several messages (RFC 3502), of literal8 and UTF8 data (RFC 3516, 6855), and REPLACE (RFC 8508). */
-#include "imapd_rig.h"
+#include "talk.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-struct exchange {
-	const char *say, *hear;
-};
-
-static void talk(struct rig *r, size_t client, const struct exchange *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(wire_say(&r->wire, client, list[i].say), list[i].hear);
-}
-
-#define TALK(r, client, ...)                                                                                           \
-	talk(r, client, (const struct exchange[]){__VA_ARGS__},                                                        \
-	     sizeof((const struct exchange[]){__VA_ARGS__}) / sizeof(struct exchange))
 
 /* The example of RFC 3502 §6.3.11. */
 #define FIRST                                                                                                          \

@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: ISC
  * Dialogues with imapd sessions: each exchange word for word. */
-#include "imapd_rig.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-struct exchange {
-	const char *say, *hear;
-};
-
-static void talk(struct rig *r, size_t client, const struct exchange *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(wire_say(&r->wire, client, list[i].say), list[i].hear);
-}
-
-#define TALK(r, client, ...)                                                                                           \
-	talk(r, client, (const struct exchange[]){__VA_ARGS__},                                                        \
-	     sizeof((const struct exchange[]){__VA_ARGS__}) / sizeof(struct exchange))
+#include "talk.h"
 
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "        \
 	"LIST-STATUS ESEARCH "                                                                                         \
-	"SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY "                                                                 \
-	"MULTIAPPEND REPLACE APPENDLIMIT=52428800"
+	"SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY " ITEMS_CAPABILITIES
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
@@ -148,12 +127,14 @@ static void test_select(void **state)
 	    {"a SELECT inbox\r\n",
 	     FLAGS "* 5 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2] The first unseen message\r\n"
 		   "* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 10] Predicted next UID\r\n"
-		   "* OK [HIGHESTMODSEQ 15] Highest\r\na OK [READ-WRITE] SELECT completed\r\n"},
+		   "* OK [HIGHESTMODSEQ 15] Highest\r\n* OK [MAILBOXID (F1)] The same whatever its name\r\na OK "
+		   "[READ-WRITE] SELECT completed\r\n"},
 	    {"b EXAMINE Sent\r\n",
 	     "* OK [CLOSED] The mailbox selected before is closed\r\n"
 	     "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS ()] Read-only mailbox\r\n"
 	     "* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 1002] UIDs are valid\r\n"
-	     "* OK [UIDNEXT 1] Predicted next UID\r\n* OK [HIGHESTMODSEQ 1] Highest\r\n"
+	     "* OK [UIDNEXT 1] Predicted next UID\r\n* OK [HIGHESTMODSEQ 1] Highest\r\n* OK [MAILBOXID (F2)] The same "
+	     "whatever its name\r\n"
 	     "b OK [READ-ONLY] EXAMINE completed\r\n"},
 	    {"c SELECT Nowhere\r\n", "* OK [CLOSED] The mailbox selected before is closed\r\n"
 				     "c NO [NONEXISTENT] No such mailbox\r\n"},
@@ -396,8 +377,8 @@ static void test_search(void **state)
 	TALK(&r, c, {"j SEARCH CHARSET ISO-8859-1 TEXT {4+}\r\nfr\xe9 \r\n", "* SEARCH\r\nj OK SEARCH completed\r\n"});
 	assert_string_equal(buf_cstr(&r.store.program), "TEXT \"fr\xc3\xa9 \"");
 	TALK(&r, c,
-	     {"k SEARCH MODSEQ 10 UID 2,8\r\n",
-	      "* OK [HIGHESTMODSEQ 14] Highest\r\n* SEARCH 1 7 (MODSEQ 13)\r\nk OK SEARCH completed\r\n"},
+	     {"k SEARCH MODSEQ 10 UID 2,8\r\n", "* OK [HIGHESTMODSEQ 14] Highest\r\n* SEARCH 1 7 "
+						"(MODSEQ 13)\r\nk OK SEARCH completed\r\n"},
 	     {"l SEARCH RETURN (MIN) MODSEQ 10\r\n",
 	      "* ESEARCH (TAG \"l\") MIN 1 MODSEQ 10\r\nl OK SEARCH completed\r\n"});
 	rig_close(&r);
@@ -445,7 +426,8 @@ static void test_condstore_begins(void **state)
 	c = rig_select(&r);
 	TALK(&r, c,
 	     {"a STORE 2 (UNCHANGEDSINCE 3) +FLAGS.SILENT (\\Deleted)\r\n",
-	      "* OK [HIGHESTMODSEQ 3] Highest\r\n* 2 FETCH (UID 2 FLAGS (\\Deleted) MODSEQ (4))\r\na OK STORE "
+	      "* OK [HIGHESTMODSEQ 3] Highest\r\n* 2 FETCH (UID 2 "
+	      "FLAGS (\\Deleted) MODSEQ (4))\r\na OK STORE "
 	      "completed\r\n"},
 	     {"b STORE 2 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($MDNSent)\r\n",
 	      "b OK [MODIFIED 2] Conditional STORE did not do all\r\n"},
@@ -483,9 +465,9 @@ static void test_mailboxes(void **state)
 	(void)state;
 	rig_open(&r, "");
 	c = rig_login(&r);
-	TALK(&r, c, {"a CREATE \"Caf&AOk-\"\r\n", "a OK CREATE completed\r\n"},
+	TALK(&r, c, {"a CREATE \"Caf&AOk-\"\r\n", "a OK [MAILBOXID (F5)] CREATE completed\r\n"},
 	     {"b CREATE Trash\r\n", "b NO [ALREADYEXISTS] There is a mailbox of that name\r\n"},
-	     {"c CREATE Work/2026/\r\n", "c OK CREATE completed\r\n"},
+	     {"c CREATE Work/2026/\r\n", "c OK [MAILBOXID (F6)] CREATE completed\r\n"},
 	     {"d SUBSCRIBE Work/2026\r\n", "d OK SUBSCRIBE completed\r\n"},
 	     {"e LIST \"\" *\r\n",
 	      "* LIST (\\HasNoChildren) \"/\" Caf&AOk-\r\n* LIST (\\HasNoChildren) \"/\" INBOX\r\n"

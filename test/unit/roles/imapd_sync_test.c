@@ -155,7 +155,8 @@ static void test_delayed_vanished(void **state)
 
 #define SELECTED_AFTER(exists, unseen, uidnext, modseq)                                                                \
 	FLAGS "* " exists " EXISTS\r\n* 0 RECENT\r\n" unseen "* OK [UIDVALIDITY 1001] UIDs are valid\r\n"              \
-	      "* OK [UIDNEXT " uidnext "] Predicted next UID\r\n* OK [HIGHESTMODSEQ " modseq "] Highest\r\n"
+	      "* OK [UIDNEXT " uidnext "] Predicted next UID\r\n* OK [HIGHESTMODSEQ " modseq "] Highest\r\n"           \
+	      "* OK [MAILBOXID (F1)] The same whatever its name\r\n"
 
 /* §3.2.5.1, with pages of one row and of many. */
 static void test_select_qresync(void **state)
@@ -190,7 +191,8 @@ static void test_select_qresync(void **state)
 		      "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* OK [PERMANENTFLAGS ()] Read-only "
 		      "mailbox\r\n* 4 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] The first unseen message\r\n"
 		      "* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 601] Predicted next UID\r\n"
-		      "* OK [HIGHESTMODSEQ 1199] Highest\r\nA02 OK [READ-ONLY] EXAMINE completed\r\n"},
+		      "* OK [HIGHESTMODSEQ 1199] Highest\r\n* OK [MAILBOXID (F1)] The same whatever its name\r\nA02 OK "
+		      "[READ-ONLY] EXAMINE completed\r\n"},
 		     {"A05 UID FETCH 100:118 (FLAGS) (CHANGEDSINCE 1100 VANISHED)\r\n",
 		      "* 2 FETCH (UID 117 FLAGS (\\Answered \\Seen) MODSEQ (1198))\r\nA05 OK UID FETCH completed\r\n"});
 		rig_close(&r);
@@ -427,7 +429,8 @@ static void test_uidonly(void **state)
 	TALK(&r, c,
 	     {"s SELECT INBOX\r\n",
 	      FLAGS "* 4 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 6] Predicted "
-		    "next UID\r\n* OK [HIGHESTMODSEQ 7] Highest\r\ns OK [READ-WRITE] SELECT completed\r\n"},
+		    "next UID\r\n* OK [HIGHESTMODSEQ 7] Highest\r\n* OK [MAILBOXID (F1)] The same whatever its "
+		    "name\r\ns OK [READ-WRITE] SELECT completed\r\n"},
 	     REFUSED("FETCH 1 FLAGS"), REFUSED("STORE 1 FLAGS ()"), REFUSED("COPY 1 Sent"), REFUSED("MOVE 1 Sent"),
 	     REFUSED("SEARCH ALL"), REFUSED("UID SEARCH NOT 1:2"),
 	     {"a UID FETCH 2:3 FLAGS\r\n",
@@ -457,16 +460,18 @@ static void test_rev2(void **state)
 	deliver(&r, 3);
 	box_store_flag(&r.store, "INBOX", 2, IMAP_FLAGGED);
 	c = enable(&r, "IMAP4rev2");
-	TALK(&r, c, {"a CREATE \"Entw\xc3\xbcrfe & mehr\"\r\n", "a OK CREATE completed\r\n"},
+	TALK(&r, c, {"a CREATE \"Entw\xc3\xbcrfe & mehr\"\r\n", "a OK [MAILBOXID (F5)] CREATE completed\r\n"},
 	     {"b LIST \"\" \"Entw\xc3\xbc*\"\r\n",
 	      "* LIST (\\HasNoChildren) \"/\" \"Entw\xc3\xbcrfe & mehr\"\r\nb OK LIST completed\r\n"},
-	     {"c SELECT inbox\r\n", FLAGS
-	      "* 3 EXISTS\r\n* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 4] Predicted next UID\r\n"
-	      "* OK [HIGHESTMODSEQ 5] Highest\r\n* LIST () \"/\" INBOX\r\nc OK [READ-WRITE] SELECT completed\r\n"},
+	     {"c SELECT inbox\r\n",
+	      FLAGS "* 3 EXISTS\r\n* OK [UIDVALIDITY 1001] UIDs are valid\r\n* OK [UIDNEXT 4] Predicted next UID\r\n"
+		    "* OK [HIGHESTMODSEQ 5] Highest\r\n* OK [MAILBOXID (F1)] The same whatever its name\r\n* LIST () "
+		    "\"/\" INBOX\r\nc OK [READ-WRITE] SELECT completed\r\n"},
 	     {"d SELECT \"Entw\xc3\xbcrfe & mehr\"\r\n",
 	      "* OK [CLOSED] The mailbox selected before is closed\r\n" FLAGS
 	      "* 0 EXISTS\r\n* OK [UIDVALIDITY 1005] UIDs are valid\r\n* OK [UIDNEXT 1] Predicted next UID\r\n"
-	      "* OK [HIGHESTMODSEQ 1] Highest\r\n* LIST () \"/\" \"Entw\xc3\xbcrfe & mehr\"\r\n"
+	      "* OK [HIGHESTMODSEQ 1] Highest\r\n* OK [MAILBOXID (F5)] The same whatever its name\r\n* LIST () \"/\" "
+	      "\"Entw\xc3\xbcrfe & mehr\"\r\n"
 	      "d OK [READ-WRITE] SELECT completed\r\n"},
 	     {"e STATUS \"Entw\xc3\xbcrfe & mehr\" (MESSAGES DELETED SIZE)\r\n",
 	      "* STATUS \"Entw\xc3\xbcrfe & mehr\" (MESSAGES 0 DELETED 0 SIZE 0)\r\ne OK STATUS completed\r\n"});
@@ -492,7 +497,7 @@ static void test_utf8(void **state)
 	rig_open(&r, "");
 	deliver(&r, 1);
 	c = enable(&r, "UTF8=ACCEPT");
-	TALK(&r, c, {"a CREATE \"\xe2\x82\xac\"\r\n", "a OK CREATE completed\r\n"},
+	TALK(&r, c, {"a CREATE \"\xe2\x82\xac\"\r\n", "a OK [MAILBOXID (F5)] CREATE completed\r\n"},
 	     {"b LIST \"\" \"\xe2*\"\r\n", "b OK LIST completed\r\n"},
 	     {"c LIST \"\" \"\xe2\x82\xac*\"\r\n",
 	      "* LIST (\\HasNoChildren) \"/\" \"\xe2\x82\xac\"\r\nc OK LIST completed\r\n"});

@@ -279,10 +279,13 @@ static void test_special_use(void **state)
 
 	assert_int_equal(create(t, "Bin", FOLDER_TRASH), STORE_OK);
 	assert_string_equal(tree(t), "Bin(t) Trash(s)");
-	assert_int_equal(create(t, "Odd", FOLDER_TRASH | FOLDER_JUNK), STORE_BAD_REQUEST);
 	assert_int_equal(create(t, "Odd", FOLDER_SUBSCRIBED), STORE_BAD_REQUEST);
 	assert_int_equal(rename_to(t, "Bin", "Old/Bin"), STORE_OK);
 	assert_string_equal(tree(t), "Old Old/Bin(t) Trash(s)");
+	assert_int_equal(create(t, "Both", FOLDER_TRASH | FOLDER_JUNK), STORE_OK);
+	assert_string_equal(tree(t), "Both(jt) Junk(s) Old Old/Bin Trash(s)");
+	assert_int_equal(create(t, "Bin", FOLDER_TRASH), STORE_OK);
+	assert_string_equal(tree(t), "Bin(t) Both(j) Junk(s) Old Old/Bin Trash(s)");
 }
 
 static void test_rename_inbox(void **state)
