@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Readers: a connection each, one short snapshot a call. */
+#include "store/search_read.h"
 #include "store/store_private.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ void store_reader_close(struct store_reader **r)
 
 	if (!x)
 		return;
+	search_reader_free(&x->search);
 	sql_close(&x->sql);
 	fd_close(&x->content_fd);
 	buf_fini(&x->error);

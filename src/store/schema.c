@@ -104,7 +104,7 @@ static void expand(struct buf *out, const char *text, const struct sql_driver *d
 	}
 }
 
-static int exec_text(struct sql *c, const char *text)
+int schema_exec(struct sql *c, const char *text)
 {
 	struct buf out = BUF_INIT(1 << 20);
 	int rc;
@@ -143,7 +143,7 @@ int schema_read(struct sql *c, struct schema_state *ret)
 	struct schema_state s = {0, false, 0};
 	uint64_t slicing = 0;
 	bool there;
-	int rc = exec_text(c, "CREATE TABLE IF NOT EXISTS setting (name {text} NOT NULL PRIMARY KEY,"
+	int rc = schema_exec(c, "CREATE TABLE IF NOT EXISTS setting (name {text} NOT NULL PRIMARY KEY,"
 			      " number {int} NOT NULL, data {bytes})");
 
 	if (rc == 0)
@@ -182,7 +182,7 @@ static int step_forward(struct sql *c, const struct migration_list *list, struct
 	} else {
 		const struct migration *m = &list->at[s->version];
 
-		rc = m->text ? exec_text(c, m->text) : 0;
+		rc = m->text ? schema_exec(c, m->text) : 0;
 		*s = (struct schema_state){s->version + 1, m->slice != NULL, 0};
 	}
 	return rc < 0 ? rc : write_state(c, s);

@@ -19,6 +19,9 @@ struct migration_list {
 };
 extern const struct migration_list schema_migrations;
 
+/* Runs statements with types as above. */
+must_check int schema_exec(struct sql *c, const char *text);
+
 struct schema_state {
 	uint64_t version; /* its text has run; 0: nothing is there */
 	bool slicing; /* its slices have not all run */

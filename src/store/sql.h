@@ -31,7 +31,11 @@ enum sql_id {
 	SQL_STATEMENT_COUNT
 };
 
-enum sql_mode { SQL_WRITER, SQL_READER };
+enum sql_mode {
+	SQL_WRITER,
+	SQL_READER,
+	SQL_INDEX, /* writes what can be made again: may lose its last commits with the machine's power, never more */
+};
 
 struct sql_options {
 	const char *path; /* SQLite: the file */

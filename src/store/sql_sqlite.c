@@ -95,11 +95,14 @@ static int set_up(struct lite *l, const struct sql_options *o)
 	(void)sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	if (o->create)
 		buf_append_cstr(&text, "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL;");
-	buf_printf(&text, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%u;", o->cache_kib);
+	buf_printf(&text, "PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%u;",
+		   o->mode == SQL_INDEX ? "NORMAL" : "FULL", o->cache_kib);
 	/* Debian's build overwrites what it deletes, which doubles the cost of pruning. */
 	buf_append_cstr(&text, "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;");
 	/* All pages of a transaction are written by its commit (checkpoint.c holds a lock there). */
-	buf_append_cstr(&text, o->mode == SQL_READER ? "PRAGMA query_only=ON;" : "PRAGMA cache_spill=OFF;");
+	buf_append_cstr(&text, o->mode == SQL_READER  ? "PRAGMA query_only=ON;"
+			       : o->mode == SQL_INDEX ? "PRAGMA journal_size_limit=4194304;"
+						      : "PRAGMA cache_spill=OFF;");
 	rc = run_text(l, buf_cstr(&text));
 	buf_fini(&text);
 	if (rc == 0)
@@ -135,7 +138,7 @@ static int lite_open(const struct sql_options *o, struct sql **ret)
 	rc = sqlite3_open_v2(o->path, &l->db, flags, NULL);
 	rc = rc == SQLITE_OK ? set_up(l, o) : error_of(rc);
 	if (rc == 0)
-		rc = prepare_raw(l, o->mode == SQL_WRITER ? "BEGIN IMMEDIATE" : "BEGIN", &l->begin);
+		rc = prepare_raw(l, o->mode == SQL_READER ? "BEGIN" : "BEGIN IMMEDIATE", &l->begin);
 	if (rc == 0)
 		rc = prepare_raw(l, "COMMIT", &l->commit);
 	if (rc < 0) {

@@ -13,6 +13,7 @@
 /* What the files of src/store share. Nobody outside includes this. */
 struct checkpoint;
 struct directory_cache;
+struct search_reader;
 struct writer;
 
 enum { CONTENT_FOLDERS = 256 };
@@ -32,6 +33,8 @@ struct store {
 
 	_Atomic bool fatal;
 	_Atomic(const char *) fatal_text; /* static or never freed */
+	_Atomic uint64_t search_generation; /* grows when a search index is dropped */
+	_Atomic uint64_t search_damaged; /* an account whose index a reader found damaged; 0: none */
 	_Atomic bool folder_is_durable[CONTENT_FOLDERS]; /* the name of content/XX is on disk */
 
 	pthread_mutex_t lock; /* for all below */
@@ -62,6 +65,7 @@ struct store_reader {
 	/* The content file read last. */
 	uint64_t content;
 	int content_fd;
+	struct search_reader *search; /* the search index read last; NULL: none */
 };
 /* Between these a reader's calls see one state of the database. begin may fail; end never does. */
 must_check int reader_begin(struct store_reader *r);
