@@ -298,6 +298,7 @@ static int add_store(scmp_filter_ctx f)
 	    {"fcntl", 1, SCMP_CMP_EQ, F_GETLK, 0},     {"fcntl", 1, SCMP_CMP_EQ, F_SETLK, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_SETLKW, 0},    {"fcntl", 1, SCMP_CMP_EQ, F_OFD_GETLK, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLK, 0}, {"fcntl", 1, SCMP_CMP_EQ, F_OFD_SETLKW, 0},
+	    {"setpriority", 2, SCMP_CMP_EQ, 19, 0}, /* the lowest */
 	};
 	int r = ADD(f, SCMP_ACT_ALLOW, store_profile);
 

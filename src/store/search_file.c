@@ -6,16 +6,18 @@
 #include "store/schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { WRITER_CACHE_KIB = 4096, READER_CACHE_KIB = 1024, BUSY_MS = 10000, META_FORM = 1, META_STORE = 2 };
 
-static const char tables[] =
+const char search_tables[] =
     "CREATE TABLE search_meta (id {id} PRIMARY KEY, number {int} NOT NULL);"
     "CREATE TABLE search_box (mailbox {id} PRIMARY KEY, uidvalidity {int} NOT NULL, uidnext {int} NOT NULL);"
-    "CREATE TABLE search_segment (id {id} PRIMARY KEY, docs {int} NOT NULL, last {int} NOT NULL, data {bytes} NOT NULL);"
+    "CREATE TABLE search_segment (id {id} PRIMARY KEY, docs {int} NOT NULL, last {int} NOT NULL, data {bytes} NOT "
+    "NULL);"
     "CREATE TABLE search_posting (id {id} PRIMARY KEY, data {bytes} NOT NULL);"
     "CREATE TABLE search_facts (id {id} PRIMARY KEY, data {bytes} NOT NULL);";
 
@@ -121,7 +123,7 @@ static int furnish(struct store *s, struct sql *c)
 	int rc = sql_begin(c);
 
 	if (rc == 0)
-		rc = schema_exec(c, tables);
+		rc = schema_exec(c, search_tables);
 	if (rc == 0)
 		rc = write_meta(c, META_STORE, store_mark(s));
 	if (rc == 0)
@@ -145,7 +147,7 @@ static int check(struct store *s, struct sql *c)
 	return rc > 0 && form == SEARCH_FORM && mark == store_mark(s) ? 0 : -EUCLEAN;
 }
 
-static bool is_there(struct store *s, uint64_t account)
+bool search_file_exists(struct store *s, uint64_t account)
 {
 	struct buf name = BUF_INIT(64);
 	bool there = faccessat(s->dir_fd, file_name(account, "", &name), F_OK, 0) == 0;
@@ -154,10 +156,21 @@ static bool is_there(struct store *s, uint64_t account)
 	return there;
 }
 
+/* For its owner alone; what SQLite puts beside it takes after it. */
+static int make_file(struct store *s, const char *name)
+{
+	int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	fd_close(&fd);
+	return 0;
+}
+
 int search_file_open(struct store *s, uint64_t account, bool write, struct sql **ret)
 {
 	struct buf name = BUF_INIT(64), path = BUF_INIT(8192);
-	bool create = write && !is_there(s, account);
+	bool create = write && !search_file_exists(s, account);
 	struct sql_options o = {.mode = write ? SQL_INDEX : SQL_READER,
 				.create = create,
 				.cache_kib = write ? WRITER_CACHE_KIB : READER_CACHE_KIB,
@@ -166,7 +179,9 @@ int search_file_open(struct store *s, uint64_t account, bool write, struct sql *
 	int rc;
 
 	o.path = store_path(s, file_name(account, "", &name), &path);
-	rc = sql_open(s->driver, &o, &c);
+	rc = create ? make_file(s, buf_cstr(&name)) : 0;
+	if (rc == 0)
+		rc = sql_open(s->driver, &o, &c);
 	if (rc == 0)
 		rc = create ? furnish(s, c) : check(s, c);
 	buf_fini(&name);

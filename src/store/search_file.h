@@ -15,8 +15,11 @@ enum {
 	SEARCH_FACTS_SLOTS = 64, /* UIDs in a page of digests */
 };
 
+extern const char search_tables[]; /* for schema_exec() */
+
 /* 0; -ENOENT: there is none; -EUCLEAN: not one of this store and form; other negative errno. */
 must_check int search_file_open(struct store *s, uint64_t account, bool write, struct sql **ret);
+bool search_file_exists(struct store *s, uint64_t account);
 /* The file is gone; open connections go on with what they have, and are found stale by store->search_generation. */
 void search_file_drop(struct store *s, uint64_t account);
 /* Makes the folder where it is missing. 0 or negative errno. */

@@ -23,6 +23,7 @@ enum {
 	PAGE_ARENA_MAX = 8 * 1024 * 1024,
 	PIECE = 262144,
 	BOXES_PAGE = 64,
+	WORTH_MESSAGES = 100,
 	INDEXED_HEADER_MAX = 256 << 10, /* search_match.c looks at no more of one */
 	WAL_PAGES_MAX = 2000,
 };
@@ -169,6 +170,21 @@ static int list_boxes(struct search_writer *w, uint64_t after, struct behind *bo
 					     .uidnext = (uint32_t)sql_u64(st, 2)};
 	sql_reset(st);
 	return rc < 0 ? rc : n;
+}
+
+bool search_is_due(struct store_reader *r, uint64_t account)
+{
+	struct search_writer w = {.r = r, .account = account};
+	struct behind boxes[BOXES_PAGE];
+	uint64_t messages = 0;
+	int n;
+
+	if (search_file_exists(r->store, account))
+		return true;
+	n = list_boxes(&w, 0, boxes);
+	for (int i = 0; i < n; i++)
+		messages += boxes[i].uidnext - 1;
+	return messages >= WORTH_MESSAGES || n == BOXES_PAGE;
 }
 
 static int find_behind(struct search_writer *w, struct behind *ret, struct search_progress *progress)

@@ -13,6 +13,8 @@ struct search_progress {
 	uint64_t done, total; /* messages (UIDs) of the account's mailboxes */
 };
 
+/* Whether the account's mail is worth an index: it has one, or 100 messages. */
+bool search_is_due(struct store_reader *r, uint64_t account);
 /* The account's index, made where it is missing, made anew where it is damaged or of another form. 0 or negative errno. */
 must_check int search_writer_open(struct store_reader *r, uint64_t account, struct search_writer **ret);
 void search_writer_close(struct search_writer **w);

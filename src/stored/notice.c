@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Tells front ends what a commit changed: mailboxes to the sessions that watch them, ended grants, stale credentials. */
+#include "stored/indexer.h"
 #include "stored/mailbox_peer.h"
 #include "stored/session.h"
 #include "stored/smtp_peer.h"
@@ -43,6 +44,7 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 		switch (c->kind) {
 		case CHANGE_MAILBOX:
 			sessions_notice(sd->sessions, c->mailbox, c->highestmodseq, tell_changed, sd);
+			indexer_touch(sd->indexer, c->account);
 			break;
 		case CHANGE_MAILBOX_GONE:
 			sessions_notice(sd->sessions, c->mailbox, UINT64_MAX, tell_changed, sd);

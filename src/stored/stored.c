@@ -2,6 +2,7 @@
  * stored: owns the mail. Takes messages in, has them judged, commits them; answers the front ends' reads beside that. */
 #include "stored/stored.h"
 
+#include "stored/indexer.h"
 #include "stored/judge.h"
 #include "stored/session.h"
 
@@ -160,6 +161,8 @@ static int start(struct role *r)
 		e = pool_new(sd->completions, (unsigned)role_conf(r)->spool_threads, SPOOL_WAITING_MAX, &sd->spoolers);
 	if (e == 0)
 		e = write_thread_new(sd, &sd->writer);
+	if (e == 0)
+		e = indexer_new(sd->store, &sd->indexer);
 	if (e < 0)
 		return e;
 	sd->tick = event_new(role_base(r), -1, EV_PERSIST, on_tick, sd);
@@ -183,6 +186,7 @@ static void stop(struct role *r, uint32_t grace_ms)
 	struct stored *sd = of(r);
 
 	(void)grace_ms;
+	indexer_free(&sd->indexer);
 	write_thread_free(&sd->writer);
 	pool_free(&sd->spoolers);
 	pool_free(&sd->readers);

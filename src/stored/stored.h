@@ -9,6 +9,7 @@
 
 /* What the parts of this process share. Everything here belongs to the loop's thread. */
 struct event;
+struct indexer;
 struct judges;
 struct sessions;
 struct write_thread;
@@ -22,6 +23,7 @@ struct stored {
 	struct store_reader **reader_connections; /* one a thread of `readers` */
 	unsigned reader_count;
 	struct pool *spoolers; /* write and sync large messages */
+	struct indexer *indexer;
 	struct judges *judges;
 	struct sessions *sessions;
 	struct smtp_link *smtp_peers; /* lists of all channels of a kind, to tell them things */

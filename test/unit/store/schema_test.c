@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Migrations: from nothing, from an older form, in slices, over restarts; and statements that both databases would understand. */
 #include "store/schema.h"
+#include "store/search_file.h"
 #include "trial.h"
 
 #include <errno.h>
@@ -184,6 +185,11 @@ static void test_statements(void **state)
 	(void)state;
 	trial_start(&t);
 	buf_printf(&path, "%s/pombo.db", t.dir);
+	/* Those of search indexes run on files of their own. */
+	assert_int_equal(
+	    sql_open(&sql_sqlite, &(struct sql_options){buf_cstr(&path), SQL_INDEX, false, 1024, 1000}, &c), 0);
+	assert_int_equal(schema_exec(c, search_tables), 0);
+	sql_close(&c);
 	assert_int_equal(
 	    sql_open(&sql_sqlite, &(struct sql_options){buf_cstr(&path), SQL_READER, false, 1024, 1000}, &c), 0);
 	for (unsigned i = 0; i < SQL_STATEMENT_COUNT; i++) {
