@@ -35,7 +35,7 @@ void capability_format(struct buf *out, const struct session *s)
 	else
 		buf_append_cstr(out, " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
 				     "LIST-STATUS ESEARCH "
-				     "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY");
+				     "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE");
 	if (s->state != SESSION_FRESH)
 		extensions(out, s);
 }

@@ -129,6 +129,16 @@ static enum step enable(struct session *s, struct command *c)
 	return STEP_DONE;
 }
 
+/* RFC 4978 */
+static enum step compress(struct session *s, struct command *c)
+{
+	if (!imap_arg_is(c->args, "DEFLATE") || c->args->next)
+		return command_bad(c, "DEFLATE is the only mechanism");
+	if (stream_is_deflated(s->stream))
+		return command_bad(c, "[COMPRESSIONACTIVE] DEFLATE is active already");
+	return command_ok(c, NULL, "DEFLATE active");
+}
+
 /* RFC 2342: personal mailboxes only. */
 static enum step namespace(struct session *s, struct command *c) {
 	if (c->args) return command_bad(c, "NAMESPACE has no arguments");
@@ -149,5 +159,6 @@ const struct command_spec cmd_basic_table[] = {
     {"ID", id, ANY, 0},
     {"ENABLE", enable, LOGGED_IN, 0},
     {"NAMESPACE", namespace, LOGGED_IN, 0},
+    {"COMPRESS", compress, LOGGED_IN, COMMAND_DEFLATES | COMMAND_NO_SYNC},
     {NULL, NULL, 0, 0},
 };

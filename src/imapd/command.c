@@ -173,6 +173,7 @@ static void end(struct session *s)
 {
 	bool bad = s->command->result == COMMAND_BAD;
 	bool tls = (s->command->spec->flags & COMMAND_STARTS_TLS) && s->command->result == COMMAND_OK;
+	bool deflates = (s->command->spec->flags & COMMAND_DEFLATES) && s->command->result == COMMAND_OK;
 
 	own_up(s);
 	reply(s, s->command);
@@ -184,6 +185,8 @@ static void end(struct session *s)
 		session_stop(s);
 	else if (tls)
 		session_start_tls(s);
+	else if (deflates)
+		stream_start_deflate(s->stream);
 	else if (bad)
 		session_forgive(s);
 }

@@ -22,6 +22,7 @@ enum command_flags {
 	COMMAND_UID = 1 << 4, /* numbers are UIDs */
 	COMMAND_STARTS_TLS = 1 << 5, /* behind its OK */
 	COMMAND_DELETES = 1 << 6, /* may take the selected mailbox away */
+	COMMAND_DEFLATES = 1 << 8, /* behind its OK */
 	COMMAND_NUMBERS = 1 << 7, /* its set is one of message numbers: not with UIDONLY */
 };
 

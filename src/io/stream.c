@@ -13,6 +13,7 @@
 #include "io/stream.h"
 
 #include "base/clock.h"
+#include "io/deflate.h"
 #include "io/stream_internal.h"
 #include "io/tls_conn.h"
 
@@ -27,13 +28,15 @@
 #include <unistd.h>
 
 enum {
+	PACK_BYTES = 64 * 1024, /* of plaintext at once */
+	PACKED_BYTES = 128 * 1024, /* that wait to be sent or encrypted, before more is packed */
 	FLUSH_MS = 10000, /* for output to be taken after stream_close() */
 	LINGER_MS = 2000, /* for the peer to see it and hang up */
 };
 
 static size_t unwritten(const struct stream *s)
 {
-	return s->out.n + s->raw.n;
+	return stream_plain_bytes(s) + s->raw.n;
 }
 
 void stream_schedule(struct stream *s)
@@ -106,6 +109,8 @@ static void free_stream(struct stream *s)
 	if (s->release)
 		s->release(s->release_owner, &s->peer);
 	tls_conn_free(&s->tls);
+	deflate_free(&s->deflate);
+	buf_fini(&s->packed);
 	buf_fini(&s->in);
 	buf_fini(&s->out);
 	buf_fini(&s->raw);
@@ -212,6 +217,36 @@ void stream_take_input(struct stream *s, struct view bytes)
 	}
 }
 
+bool stream_can_inflate(const struct stream *s)
+{
+	return s->deflate && !s->closing && stream_unread(s) < s->limits.in_max && deflate_has_more(s->deflate);
+}
+
+/* As much as there is room for; the rest waits packed. */
+static void inflate_some(struct stream *s)
+{
+	size_t room = s->limits.in_max - stream_unread(s), n;
+	bool bad;
+
+	if (!s->turn->inflated)
+		s->turn->inflated = xmalloc(TURN_SCRATCH_BYTES);
+	n = deflate_read(s->deflate, s->turn->inflated, room < TURN_SCRATCH_BYTES ? room : TURN_SCRATCH_BYTES, &bad);
+	stream_take_input(s, view_from(s->turn->inflated, n));
+	if (bad)
+		stream_end(s, STREAM_ERROR);
+	stream_schedule(s);
+}
+
+void stream_take_bytes(struct stream *s, struct view bytes)
+{
+	if (!s->deflate) {
+		stream_take_input(s, bytes);
+	} else if (bytes.n > 0 && !s->closing) {
+		deflate_feed(s->deflate, bytes);
+		inflate_some(s);
+	}
+}
+
 /* Sends `bytes`; how many were taken. */
 size_t stream_send_some(struct stream *s, struct view bytes)
 {
@@ -236,7 +271,7 @@ static void on_bytes(struct stream *s, struct view bytes)
 {
 	s->idle_from_ms = clock_mono_ms();
 	if (!s->tls) {
-		stream_take_input(s, bytes);
+		stream_take_bytes(s, bytes);
 		return;
 	}
 	tls_conn_feed(s->tls, bytes);
@@ -250,6 +285,8 @@ static size_t read_size(const struct stream *s)
 
 	if (s->closing)
 		return TURN_SCRATCH_BYTES;
+	if (s->deflate && deflate_has_more(s->deflate))
+		return 0;
 	if (s->tls)
 		return stream_tls_read_size(s, room);
 	return room < TURN_SCRATCH_BYTES ? room : TURN_SCRATCH_BYTES;
@@ -304,7 +341,7 @@ void stream_consume(struct stream *s, size_t n)
 		s->fresh = view_sub(s->fresh, n, s->fresh.n);
 	else
 		s->in_at += n;
-	if (!s->reading)
+	if (!s->reading || s->deflate)
 		stream_schedule(s);
 }
 
@@ -355,6 +392,31 @@ static void wait_writable(struct stream *s)
 		stream_die(s, STREAM_ERROR);
 }
 
+struct buf *stream_wire_out(struct stream *s)
+{
+	if (!s->deflate)
+		return &s->out;
+	while (s->out.n > 0 && s->packed.n < PACKED_BYTES) {
+		size_t n = s->out.n < PACK_BYTES ? s->out.n : PACK_BYTES;
+
+		deflate_write(s->deflate, view_sub(buf_view(&s->out), 0, n), n == s->out.n, &s->packed);
+		buf_consume(&s->out, n);
+	}
+	return &s->packed;
+}
+
+static void send_plain(struct stream *s)
+{
+	struct buf *wire = stream_wire_out(s);
+
+	while (wire->n > 0 && !s->dead) {
+		buf_consume(wire, stream_send_some(s, buf_view(wire)));
+		if (wire->n > 0)
+			return; /* the socket takes no more */
+		wire = stream_wire_out(s);
+	}
+}
+
 static void flush(struct stream *s)
 {
 	if (s->dead || s->writable)
@@ -363,19 +425,21 @@ static void flush(struct stream *s)
 		stream_die(s, STREAM_ERROR);
 		return;
 	}
-	if (s->established && (s->closing ? !s->notified : s->out.n > 0)) {
+	if (s->established && (s->closing ? !s->notified : stream_plain_bytes(s) > 0)) {
 		stream_tls_flush(s);
 	} else {
 		if (s->raw.n > 0)
 			buf_consume(&s->raw, stream_send_some(s, buf_view(&s->raw)));
-		if (!s->tls && s->raw.n == 0 && s->out.n > 0)
-			buf_consume(&s->out, stream_send_some(s, buf_view(&s->out)));
+		if (!s->tls && s->raw.n == 0)
+			send_plain(s);
 	}
 	if (s->raw.n == 0)
 		buf_fini(&s->raw);
 	if (s->out.n == 0)
 		buf_fini(&s->out);
-	if (s->raw.n > 0 || (s->out.n > 0 && (!s->tls || s->established)))
+	if (s->packed.n == 0)
+		buf_fini(&s->packed);
+	if (s->raw.n > 0 || (stream_plain_bytes(s) > 0 && (!s->tls || s->established)))
 		wait_writable(s);
 }
 
@@ -442,7 +506,9 @@ static void end_of_turn(struct turn_job *j)
 {
 	struct stream *s = (struct stream *)((char *)j - offsetof(struct stream, job));
 
-	if (stream_tls_can_decrypt(s))
+	if (stream_can_inflate(s))
+		inflate_some(s);
+	else if (stream_tls_can_decrypt(s))
 		stream_tls_decrypt(s);
 	if (s->offer) {
 		offer_input(s);
@@ -451,7 +517,7 @@ static void end_of_turn(struct turn_job *j)
 			buf_fini(&s->in);
 		}
 	}
-	if (!s->closing && s->eof && !s->paused && !s->offer && !stream_tls_can_decrypt(s))
+	if (!s->closing && s->eof && !s->paused && !s->offer && !stream_can_inflate(s) && !stream_tls_can_decrypt(s))
 		stream_end(s, STREAM_CLOSED_BY_PEER);
 	flush(s);
 	drain(s);
@@ -517,6 +583,7 @@ struct stream *stream_new_accepted(struct event_base *base, int fd, const struct
 	buf_init(&s->in, limits->in_max);
 	buf_init(&s->out, limits->out_max);
 	buf_init(&s->raw, limits->out_max + TURN_WIRE_MAX);
+	buf_init(&s->packed, limits->out_max + 2 * PACKED_BYTES);
 	failed = event_assign(&s->readable, base, fd, EV_READ | EV_PERSIST, on_readable, s);
 	assert(!failed);
 	start_reading(s);
@@ -542,6 +609,28 @@ void stream_set_handlers(struct stream *s, const struct stream_handlers *handler
 {
 	s->handlers = handlers;
 	s->ctx = ctx;
+}
+
+void stream_start_deflate(struct stream *s)
+{
+	assert(!s->deflate);
+	if (s->closing)
+		return;
+	s->deflate = deflate_new();
+	buf_append_view(&s->packed, buf_view(&s->out));
+	buf_fini(&s->out);
+	if (stream_unread(s) > 0) {
+		deflate_feed(s->deflate, stream_all_input(s));
+		s->fresh = VIEW_EMPTY;
+		s->in_at = 0;
+		buf_fini(&s->in);
+	}
+	stream_schedule(s);
+}
+
+bool stream_is_deflated(const struct stream *s)
+{
+	return s->deflate;
 }
 
 const struct stream_peer *stream_peer(const struct stream *s)

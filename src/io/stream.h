@@ -85,6 +85,11 @@ must_check bool stream_tls_exporter(const struct stream *s, struct buf *out);
 must_check bool stream_tls_unique(const struct stream *s, struct buf *out); /* RFC 5929 §3: TLS 1.2 with EMS */
 must_check bool stream_tls_server_end_point(const struct stream *s, struct buf *out);
 
+/* From now on both sides speak DEFLATE (RFC 1951, 4978), below TLS where that is on. What was written before goes out as it is; unread input is
+ * taken for packed already. Once only. Input that is not DEFLATE ends the stream. */
+void stream_start_deflate(struct stream *s);
+bool stream_is_deflated(const struct stream *s);
+
 /* Writes what is gathered (within 10 s), sends TLS close_notify, closes; on_closed follows. Consume what was answered first: where input is left,
  * the peer gets 2 s to read the last reply and hang up, as closing at once would reset the connection. */
 void stream_close(struct stream *s);

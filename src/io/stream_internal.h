@@ -6,6 +6,7 @@
 #include "io/turn.h"
 
 struct tls_conn;
+struct deflate;
 
 struct stream {
 	struct turn *turn;
@@ -21,6 +22,8 @@ struct stream {
 	struct buf out; /* not written yet; plaintext */
 	struct buf raw; /* to be written before it, as it is */
 	struct tls_conn *tls;
+	struct deflate *deflate; /* NULL: bytes are what they are */
+	struct buf packed; /* with `deflate`: what comes between `out` and `raw` */
 	struct stream_limits limits;
 	struct stream_peer peer;
 	uint64_t idle_ms;
@@ -61,6 +64,17 @@ void stream_schedule(struct stream *s);
 struct view stream_all_input(const struct stream *s);
 /* New plaintext, in scratch memory. Never more than the buffer has room for. */
 void stream_take_input(struct stream *s, struct view bytes);
+/* What the peer sent, decrypted: unpacked where need be. */
+void stream_take_bytes(struct stream *s, struct view bytes);
+/* Something unpacked can be offered without reading more. */
+bool stream_can_inflate(const struct stream *s);
+/* What is to be encrypted, or sent as it is: packed as far as makes sense at once. */
+struct buf *stream_wire_out(struct stream *s);
+/* Written by the role, and not encrypted or sent. */
+static inline size_t stream_plain_bytes(const struct stream *s)
+{
+	return s->out.n + s->packed.n;
+}
 /* Sends `bytes`; how many were taken. */
 size_t stream_send_some(struct stream *s, struct view bytes);
 bool stream_tls_can_decrypt(const struct stream *s);

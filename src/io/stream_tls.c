@@ -2,6 +2,7 @@
  * TLS of a stream: what it reads is decrypted into the loop's scratch memory, what it writes encrypted there. */
 #include "io/tls_conn.h"
 
+#include "io/deflate.h"
 #include "io/stream_internal.h"
 
 #include <assert.h>
@@ -65,14 +66,14 @@ static bool handshake(struct stream *s)
 /* Decrypts what was fed, as far as there is room. */
 void stream_tls_decrypt(struct stream *s)
 {
-	size_t room = s->limits.in_max - stream_unread(s);
+	size_t room = s->deflate ? TURN_SCRATCH_BYTES : s->limits.in_max - stream_unread(s);
 	size_t n;
 
-	if (s->closing || !handshake(s))
+	if (s->closing || !handshake(s) || (s->deflate && deflate_has_more(s->deflate)))
 		return;
 	n = tls_conn_read(s->tls, s->turn->plain, room < TURN_SCRATCH_BYTES ? room : TURN_SCRATCH_BYTES);
 	send_wire(s); /* the answer to a KeyUpdate, an alert */
-	stream_take_input(s, view_from(s->turn->plain, n));
+	stream_take_bytes(s, view_from(s->turn->plain, n));
 	switch (tls_conn_state(s->tls)) {
 	case TLS_HANDSHAKE:
 	case TLS_OPEN:
@@ -89,7 +90,8 @@ void stream_tls_decrypt(struct stream *s)
 
 bool stream_tls_can_decrypt(const struct stream *s)
 {
-	return s->tls && !s->closing && stream_unread(s) < s->limits.in_max && tls_conn_has_more(s->tls);
+	return s->tls && !s->closing && stream_unread(s) < s->limits.in_max && tls_conn_has_more(s->tls) &&
+	       !(s->deflate && deflate_has_more(s->deflate));
 }
 
 size_t stream_tls_read_size(const struct stream *s, size_t room)
@@ -105,12 +107,13 @@ size_t stream_tls_read_size(const struct stream *s, size_t room)
 void stream_tls_flush(struct stream *s)
 {
 	do {
-		size_t n = s->out.n < ENCRYPT_BYTES ? s->out.n : ENCRYPT_BYTES;
+		struct buf *out = stream_wire_out(s);
+		size_t n = out->n < ENCRYPT_BYTES ? out->n : ENCRYPT_BYTES;
 
 		if (n > 0)
-			tls_conn_write(s->tls, view_sub(buf_view(&s->out), 0, n));
-		buf_consume(&s->out, n);
-		if (s->closing && s->out.n == 0 && !s->notified) {
+			tls_conn_write(s->tls, view_sub(buf_view(out), 0, n));
+		buf_consume(out, n);
+		if (s->closing && stream_plain_bytes(s) == 0 && !s->notified) {
 			s->notified = true;
 			tls_conn_close_notify(s->tls);
 		}
@@ -120,7 +123,7 @@ void stream_tls_flush(struct stream *s)
 		send_wire(s);
 		if (tls_conn_state(s->tls) == TLS_FAILED)
 			stream_die(s, STREAM_ERROR);
-	} while (s->out.n > 0 && s->raw.n == 0 && !s->dead);
+	} while (stream_plain_bytes(s) > 0 && s->raw.n == 0 && !s->dead);
 }
 
 void stream_start_tls(struct stream *s, struct tls_server *tls)

@@ -108,6 +108,7 @@ void turn_unref(struct turn **tp)
 	buf_fini(&t->wire);
 	free(t->input);
 	free(t->plain);
+	free(t->inflated);
 	free(t);
 }
 

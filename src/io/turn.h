@@ -35,6 +35,7 @@ struct turn {
 	struct turn_job **jobs_tail;
 	char *input; /* TURN_SCRATCH_BYTES: what one read brought */
 	char *plain; /* TURN_SCRATCH_BYTES: the same, decrypted */
+	char *inflated; /* TURN_SCRATCH_BYTES: the same, unpacked; made when first needed */
 	struct buf wire; /* what is encrypted and not written yet; empty between callbacks */
 };
 

@@ -2,10 +2,10 @@
  * Dialogues with imapd sessions: each exchange word for word. */
 #include "talk.h"
 
+#define SYNC_CAPABILITIES "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE "
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "        \
-	"LIST-STATUS ESEARCH "                                                                                         \
-	"SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY " ITEMS_CAPABILITIES
+	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
