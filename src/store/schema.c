@@ -144,7 +144,7 @@ int schema_read(struct sql *c, struct schema_state *ret)
 	uint64_t slicing = 0;
 	bool there;
 	int rc = schema_exec(c, "CREATE TABLE IF NOT EXISTS setting (name {text} NOT NULL PRIMARY KEY,"
-			      " number {int} NOT NULL, data {bytes})");
+				" number {int} NOT NULL, data {bytes})");
 
 	if (rc == 0)
 		rc = read_number(c, "schema", &s.version, &there);
