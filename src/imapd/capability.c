@@ -29,13 +29,17 @@ static void extensions(struct buf *out, const struct session *s)
 
 void capability_format(struct buf *out, const struct session *s)
 {
-	buf_append_cstr(out, "IMAP4rev1 LITERAL+ ID ENABLE IDLE");
+	buf_append_cstr(out, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE");
 	if (s->state == SESSION_FRESH)
 		before_login(out, s);
 	else
 		buf_append_cstr(out, " NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
 				     "LIST-STATUS ESEARCH "
 				     "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE");
-	if (s->state != SESSION_FRESH)
+	if (s->state != SESSION_FRESH) {
 		extensions(out, s);
+		buf_append_cstr(out, " UTF8=ACCEPT INPROGRESS");
+		if (s->imapd->settings.unauthenticate)
+			buf_append_cstr(out, " UNAUTHENTICATE");
+	}
 }

@@ -206,7 +206,24 @@ static enum step starttls(struct session *s, struct command *c)
 	return command_ok(c, NULL, "Begin TLS now");
 }
 
+/* RFC 8437: back to before the login; what the client enabled, selected and saved is gone. NO is not permitted: where packing would have to
+ * end on both sides in step, the connection ends instead. */
+static enum step unauthenticate(struct session *s, struct command *c)
+{
+	if (c->args)
+		return command_bad(c, "UNAUTHENTICATE has no arguments");
+	if (!s->imapd->settings.unauthenticate)
+		return command_bad(c, "Unknown command");
+	if (stream_is_deflated(s->stream)) {
+		session_bye(s, "[UNAVAILABLE] Connect anew, compression cannot be ended");
+		return STEP_CLOSE;
+	}
+	session_forget_login(s);
+	return STEP_DONE;
+}
+
 const struct command_spec cmd_login_table[] = {
+    {"UNAUTHENTICATE", unauthenticate, SESSION_AUTHENTICATED | SESSION_SELECTED, COMMAND_NO_SYNC},
     {"LOGIN", login_command, SESSION_FRESH, 0},
     {"AUTHENTICATE", authenticate, SESSION_FRESH, 0},
     {"STARTTLS", starttls, SESSION_FRESH, COMMAND_STARTS_TLS},

@@ -2,6 +2,7 @@
  * Finds, runs and ends commands. */
 #include "imapd/command.h"
 
+#include "base/clock.h"
 #include "imapd/commands.h"
 #include "imapd/selected.h"
 #include "mail/imap_mailbox.h"
@@ -68,6 +69,7 @@ struct command *command_begin(struct session *s)
 	c = xcalloc(1, sizeof *c);
 	c->session = s;
 	c->spec = spec;
+	c->told_ms = clock_mono_ms();
 	c->tag = view_to_cstr(read->tag); /* holds no NUL: the reader saw to it */
 	c->args = spec->flags & COMMAND_UID ? read->args->next : read->args;
 	arena_init(&c->arena, ARENA_MAX);
@@ -93,6 +95,22 @@ void command_abandon(struct command **cp)
 	buf_fini(&c->text);
 	free(c->tag);
 	free(c);
+}
+
+/* How far it is nobody knows: stored answers when it is done. */
+bool command_tell_progress(struct session *s)
+{
+	struct command *c = s->command;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (!c || c->wait != AWAIT_ANSWER || s->closing)
+		return false;
+	if (!c->in_response && s->state != SESSION_FRESH && now_ms - c->told_ms >= s->imapd->settings.progress_ms) {
+		c->told_ms = now_ms;
+		session_say(s, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
+		stream_flush(s->stream);
+	}
+	return true;
 }
 
 bool command_reads(const struct command *c)
@@ -289,6 +307,7 @@ enum step command_await_answer(struct command *c, bool sent)
 	struct session *s = c->session;
 
 	(void)command_await(c, AWAIT_ANSWER);
+	imapd_watch_progress(s->imapd);
 	if (sent)
 		s->call_id = channel_call_id(s->imapd->store);
 	else

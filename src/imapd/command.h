@@ -68,6 +68,8 @@ struct command {
 	enum command_literal literal;
 	struct view data;
 	struct view given_name, name; /* a mailbox was named by other characters than its own */
+	bool in_response; /* an untagged response is half written: nothing else may be said */
+	uint64_t told_ms; /* when it began, or said last that it is under way */
 	bool no_expunge; /* as COMMAND_NO_EXPUNGE, because of its arguments */
 	/* the end */
 	bool syncing;
@@ -87,6 +89,8 @@ enum step command_run(struct session *s);
 void command_abandon(struct command **c);
 /* Whether what the command waits for has come. */
 bool command_is_ready(const struct session *s);
+/* A command that has been waiting for stored for long says so (RFC 9585). True: one waits. */
+bool command_tell_progress(struct session *s);
 /* Whether input of the client is what the command waits for. */
 bool command_reads(const struct command *c);
 

@@ -185,7 +185,7 @@ static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *
 	if (!selected_begin_fetch(s, row->uid))
 		return false;
 	put_items(s, f, row);
-	f->row.begun = true;
+	f->row.begun = s->command->in_response = true;
 	return true;
 }
 
@@ -419,6 +419,7 @@ static void end(struct session *s, struct fetch *f)
 
 	buf_append_cstr(session_out(s), ")\r\n");
 	f->written++;
+	s->command->in_response = false;
 	r->begun = r->any = r->has_index = r->previewed = false;
 	r->section = f->args.sections;
 	if (r->arena.blocks)

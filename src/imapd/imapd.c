@@ -6,6 +6,9 @@
 #include "io/tls.h"
 #include "ipc/msgs/auth_msgs.h"
 
+#include <event2/event.h>
+#include <stdlib.h>
+
 /* What is produced is looked at piece by piece: a handler stops when stream_is_full(), and writes at most one page of stored's
  * (1 MiB) or one header block (512 KiB) with a few numbers around each row before it looks again. */
 const struct stream_limits imapd_stream_limits = {
@@ -15,6 +18,31 @@ const struct stream_limits imapd_stream_limits = {
     .out_low = 64 << 10,
 };
 
+enum { PROGRESS_MS = 10 * 1000 };
+
+static void on_progress(evutil_socket_t fd, short what, void *ctx)
+{
+	struct imapd *d = ctx;
+	struct session *s;
+	bool more = false;
+
+	(void)fd;
+	(void)what;
+	TAILQ_FOREACH (s, &d->sessions, link)
+		more |= command_tell_progress(s);
+	if (more)
+		imapd_watch_progress(d);
+}
+
+void imapd_watch_progress(struct imapd *d)
+{
+	const uint64_t ms = d->settings.progress_ms;
+	struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+
+	if (!evtimer_pending(d->progress, NULL))
+		(void)evtimer_add(d->progress, &tv);
+}
+
 void imapd_init(struct imapd *d, struct event_base *base, unsigned index, const struct conf *conf)
 {
 	*d = (struct imapd){.base = base};
@@ -23,6 +51,10 @@ void imapd_init(struct imapd *d, struct event_base *base, unsigned index, const 
 	id_source_init(&d->ids, index, 0);
 	buf_init(&d->settings.hostname, 1024);
 	imapd_configure(d, conf);
+	d->settings.progress_ms = PROGRESS_MS;
+	d->progress = evtimer_new(base, on_progress, d);
+	if (!d->progress)
+		abort(); /* memory */
 }
 
 void imapd_configure(struct imapd *d, const struct conf *conf)
@@ -37,6 +69,7 @@ void imapd_configure(struct imapd *d, const struct conf *conf)
 	s->idle_timeout_ms = conf->imap_idle_timeout;
 	s->max_auth_failures = (uint32_t)conf->max_auth_failures;
 	s->max_errors = (uint32_t)conf->max_command_errors;
+	s->unauthenticate = conf->imap_unauthenticate;
 	s->plaintext_auth_on_loopback = conf->allow_plaintext_auth_on_loopback;
 }
 
@@ -185,6 +218,7 @@ void imapd_fini(struct imapd *d)
 		session_close(s);
 	channel_free(&d->store);
 	channel_free(&d->auth);
+	event_free(d->progress);
 	tls_server_unref(&d->tls);
 	map_fini(&d->by_store_id);
 	buf_fini(&d->settings.hostname);

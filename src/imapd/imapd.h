@@ -25,6 +25,8 @@ struct imapd_settings {
 	uint64_t login_timeout_ms, idle_timeout_ms;
 	uint32_t max_auth_failures, max_errors;
 	bool plaintext_auth_on_loopback;
+	bool unauthenticate; /* is offered */
+	uint64_t progress_ms; /* a command that takes longer says now and then that it is under way */
 };
 
 struct imapd {
@@ -38,6 +40,7 @@ struct imapd {
 	struct id_source ids;
 	uint64_t bytes_in_flight; /* of messages being appended, not yet credited by stored */
 	uint64_t session_count, accepted_count, message_count;
+	struct event *progress; /* armed while some command waits for stored */
 	bool stopping;
 	void (*on_stopped)(void *ctx); /* once, when stopping and the last session is gone */
 	void *on_stopped_ctx;
@@ -63,6 +66,8 @@ extern const struct stream_limits imapd_stream_limits;
 /* For session.c: bytes that go to stored without having been asked for yet; false: too many in all sessions. */
 must_check bool imapd_take_room(struct imapd *d, uint64_t bytes);
 void imapd_give_room(struct imapd *d, uint64_t bytes);
+/* For command.c: some command waits; should it take long, its client hears of it (RFC 9585). */
+void imapd_watch_progress(struct imapd *d);
 /* For session.c: a session is no more. */
 void imapd_session_gone(struct imapd *d);
 

@@ -109,6 +109,35 @@ void session_deselect(struct session *s)
 	(void)mailbox_call_watch(s->imapd->store, &none, STORE_DEADLINE_MS, ignore_answer, NULL);
 }
 
+/* stored is told that its session is over. */
+static void end_store_session(struct session *s)
+{
+	struct imapd *d = s->imapd;
+
+	if (!s->store_id)
+		return;
+	(void)map_u64_remove(&d->by_store_id, s->store_id);
+	if (d->store)
+		(void)mailbox_send_session_close(d->store, 0, &(struct mailbox_session_close){.session = s->store_id});
+	s->store_id = 0;
+}
+
+void session_forget_login(struct session *s)
+{
+	struct log_line l;
+
+	session_log_begin(&l, s, LOG_LEVEL_INFO, "unauthenticated");
+	log_end(&l);
+	session_deselect(s);
+	end_store_session(s);
+	free(s->address);
+	s->address = NULL;
+	s->condstore = s->qresync = s->rev2 = s->utf8 = s->uidonly = false;
+	s->reader.limits = &imap_reader_limits_before_login;
+	session_enter(s, SESSION_FRESH);
+	stream_set_total_timeout(s->stream, s->imapd->settings.login_timeout_ms);
+}
+
 void session_enable_condstore(struct session *s)
 {
 	if (!s->condstore && s->selected)
@@ -368,12 +397,7 @@ static void forget(struct session *s)
 
 	command_abandon(&s->command);
 	selected_free(&s->selected);
-	if (s->store_id) {
-		(void)map_u64_remove(&d->by_store_id, s->store_id);
-		if (d->store)
-			(void)mailbox_send_session_close(d->store, 0,
-							 &(struct mailbox_session_close){.session = s->store_id});
-	}
+	end_store_session(s);
 	TAILQ_REMOVE(&d->sessions, s, link);
 	imap_reader_fini(&s->reader);
 	free(s->address);

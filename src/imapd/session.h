@@ -76,6 +76,8 @@ void session_stop(struct session *s);
 void session_start_tls(struct session *s);
 /* A password may be sent: TLS, or loopback where the operator asked for it. */
 bool session_may_login(const struct session *s);
+/* As it was before the login, with the limits of a stranger. */
+void session_forget_login(struct session *s);
 /* Leaves the selected mailbox, if any. */
 void session_deselect(struct session *s);
 /* From now on FETCH responses carry modseqs (RFC 7162 §3.1); the first time, the client hears where the selected mailbox stands. */

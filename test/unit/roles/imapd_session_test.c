@@ -4,8 +4,9 @@
 
 #define SYNC_CAPABILITIES "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE "
 #define AFTER_LOGIN                                                                                                    \
-	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "        \
-	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES
+	"IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE "            \
+	"LIST-EXTENDED "                                                                                               \
+	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES " UTF8=ACCEPT INPROGRESS UNAUTHENTICATE"
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
@@ -31,13 +32,13 @@ static void test_greeting(void **state)
 	(void)state;
 	rig_open(&r, "");
 	near = rig_connect(&r, true);
-	assert_string_equal(wire_hear(&r.wire, near),
-			    "* OK [CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN "
-			    "AUTH=SCRAM-SHA-256] mx.example.org pombo ready\r\n");
-	far = rig_connect(&r, false);
 	assert_string_equal(
-	    wire_hear(&r.wire, far),
-	    "* OK [CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE IDLE LOGINDISABLED] mx.example.org pombo ready\r\n");
+	    wire_hear(&r.wire, near),
+	    "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN "
+	    "AUTH=SCRAM-SHA-256] mx.example.org pombo ready\r\n");
+	far = rig_connect(&r, false);
+	assert_string_equal(wire_hear(&r.wire, far), "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE "
+						     "LOGINDISABLED] mx.example.org pombo ready\r\n");
 	TALK(&r, far, {"a LOGIN me secret\r\n", "a NO [PRIVACYREQUIRED] Use TLS first\r\n"},
 	     {"b AUTHENTICATE PLAIN\r\n", "b NO [PRIVACYREQUIRED] Use TLS first\r\n"},
 	     {"c STARTTLS\r\n", "c NO [UNAVAILABLE] There is no certificate\r\n"},

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -507,6 +508,88 @@ static void test_utf8(void **state)
 	rig_close(&r);
 }
 
+/* ---- UNAUTHENTICATE (RFC 8437) ---- */
+
+static void test_unauthenticate(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	deliver(&r, 2);
+	box_store_flag(&r.store, "INBOX", 1, IMAP_DELETED);
+	c = enable(&r, "QRESYNC IMAP4rev2 UIDONLY");
+	(void)wire_say(&r.wire, c, "s SELECT INBOX\r\n");
+	TALK(&r, c, {"a UNAUTHENTICATE now\r\n", "a BAD UNAUTHENTICATE has no arguments\r\n"},
+	     {"b UNAUTHENTICATE\r\n", "b OK UNAUTHENTICATE completed\r\n"},
+	     {"c SELECT INBOX\r\n", "c BAD Log in first\r\n"});
+	assert_int_equal(r.store.closed, 1);
+	assert_int_equal(box_count(box_store_find(&r.store, "INBOX")), 2); /* nothing is expunged */
+	/* In one go; nothing of the first login is left. */
+	assert_non_null(strstr(wire_say(&r.wire, c, "d LOGIN me secret\r\ne UNAUTHENTICATE\r\nf LOGIN me secret\r\n"),
+			       "e OK UNAUTHENTICATE completed\r\nf OK [CAPABILITY "));
+	assert_non_null(strstr(wire_say(&r.wire, c, "s SELECT INBOX\r\n"), "* 0 RECENT\r\n"));
+	TALK(&r, c, {"g SEARCH DELETED\r\n", "* SEARCH 1\r\ng OK SEARCH completed\r\n"},
+	     {"h UID FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)\r\n", "h BAD QRESYNC was not enabled\r\n"},
+	     {"i EXPUNGE\r\n", "* 1 EXPUNGE\r\ni OK EXPUNGE completed\r\n"});
+	rig_close(&r);
+	rig_open(&r, "imap-unauthenticate = no\n");
+	c = rig_login(&r);
+	assert_null(strstr(wire_say(&r.wire, c, "a CAPABILITY\r\n"), "UNAUTHENTICATE"));
+	TALK(&r, c, {"b UNAUTHENTICATE\r\n", "b BAD Unknown command\r\n"});
+	rig_close(&r);
+}
+
+/* ---- INPROGRESS (RFC 9585) ---- */
+
+static void test_progress(void **state)
+{
+	struct rig r;
+	size_t c;
+	struct timespec a_moment = {0, 30 * 1000 * 1000};
+
+	(void)state;
+	rig_open(&r, "");
+	r.imapd.settings.progress_ms = 20;
+	deliver(&r, 2);
+	c = rig_select(&r);
+	r.store.mute = true;
+	TALK(&r, c, {"a1 SEARCH TEXT x\r\n", ""});
+	(void)nanosleep(&a_moment, NULL);
+	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
+	(void)nanosleep(&a_moment, NULL);
+	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
+	wire_hang_up(&r.wire, c);
+	r.store.mute = false;
+	c = rig_select(&r);
+	TALK(&r, c, {"a2 NOOP\r\n", "a2 OK NOOP completed\r\n"});
+	(void)nanosleep(&a_moment, NULL);
+	assert_string_equal(wire_hear(&r.wire, c), "");
+	rig_close(&r);
+}
+
+/* A mailbox that is renamed stays the same mailbox for those that have it open; a name that moves to another one does too. */
+static void test_renamed_under_a_session(void **state)
+{
+	struct rig r;
+	size_t c, d;
+
+	(void)state;
+	rig_open(&r, "");
+	(void)box_store_deliver(&r.store, "Trash", VIEW_LIT(message), 0);
+	c = rig_login(&r);
+	d = rig_login(&r);
+	(void)wire_say(&r.wire, c, "s SELECT Trash\r\n");
+	TALK(&r, d, {"a RENAME Trash Bin\r\n", "a OK RENAME completed\r\n"},
+	     {"b CREATE Trash\r\n", "b OK [MAILBOXID (F6)] CREATE completed\r\n"});
+	(void)box_store_deliver(&r.store, "Bin", VIEW_LIT(message), 0);
+	(void)box_store_deliver(&r.store, "Trash", VIEW_LIT(message), 0);
+	TALK(&r, c, {"b NOOP\r\n", "* 2 EXISTS\r\nb OK NOOP completed\r\n"},
+	     {"c UID FETCH 1:* UID\r\n", "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\nc OK UID FETCH completed\r\n"});
+	rig_close(&r);
+}
+
 /* RFC 9051 §7.5.1: numbers in a UID command's criteria must stay what they are. */
 static void test_numbers_hold_expunges_back(void **state)
 {
@@ -547,13 +630,23 @@ static void test_long_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_enable),         cmocka_unit_test(test_qresync_must_be_enabled),
-	    cmocka_unit_test(test_vanished),       cmocka_unit_test(test_delayed_vanished),
-	    cmocka_unit_test(test_select_qresync), cmocka_unit_test(test_select_qresync_by_pages),
-	    cmocka_unit_test(test_match_data),     cmocka_unit_test(test_fetch_vanished),
-	    cmocka_unit_test(test_saved),          cmocka_unit_test(test_partial),
-	    cmocka_unit_test(test_uidonly),        cmocka_unit_test(test_rev2),
-	    cmocka_unit_test(test_utf8),           cmocka_unit_test(test_numbers_hold_expunges_back),
+	    cmocka_unit_test(test_enable),
+	    cmocka_unit_test(test_qresync_must_be_enabled),
+	    cmocka_unit_test(test_vanished),
+	    cmocka_unit_test(test_delayed_vanished),
+	    cmocka_unit_test(test_select_qresync),
+	    cmocka_unit_test(test_select_qresync_by_pages),
+	    cmocka_unit_test(test_match_data),
+	    cmocka_unit_test(test_fetch_vanished),
+	    cmocka_unit_test(test_saved),
+	    cmocka_unit_test(test_partial),
+	    cmocka_unit_test(test_uidonly),
+	    cmocka_unit_test(test_rev2),
+	    cmocka_unit_test(test_utf8),
+	    cmocka_unit_test(test_unauthenticate),
+	    cmocka_unit_test(test_progress),
+	    cmocka_unit_test(test_renamed_under_a_session),
+	    cmocka_unit_test(test_numbers_hold_expunges_back),
 	    cmocka_unit_test(test_long_answers),
 	};
 
