@@ -23,7 +23,7 @@ static void extensions(struct buf *out, const struct session *s)
 {
 	buf_printf(out,
 		   " MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "
-		   "APPENDLIMIT=%llu",
+		   "SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES APPENDLIMIT=%llu",
 		   (unsigned long long)s->imapd->settings.max_message_bytes);
 }
 

@@ -14,6 +14,8 @@ extern const struct command_spec cmd_status_table[]; /* STATUS */
 extern const struct command_spec cmd_append_table[]; /* APPEND */
 extern const struct command_spec cmd_expunge_table[]; /* EXPUNGE, UID EXPUNGE */
 extern const struct command_spec cmd_search_table[]; /* SEARCH, UID SEARCH */
+extern const struct command_spec cmd_sort_table[]; /* SORT, UID SORT */
+extern const struct command_spec cmd_thread_table[]; /* THREAD, UID THREAD */
 extern const struct command_spec cmd_fetch_table[]; /* FETCH, UID FETCH */
 extern const struct command_spec cmd_store_table[]; /* STORE, UID STORE */
 extern const struct command_spec cmd_copy_table[]; /* COPY, UID COPY, MOVE, UID MOVE */

@@ -400,6 +400,16 @@ static bool parse_charset(struct parser *p)
 	return (imap_arg_astring(take(p), &p->program.charset) && p->program.charset.n) || fail(p, "Missing charset");
 }
 
+static bool give(const struct parser *p, struct imap_search_program *ret, const char **ret_error)
+{
+	if (!p->program.root) {
+		*ret_error = p->error;
+		return false;
+	}
+	*ret = p->program;
+	return true;
+}
+
 bool imap_search_parse(const struct imap_arg *arg, struct arena *a, struct imap_search_program *ret,
 		       const char **ret_error)
 {
@@ -407,10 +417,15 @@ bool imap_search_parse(const struct imap_arg *arg, struct arena *a, struct imap_
 
 	if (parse_return(&p) && parse_charset(&p))
 		p.program.root = parse_and(&p);
-	if (!p.program.root) {
-		*ret_error = p.error;
-		return false;
-	}
-	*ret = p.program;
-	return true;
+	return give(&p, ret, ret_error);
+}
+
+bool imap_search_parse_criteria(const struct imap_arg *arg, struct arena *a, struct imap_search_program *ret,
+				const char **ret_error)
+{
+	struct parser p = {.arena = a, .arg = arg};
+
+	if ((imap_arg_astring(take(&p), &p.program.charset) && p.program.charset.n) || fail(&p, "Missing charset"))
+		p.program.root = parse_and(&p);
+	return give(&p, ret, ret_error);
 }

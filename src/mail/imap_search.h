@@ -70,6 +70,10 @@ struct imap_search_program {
 
 enum { IMAP_SEARCH_KEYS_MAX = 4096, IMAP_SEARCH_DEPTH_MAX = 64 };
 
+/* search-criteria of SORT and THREAD (RFC 5256 §5): `arg` is the charset, keys follow. As imap_search_parse(). */
+must_check bool imap_search_parse_criteria(const struct imap_arg *arg, struct arena *a, struct imap_search_program *ret,
+					   const char **ret_error);
+
 /* `arg`: the first argument behind SEARCH. False: `*ret_error` says why, for the BAD reply. */
 must_check bool imap_search_parse(const struct imap_arg *arg, struct arena *a, struct imap_search_program *ret,
 				  const char **ret_error);

@@ -149,6 +149,10 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->append.session;
 	case MAILBOX_SEARCH:
 		return m->search.session;
+	case MAILBOX_SORT:
+		return m->sort.session;
+	case MAILBOX_THREAD:
+		return m->thread.session;
 	case MAILBOX_QUOTA_WANT:
 		return m->quota_want.session;
 	case MAILBOX_IMPORTED_WANT:
@@ -180,6 +184,8 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_MORE:
 	case MAILBOX_APPENDED:
 	case MAILBOX_MATCHES:
+	case MAILBOX_SORTED:
+	case MAILBOX_THREADS:
 	case MAILBOX_QUOTA:
 	case MAILBOX_APPEND_AS:
 	case MAILBOX_IMPORTED:
@@ -204,6 +210,8 @@ static mailbox_request_fn *const requests[] = {
     [MAILBOX_EXPUNGE] = mailbox_on_expunge,
     [MAILBOX_COPY] = mailbox_on_copy,
     [MAILBOX_SEARCH] = mailbox_on_search,
+    [MAILBOX_SORT] = mailbox_on_sort,
+    [MAILBOX_THREAD] = mailbox_on_thread,
     [MAILBOX_QUOTA_WANT] = mailbox_on_quota_want,
     [MAILBOX_IMPORTED_WANT] = mailbox_on_imported_want,
 };

@@ -20,6 +20,8 @@ mailbox_request_fn mailbox_on_create, mailbox_on_delete, mailbox_on_rename, mail
 mailbox_request_fn mailbox_on_imported_want;
 /* mailbox_search.c */
 mailbox_request_fn mailbox_on_search;
+/* mailbox_sort.c, mailbox_thread.c */
+mailbox_request_fn mailbox_on_sort, mailbox_on_thread;
 
 /* The `failed` answer for an outcome that is not STORE_OK. */
 void mailbox_send_outcome(struct channel *c, uint32_t id, enum store_outcome outcome);
