@@ -2,10 +2,12 @@
 """Sessions in step, against a real server: mailboxes with many gaps, resynchronisation, long commands."""
 import contextlib
 import re
+import time
 import zlib
 
-import pytest
-
+import pombo
+import processes
+from pombo import SLOW
 from test_imap import MESSAGE, logged_in, wire_append
 
 
@@ -107,3 +109,118 @@ def test_compressed_rubbish_ends_the_connection(make_server):
             w.expect_closed()
     with logged_in(s) as w:
         w.imap("NOOP")
+
+
+# ---- QRESYNC (RFC 7162) ----
+
+def expand(text):
+    """"1:3,5" as a set."""
+    uids = set()
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        uids |= set(range(int(first), int(last or first) + 1))
+    return uids
+
+
+def test_resynchronisation(make_server):
+    """A client comes back after expunges, flag changes, arrivals, and what came and went."""
+    s = make_server()
+    with logged_in(s) as other:
+        for n in range(1, 21):
+            wire_append(other, (MESSAGE % (n, n)).encode())
+        with logged_in(s, None) as w:
+            w.imap("ENABLE QRESYNC")
+            lines = "\n".join(w.imap("SELECT INBOX"))
+            validity = re.search(r"UIDVALIDITY (\d+)", lines)[1]
+            modseq = re.search(r"HIGHESTMODSEQ (\d+)", lines)[1]
+        other.imap(r"STORE 3,5,19 +FLAGS.SILENT (\Deleted)")
+        other.imap("EXPUNGE")
+        other.imap(r"UID STORE 7 +FLAGS.SILENT (\Flagged $Work)")
+        for n in (21, 22):
+            wire_append(other, (MESSAGE % (n, n)).encode())
+        other.imap(r"UID STORE 21 +FLAGS.SILENT (\Deleted)")
+        other.imap("UID EXPUNGE 21")
+        with logged_in(s, None) as w:
+            w.imap("ENABLE QRESYNC")
+            lines = w.imap(f"SELECT INBOX (QRESYNC ({validity} {modseq} 1:20 (1,2 1,2)))")
+            assert "* 18 EXISTS" in lines
+            assert [line for line in lines if "VANISHED" in line] == ["* VANISHED (EARLIER) 3,5,19"]
+            assert [line[:20] for line in lines if "FETCH" in line] == ["* 5 FETCH (UID 7 FLA"]
+            lines = w.imap(f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
+            vanished = [line for line in lines if "VANISHED" in line]
+            assert expand(vanished[0].split()[-1]) == {3, 5, 19, 21}
+            assert re.findall(r"FETCH \(UID (\d+)", "\n".join(lines)) == ["7", "22"]
+            other.imap(r"UID STORE 1:2 +FLAGS.SILENT (\Deleted)")
+            other.imap("UID EXPUNGE 1:2")
+            lines = w.imap(f"UID FETCH 1:6 (FLAGS) (CHANGEDSINCE {modseq} VANISHED)")
+            assert "* VANISHED (EARLIER) 3,5" in lines and "* VANISHED 1:2" in lines
+
+
+def test_rev2_session(make_server):
+    """IMAP4rev2 beside IMAP4rev1: the same mailbox, told differently."""
+    s = make_server()
+    with logged_in(s) as old, logged_in(s, None) as new:
+        assert "IMAP4rev2" in new.imap("CAPABILITY")[0]
+        wire_append(old, (MESSAGE % (1, 1)).encode())
+        assert new.imap("ENABLE IMAP4rev2")[0] == "* ENABLED IMAP4rev2"
+        new.imap('CREATE "Entwürfe"')
+        assert any("Entw&APw-rfe" in line for line in old.imap('LIST "" "*"'))
+        lines = new.imap("SELECT INBOX")
+        assert '* LIST () "/" INBOX' in lines and not any("RECENT" in line for line in lines)
+        new.line("s UID SEARCH ALL")
+        assert new.read_tagged("s")[0] == '* ESEARCH (TAG "s") UID ALL 1'
+        assert old.imap("UID SEARCH ALL")[0] == "* SEARCH 1"
+
+
+# ---- long commands ----
+
+def fill(w, doublings):
+    wire_append(w, (MESSAGE % (1, 1)).encode())
+    for _ in range(doublings):
+        w.imap("COPY 1:* INBOX", timeout=120)
+    w.imap("NOOP")
+
+
+def test_long_commands(make_server):
+    """65,536 messages: what a slow client asked for is not held for it, others get their turn, and all ends when it goes."""
+    s = make_server(config=["processes = 1"])
+    pid = s.pids("imapd")[0]
+    with logged_in(s) as w:
+        fill(w, 16)
+        count = 2 ** 16
+        begun = processes.pss_kib(pid)
+        with logged_in(s) as slow:
+            for n in range(5):
+                slow.line(f"s{n} FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])")
+            slow.line("t SEARCH TEXT nowhere-to-be-found")
+            for _ in range(50):
+                start = time.monotonic()
+                w.imap("FETCH 1:10 (FLAGS)")
+                assert time.monotonic() - start < 1 * SLOW
+            if not pombo.SANITIZED:
+                assert processes.pss_kib(pid) - begun < 12_000
+            # Reading it all, the client gets it all.
+            lines = slow.read_tagged("s0", timeout=120)
+            assert len(lines) == count + 1 and lines[-2].startswith(f"* {count} FETCH (UID {count} ")
+            slow.reset()
+        # The other four went with it.
+        deadline = time.monotonic() + 20 * SLOW
+        while time.monotonic() < deadline:
+            before = processes.cpu_s(pid)
+            time.sleep(0.5)
+            if processes.cpu_s(pid) - before < 0.1:
+                break
+        assert processes.cpu_s(pid) - before < 0.1
+        with logged_in(s) as watcher:
+            watcher.line("i IDLE")
+            assert watcher.read_line().startswith("+")
+            w.imap(r"STORE 1:* +FLAGS.SILENT (\Deleted)", timeout=120)
+            told = [watcher.read_line(timeout=60) for _ in range(count)]
+            assert told[0] == r"* 1 FETCH (FLAGS (\Deleted))" and told[-1] == rf"* {count} FETCH (FLAGS (\Deleted))"
+            w.line("x EXPUNGE")
+            start = time.monotonic()
+            watcher.line("DONE")
+            watcher.read_tagged("i", timeout=60)
+            assert time.monotonic() - start < 10 * SLOW
+            w.read_tagged("x", timeout=120)
+            assert "* 0 EXISTS" in watcher.imap("SELECT INBOX", timeout=60)
