@@ -28,6 +28,8 @@ const struct cli_command *const commands[] = {
     &cmd_queue_show,
     &cmd_import,
     &cmd_export,
+    &cmd_backup,
+    &cmd_restore,
     &cmd_dns,
     &cmd_send,
 };

@@ -21,6 +21,7 @@
 
 enum {
 	ANSWER_MS = 60000,
+	LONG_MS = 3600000, /* the list of a large store */
 	START_MS = 60000, /* a migration may have to run */
 	OTHERS_MS = 20000, /* how long other commands may have the folder */
 	CONTROL_FD = 3,
@@ -387,7 +388,8 @@ int store_client_ask_fd(struct store_client *s, bool encoded, uint16_t type, con
 		buf_reset(&s->payload);
 		return cli_fail(CLI_BAD_DATA, subject, "this is too long", NULL);
 	}
-	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), &fd, fd >= 0, ANSWER_MS, ret);
+	r = sync_channel_call(&s->channel, type, buf_view(&s->payload), &fd, fd >= 0, fd >= 0 ? LONG_MS : ANSWER_MS,
+			      ret);
 	buf_reset(&s->payload);
 	if (r < 0)
 		return cli_fail_errno(CLI_NOT_RUNNING, "the server did not answer", r, "see its log");

@@ -3,6 +3,7 @@
 #include "store/folder_private.h"
 
 #include "base/clock.h"
+#include "store/backup.h"
 #include "store/copier.h"
 
 #include <errno.h>
@@ -540,6 +541,120 @@ void folder_rename_job_init(struct folder_rename_job *j)
 	store_job_init(&j->job, run_rename);
 	j->job.advance = advance_rename;
 	j->job.forget = forget_rename;
+}
+
+/* ---- replacing ---- */
+
+static int special_use_of(struct writer *w, uint64_t mailbox, uint32_t *ret)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_folder_special_use);
+	int rc;
+
+	sql_bind_u64(st, 1, mailbox);
+	rc = sql_step(st);
+	*ret = rc > 0 ? (uint32_t)sql_u64(st, 0) : 0;
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int set_special_use(struct writer *w, uint64_t account, uint64_t mailbox, uint32_t special_use)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_special_use_clear);
+	int rc;
+
+	sql_bind_u64(st, 1, account);
+	sql_bind_u64(st, 2, special_use);
+	rc = sql_run(st);
+	if (rc < 0)
+		return rc;
+	st = sql_use(w->sql, SQL_folder_set_special_use);
+	sql_bind_u64(st, 1, mailbox);
+	sql_bind_u64(st, 2, special_use);
+	return sql_run(st);
+}
+
+/* `old` is what has the name now. */
+static int replace_one(struct writer *w, uint64_t account, const struct replaced_folder *f, const struct node *from,
+		       const struct node *old)
+{
+	struct acct *a = NULL;
+	struct sql_stmt *st;
+	uint32_t special_use = f->special_use, had = 0;
+	int rc = 0;
+
+	if (old->there)
+		rc = special_use_of(w, old->id, &had);
+	if (rc == 0 && old->there)
+		rc = let_go(w, old->id);
+	else if (rc == 0)
+		rc = make_parents(w, account, f->to);
+	if (rc == 0) {
+		st = sql_use(w->sql, SQL_folder_rename);
+		sql_bind_u64(st, 1, from->id);
+		sql_bind_text(st, 2, f->to);
+		rc = sql_run(st);
+	}
+	if (rc == 0 && view_eq_lit(f->to, "INBOX"))
+		rc = writer_acct(w, account, &a);
+	if (rc == 0 && a)
+		a->inbox = from->id;
+	special_use = special_use ? special_use : had;
+	return rc == 0 && special_use ? set_special_use(w, account, from->id, special_use) : rc;
+}
+
+/* STEP_DONE: job->outcome says whether all can be replaced. Changes nothing. */
+static enum job_step check_replace(struct writer *w, struct folder_replace_job *j)
+{
+	struct acct *a;
+	int rc = writer_acct(w, j->account, &a);
+
+	if (rc == 0 && !a)
+		j->job.outcome = STORE_NO_ACCOUNT;
+	for (size_t i = 0; i < j->count && rc == 0 && j->job.outcome == STORE_OK; i++) {
+		struct node from, old;
+
+		rc = find(w, j->account, j->folders[i].from, &from);
+		if (rc == 0)
+			rc = find(w, j->account, j->folders[i].to, &old);
+		if (rc < 0)
+			break;
+		if (!from.there || from.noselect)
+			j->job.outcome = STORE_NO_MAILBOX;
+		else if (!name_is_valid(j->folders[i].to))
+			j->job.outcome = STORE_BAD_REQUEST;
+		else if (writer_is_busy(w, from.id, &j->job) || (old.there && writer_is_busy(w, old.id, &j->job)))
+			return STEP_AGAIN;
+	}
+	return rc < 0 ? writer_error(w, rc, "replacing folders") : STEP_DONE;
+}
+
+static enum job_step run_replace(struct writer *w, struct store_job *job)
+{
+	struct folder_replace_job *j = (struct folder_replace_job *)job;
+	enum job_step step = check_replace(w, j);
+	int rc = 0;
+
+	if (step != STEP_DONE || job->outcome != STORE_OK)
+		return step;
+	for (size_t i = 0; i < j->count && rc == 0; i++) {
+		struct node from, old;
+
+		rc = find(w, j->account, j->folders[i].from, &from);
+		if (rc == 0)
+			rc = find(w, j->account, j->folders[i].to, &old);
+		if (rc == 0 && !from.there)
+			return writer_refuse(w, STORE_BAD_REQUEST); /* named twice */
+		if (rc == 0)
+			rc = replace_one(w, j->account, &j->folders[i], &from, &old);
+	}
+	tell_names(w, j->account);
+	return rc < 0 ? writer_error(w, rc, "replacing folders") : STEP_DONE;
+}
+
+void folder_replace_job_init(struct folder_replace_job *j)
+{
+	*j = (struct folder_replace_job){0};
+	store_job_init(&j->job, run_replace);
 }
 
 /* ---- subscribing ---- */

@@ -18,6 +18,7 @@ struct admin_link {
 	struct stored *sd;
 	struct peer *peer;
 	struct admin_submits *submits;
+	bool backs_up; /* nothing is pruned meanwhile */
 };
 
 /* Who waits for the supervisor's word: one question at a time is enough; the others wait with it. */
@@ -167,15 +168,27 @@ void admin_reload_done(struct stored *sd, bool ok, struct view text)
 /* ---- a connection ---- */
 
 static admin_request_fn *const requests[] = {
-    [ADMIN_DOMAIN_ADD] = admin_on_domain_add,         [ADMIN_DOMAIN_ALIAS] = admin_on_domain_alias,
-    [ADMIN_DOMAIN_REMOVE] = admin_on_domain_remove,   [ADMIN_DOMAIN_LIST] = admin_on_domain_list,
-    [ADMIN_ACCOUNT_ADD] = admin_on_account_add,       [ADMIN_ACCOUNT_PASSWORD] = admin_on_account_password,
-    [ADMIN_ACCOUNT_QUOTA] = admin_on_account_quota,   [ADMIN_ACCOUNT_REMOVE] = admin_on_account_remove,
-    [ADMIN_ACCOUNT_ENABLE] = admin_on_account_enable, [ADMIN_ACCOUNT_LIST] = admin_on_account_list,
-    [ADMIN_ACCOUNT_SHOW] = admin_on_account_show,     [ADMIN_SEND_AS] = admin_on_send_as,
-    [ADMIN_ALIAS_ADD] = admin_on_alias_add,           [ADMIN_ALIAS_REMOVE] = admin_on_alias_remove,
-    [ADMIN_ALIAS_LIST] = admin_on_alias_list,         [ADMIN_QUEUE_LIST] = admin_on_queue_list,
-    [ADMIN_MAIL_OPEN] = admin_on_mail_open,           [ADMIN_DNS_ASK] = admin_on_dns_ask,
+    [ADMIN_DOMAIN_ADD] = admin_on_domain_add,
+    [ADMIN_DOMAIN_ALIAS] = admin_on_domain_alias,
+    [ADMIN_DOMAIN_REMOVE] = admin_on_domain_remove,
+    [ADMIN_DOMAIN_LIST] = admin_on_domain_list,
+    [ADMIN_ACCOUNT_ADD] = admin_on_account_add,
+    [ADMIN_ACCOUNT_PASSWORD] = admin_on_account_password,
+    [ADMIN_ACCOUNT_QUOTA] = admin_on_account_quota,
+    [ADMIN_ACCOUNT_REMOVE] = admin_on_account_remove,
+    [ADMIN_ACCOUNT_ENABLE] = admin_on_account_enable,
+    [ADMIN_ACCOUNT_LIST] = admin_on_account_list,
+    [ADMIN_ACCOUNT_SHOW] = admin_on_account_show,
+    [ADMIN_SEND_AS] = admin_on_send_as,
+    [ADMIN_ALIAS_ADD] = admin_on_alias_add,
+    [ADMIN_ALIAS_REMOVE] = admin_on_alias_remove,
+    [ADMIN_ALIAS_LIST] = admin_on_alias_list,
+    [ADMIN_QUEUE_LIST] = admin_on_queue_list,
+    [ADMIN_MAIL_OPEN] = admin_on_mail_open,
+    [ADMIN_DNS_ASK] = admin_on_dns_ask,
+    [ADMIN_BACKUP_BEGIN] = admin_on_backup_begin,
+    [ADMIN_BACKUP_WANT] = admin_on_backup_want,
+    [ADMIN_BACKUP_BYTES_WANT] = admin_on_backup_bytes_want,
 };
 
 static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
@@ -183,6 +196,10 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	struct admin_link *ap = ctx;
 	const struct admin_msg *m = msg;
 
+	if (m->type == ADMIN_BACKUP_BEGIN && !ap->backs_up) {
+		ap->backs_up = true;
+		ap->sd->backups++;
+	}
 	if (m->type == ADMIN_STATUS_ASK)
 		on_status_ask(ap, id);
 	else if (m->type == ADMIN_RELOAD_ASK)
@@ -201,6 +218,8 @@ static void on_close(void *ctx, struct channel *c)
 
 	(void)c;
 	admin_submits_free(&ap->submits);
+	if (ap->backs_up)
+		ap->sd->backups--;
 	if (ap->sd->admin)
 		ap->sd->admin->connections--;
 	ap->peer->channel = NULL;

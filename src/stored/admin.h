@@ -20,6 +20,8 @@ admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_s
 admin_request_fn admin_on_dns_ask;
 /* admin_mail.c */
 admin_request_fn admin_on_mail_open;
+/* admin_backup.c */
+admin_request_fn admin_on_backup_begin, admin_on_backup_want, admin_on_backup_bytes_want;
 
 /* `failed`, worded for the operator: what outcome, about what ("alice@example.org"). */
 void admin_send_outcome(struct channel *c, uint32_t id, enum store_outcome outcome, struct view subject);

@@ -12,6 +12,7 @@
 enum {
 	APPENDS_MAX = 1000,
 	APPEND_ARENA_MAX = 2 * 1024 * 1024,
+	OPERATOR_MAX = 1 << 30,
 	PARTS_MAX = 256, /* of one commit: it takes some ms */
 	PARTS_KEPT_MAX = 32 * 1024 * 1024, /* what of them stays in memory until then */
 };
@@ -167,6 +168,12 @@ static void on_more(void *ctx, struct incoming *in, uint32_t bytes)
 	(void)mailbox_send_more(reply_channel(&a->reply), a->reply.id, &(struct mailbox_more){bytes});
 }
 
+/* What came from elsewhere, or out of a backup, is not to be lost to a limit for new mail. */
+static uint64_t max_bytes(const struct append_table *t)
+{
+	return t->peer->is_cli ? OPERATOR_MAX : role_conf(t->sd->role)->max_message_size;
+}
+
 /* The next message; false: the append has failed and is gone. */
 static bool add_part(struct append *a, const struct mailbox_append_next *m)
 {
@@ -180,7 +187,7 @@ static bool add_part(struct append *a, const struct mailbox_append_next *m)
 		fail(a, STORE_LIMIT);
 		return false;
 	}
-	if (m->size_bytes > conf->max_message_size) {
+	if (m->size_bytes > max_bytes(a->table)) {
 		fail(a, STORE_TOO_BIG);
 		return false;
 	}
@@ -191,7 +198,7 @@ static bool add_part(struct append *a, const struct mailbox_append_next *m)
 	part->message.flags = m->flags;
 	part->message.keywords = mailbox_copy_words(&part->arena, m->keywords, m->n_keywords);
 	part->message.keyword_count = m->n_keywords;
-	part->incoming = incoming_new(a->sd, store_next_id(a->sd->store), conf->max_message_size, &handlers, part);
+	part->incoming = incoming_new(a->sd, store_next_id(a->sd->store), max_bytes(a->table), &handlers, part);
 	if (a->last)
 		a->last->next = part;
 	else

@@ -157,6 +157,8 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->quota_want.session;
 	case MAILBOX_IMPORTED_WANT:
 		return m->imported_want.session;
+	case MAILBOX_REPLACE_FOLDERS:
+		return m->replace_folders.session;
 	case MAILBOX_ANNOTATIONS_WANT:
 		return m->annotations_want.session;
 	case MAILBOX_ANNOTATE:
@@ -214,6 +216,7 @@ static mailbox_request_fn *const requests[] = {
     [MAILBOX_THREAD] = mailbox_on_thread,
     [MAILBOX_QUOTA_WANT] = mailbox_on_quota_want,
     [MAILBOX_IMPORTED_WANT] = mailbox_on_imported_want,
+    [MAILBOX_REPLACE_FOLDERS] = mailbox_on_replace_folders,
 };
 
 /* Messages outside the table; false: not one of them. */
@@ -283,6 +286,7 @@ int mailbox_peer_add(struct stored *sd, const char *kind, int fd)
 
 	mp->sd = sd;
 	mp->peer = peer_new();
+	mp->peer->is_cli = peer == MAILBOX_PEER_CLI;
 	mp->appends = append_table_new(sd, mp->peer);
 	mp->next = sd->mailbox_peers;
 	sd->mailbox_peers = mp;

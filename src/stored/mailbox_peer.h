@@ -17,7 +17,7 @@ mailbox_request_fn mailbox_on_names_want, mailbox_on_open, mailbox_on_uids_want,
 mailbox_request_fn mailbox_on_create, mailbox_on_delete, mailbox_on_rename, mailbox_on_subscribe, mailbox_on_flags,
     mailbox_on_expunge, mailbox_on_copy;
 /* mailbox_import.c */
-mailbox_request_fn mailbox_on_imported_want;
+mailbox_request_fn mailbox_on_imported_want, mailbox_on_replace_folders;
 /* mailbox_search.c */
 mailbox_request_fn mailbox_on_search;
 /* mailbox_sort.c, mailbox_thread.c */

@@ -10,6 +10,7 @@ struct peer {
 	struct channel *channel; /* NULL once it went */
 	unsigned refs;
 	unsigned requests; /* op.c: under way; too many stop reading from the channel (invariant 5) */
+	bool is_cli; /* the operator: max-message-size is for others */
 	bool is_submission; /* holds grants without sessions */
 };
 

@@ -37,6 +37,7 @@ struct stored {
 	bool space_is_low;
 	uint64_t messages; /* kept since start */
 	uint64_t bytes_in_flight;
+	unsigned backups; /* under way: nothing is pruned, no file removed */
 };
 
 /* ---- writes (write.c): jobs for the writer thread ---- */

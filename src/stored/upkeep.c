@@ -108,7 +108,9 @@ static void prune_done(struct completion *c)
 		log_end(&l);
 	}
 	store_job_fini(&u->prune.job);
-	put_task(u, u->sd->spoolers, unlink_run);
+	u->busy = false;
+	if (!u->sd->backups)
+		put_task(u, u->sd->spoolers, unlink_run);
 }
 
 static void prune(struct upkeep *u)
@@ -133,6 +135,8 @@ void upkeep_tick(struct stored *sd)
 	if (!u->migrated) {
 		migrate_job_init(&u->migrate);
 		put_job(u, &u->migrate.job, migrate_done);
+	} else if (sd->backups) {
+		return; /* what it lists must stay */
 	} else if (u->sweep_step < SWEEP_STEPS) {
 		put_task(u, sd->readers, sweep_run);
 	} else if (mono_s() - u->pruned_s >= PRUNE_EVERY_S) {

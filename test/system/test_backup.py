@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: ISC
+"""pombo backup and restore: consistent, incremental, verified, while running; and what a kill leaves."""
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import pombo
+
+ALICE, BOB = "alice@example.test", "bob@example.test"
+
+
+def fill(server, tmp_path, name="M", user=ALICE, count=40, start=0, size=300):
+    """Imports `count` messages, some of them large, with flags, dates and keywords."""
+    top = tmp_path / name
+    for part in ("cur", "new", "tmp", ".Work/cur", ".Work/new", ".Work/tmp"):
+        (top / part).mkdir(parents=True, exist_ok=True)
+    (top / "dovecot-keywords").write_text("0 $Label1\n")
+    for i in range(start, start + count):
+        body = b"x" * (size if i % 10 else 90000 if i % 20 else 700000)
+        path = top / ("cur" if i % 3 else ".Work/cur") / f"{i:05}.x:2,{'S' if i % 2 else 'F'}{'a' if i % 5 == 0 else ''}"
+        path.write_bytes(b"Subject: %d\n\n%s\n" % (i, body))
+        os.utime(path, (1500000000 + i, 1500000000 + i))
+    server.cli("import", user, top)
+
+
+def contents(server, tmp_path, user=ALICE):
+    """folder → sorted (flags, date, keywords, bytes), by export; and UIDLs"""
+    out = tmp_path / f"out-{random.getrandbits(64):x}"
+    server.cli("export", user, out)
+    found, uidls = {}, {}
+    for cur in sorted(out.rglob("cur")):
+        name = str(cur.parent.relative_to(out))
+        keywords = cur.parent / "dovecot-keywords"
+        found[name] = (keywords.read_text() if keywords.exists() else "", sorted(
+            (p.name.rpartition(":2,")[2], int(p.stat().st_mtime), p.read_bytes()) for p in cur.iterdir()))
+        uidls[name] = [line.split()[1] for line in (cur.parent / "dovecot-uidlist").read_text().splitlines()[1:]]
+    return found, uidls
+
+
+def uidvalidity(server, folder="INBOX", user=ALICE):
+    imap = server.imap(user)
+    text = imap.status(folder, "(UIDVALIDITY)")[1][0].decode()
+    imap.logout()
+    return int(re.search(r"UIDVALIDITY (\d+)", text).group(1))
+
+
+@pytest.mark.parametrize("start", [True, False], ids=["running", "not running"])
+def test_a_whole_server_on_a_new_machine(make_server, tmp_path, start):
+    old = make_server(users=(ALICE, BOB), start=start)
+    old.cli("domain", "add", "example.net")
+    old.cli("domain", "alias", "example.org", "example.net")
+    old.add_alias("info@example.test", ALICE, "x@elsewhere.example")
+    old.cli("account", "send-as", ALICE, "boss@example.test")
+    old.cli("account", "quota", BOB, "5M")
+    fill(old, tmp_path)
+    if start:
+        old.deliver(ALICE, "Subject: by SMTP\r\n\r\nx\r\n")
+        old.deliver(BOB, "Subject: by SMTP\r\n\r\nx\r\n")
+    before = [contents(old, tmp_path, user) for user in (ALICE, BOB)]
+    took = old.cli_json("backup", tmp_path / "B")
+    assert took["accounts"] == 2 and took["messages"] == took["new_messages"] == 40 + 2 * start
+    assert "all as they were written" in old.cli("backup", "--verify", tmp_path / "B").stdout
+    new = make_server(start=start)
+    back = new.cli_json("restore", tmp_path / "B")
+    assert (back["accounts"], back["restored"]) == (2, 40 + 2 * start)
+    assert [contents(new, tmp_path, user) for user in (ALICE, BOB)] == before
+    for command in (["domain", "list"], ["alias", "list"]):
+        a, b = old.cli_json(*command), new.cli_json(*command)
+        for item in a + b:
+            item.pop("created", None)
+        assert a == b
+    shown = new.cli_json("account", "show", ALICE)
+    assert "boss@example.test" in str(shown) and "Restore" not in str(shown)
+    if start:
+        imap = new.imap(BOB)  # with the old password
+        assert rb"\Trash" in b"".join(imap.list()[1])
+        imap.logout()
+
+
+def test_incremental_and_an_older_state_of_one_account(make_server, tmp_path):
+    server = make_server(users=(ALICE, BOB))
+    fill(server, tmp_path)
+    first = server.cli_json("backup", tmp_path / "B")
+    then, uidls = contents(server, tmp_path)
+    old_validity, bobs = uidvalidity(server), uidvalidity(server, user=BOB)
+    imap = server.imap(ALICE)
+    imap.select("INBOX")
+    imap.store("1:10", "+FLAGS", r"(\Deleted)")
+    imap.expunge()
+    imap.create("Later")
+    imap.delete("Work")
+    imap.logout()
+    fill(server, tmp_path, "M2", count=10, start=100)
+    server.deliver(BOB, "Subject: x\r\n\r\nx\r\n")
+    second = server.cli_json("backup", tmp_path / "B")
+    assert second["new_messages"] == 11 and second["messages"] < first["messages"] + 11
+    assert server.cli_json("backup", "--list", tmp_path / "B") == [first["state"], second["state"]]
+    back = server.cli_json("restore", tmp_path / "B", "--at", first["state"], "--account", ALICE)
+    assert back["accounts"] == 1
+    now, uidls_now = contents(server, tmp_path)
+    assert now.pop(".Later") == ("", []) and uidls_now.pop(".Later") == []
+    assert (now, uidls_now) == (then, uidls)
+    assert uidvalidity(server) > old_validity and uidvalidity(server, "Work") > old_validity
+    assert uidvalidity(server, user=BOB) == bobs and len(server.messages(BOB)) == 1
+    # INBOX is the new one for what comes now, too.
+    server.deliver(ALICE, "Subject: after\r\n\r\nx\r\n")
+    assert any("Subject: after" in str(m) for m in server.messages(ALICE))
+
+
+def test_one_message(make_server, tmp_path):
+    server = make_server()
+    server.deliver(ALICE, "Subject: precious\r\n\r\nx\r\n")
+    kept = server.messages(ALICE)[0]
+    message = re.search(r"\bid ([0-9a-z]{13})\b", str(kept)).group(1)
+    server.cli("backup", tmp_path / "B")
+    imap = server.imap(ALICE)
+    imap.select("INBOX")
+    imap.store("1", "+FLAGS", r"(\Deleted)")
+    imap.expunge()
+    imap.logout()
+    server.cli("restore", tmp_path / "B", "--message", message)
+    assert server.messages(ALICE) == [kept]
+    server.cli("restore", tmp_path / "B", "--message", message, "--folder", "Found/again")
+    imap = server.imap(ALICE)
+    assert imap.select("Found/again") == ("OK", [b"1"])
+    imap.logout()
+    done = server.cli("restore", tmp_path / "B", "--message", "0000000000000", check=False)
+    assert done.returncode == 67
+
+
+def test_damage_is_found(make_server, tmp_path):
+    server = make_server(start=False)
+    fill(server, tmp_path)
+    server.cli("backup", tmp_path / "B")
+    files = [p for p in (tmp_path / "B").rglob("*") if p.suffix in (".pack", ".state")]
+    assert len(files) == 2
+    rng = random.Random(3)
+    for path in files:
+        whole = path.read_bytes()
+        for _ in range(12):
+            at = rng.randrange(len(whole))
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1:])
+            done = server.cli("backup", "--verify", tmp_path / "B", check=False)
+            assert done.returncode == 65, (path, at)
+        path.write_bytes(whole[:rng.randrange(len(whole))])
+        assert server.cli("backup", "--verify", tmp_path / "B", check=False).returncode == 65
+        assert server.cli("restore", tmp_path / "B", check=False).returncode == 65
+        path.write_bytes(whole)
+    server.cli("backup", "--verify", tmp_path / "B")
+
+
+def test_mistakes(make_server, tmp_path):
+    server, other = make_server(start=False), make_server(start=False)
+
+    def fails(status, says, *args, who=server):
+        done = who.cli(*args, check=False)
+        assert done.returncode == status and says in done.stderr, (done.returncode, done.stderr)
+
+    server.cli("backup", tmp_path / "B")
+    fails(77, "another store", "backup", tmp_path / "B", who=other)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "x").write_text("x")
+    fails(73, "is not empty", "backup", tmp_path / "home")
+    fails(65, "no backup", "restore", tmp_path / "home")
+    fails(67, "no such state", "restore", tmp_path / "B", "--at", "20000101T000000Z")
+    fails(67, "no such state", "restore", tmp_path / "B", "--at", "../states/x")
+    fails(67, "no such account in this state", "restore", tmp_path / "B", "--account", "nobody@example.test")
+    fails(64, "--folder goes with", "restore", tmp_path / "B", "--folder", "x")
+
+
+def kill_in_the_middle(server, rng, longest, *args):
+    running = subprocess.Popen([str(pombo.BINARY), args[0], "--dir", str(server.dir), *map(str, args[1:])],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(rng.random() * longest * pombo.SLOW)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+@pytest.mark.parametrize("start", [True, False], ids=["running", "not running"])
+def test_kills_leave_nothing_half(make_server, tmp_path, start):
+    rng = random.Random(11)
+    server = make_server(start=start)
+    fill(server, tmp_path, count=400)
+    server.cli("backup", tmp_path / "B")
+    (good,) = server.cli_json("backup", "--list", tmp_path / "B")
+    fill(server, tmp_path, "M2", count=400, start=1000)
+    for _ in range(6):
+        kill_in_the_middle(server, rng, 0.25, "backup", tmp_path / "B")
+        server.cli("backup", "--verify", tmp_path / "B")
+        assert server.cli_json("backup", "--list", tmp_path / "B")[0] == good
+    last = server.cli_json("backup", tmp_path / "B")
+    assert last["messages"] == 800
+    assert not list((tmp_path / "B").rglob("*.tmp"))
+    wanted, _ = contents(server, tmp_path)
+    server.cli("restore", tmp_path / "B", "--at", good)
+    before, _ = contents(server, tmp_path)
+    for _ in range(5):
+        kill_in_the_middle(server, rng, 0.5, "restore", tmp_path / "B")
+        now, _ = contents(server, tmp_path)
+        staged = [name for name in now if name.startswith(".Restore ")]
+        for name in staged:
+            now.pop(name)
+        assert now == before or (now == wanted and len(staged) <= 1)
+    server.cli("restore", tmp_path / "B")
+    assert contents(server, tmp_path)[0] == wanted
