@@ -72,7 +72,7 @@ struct state_mailbox {
 	uint32_t special_use;
 };
 struct state {
-	char name[STATE_NAME_BYTES];
+	char name[STATE_NAME_BYTES]; /* proven: cut to fit; no name of a state is longer */
 	int64_t taken_s;
 	json_t *domains, *accounts, *aliases, *send_as, *subscriptions; /* the lines as they are */
 	struct state_mailbox *mailboxes;

@@ -25,7 +25,7 @@ struct run {
 	struct backup b;
 	struct store_client store;
 	struct progress progress;
-	char name[STATE_NAME_BYTES];
+	char name[STATE_NAME_BYTES]; /* proven: state_name() */
 	struct pack_writer *pack;
 	unsigned packs;
 	struct admin_backup_begun begun;
