@@ -55,7 +55,7 @@ static struct view level_of(struct view name)
 /* folder + "/" + name; false when that is no name. */
 static bool join(struct view folder, struct view name, struct buf *out)
 {
-	_cleanup_(buf_fini) struct buf wire = BUF_INIT(NAME_MAX_BYTES), level = BUF_INIT(NAME_MAX_BYTES);
+	_cleanup_(buf_fini) struct buf level = BUF_INIT(NAME_MAX_BYTES);
 	bool ok;
 
 	if (view_find_char(name, '/') < name.n)
