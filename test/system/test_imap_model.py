@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Random commands of several sessions on one mailbox of a real server, against what a client may believe: every untagged
-response has to fit the view that the responses before it built, and once all is told every view is the mailbox.
+response has to fit the view that the responses before it built, and once all is told every view is the mailbox. Some clients use QRESYNC,
+and go and come back with what they know.
 A failure prints its seed; POMBO_MODEL_SEED runs another one. (The same against a stored in memory, with pages of a few rows:
 test/unit/roles/imapd_model_test.c.)"""
 import os
@@ -11,7 +12,7 @@ import pytest
 
 from pombo import ALICE, PASSWORD
 
-CLIENTS, STEPS = 4, 250
+KINDS, STEPS = ["CONDSTORE", "", "QRESYNC", "", "QRESYNC"], 250
 FLAGS = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft", "$Work"]
 MESSAGE = "From: a@example.net\r\nSubject: %d\r\n\r\ntext\r\n"
 
@@ -19,12 +20,36 @@ MESSAGE = "From: a@example.net\r\nSubject: %d\r\n\r\ntext\r\n"
 class Client:
     """One session, and what it knows: a list of [uid or None, flags or None]."""
 
-    def __init__(self, server, condstore):
-        self.wire = server.wire("imaps")
+    def __init__(self, server, kind):
+        self.server, self.kind = server, kind
+        self.view, self.tag, self.idling, self.quiet, self.cache = [], 0, False, False, None
+        self.highest, self.said, self.seen = 0, 0, 0
+        self.log_in()
+        lines = self.command("SELECT INBOX" + (" (CONDSTORE)" if kind == "CONDSTORE" else ""))
+        self.validity = re.search(r"UIDVALIDITY (\d+)", "\n".join(lines))[1]
+
+    def log_in(self):
+        self.wire = self.server.wire("imaps")
         self.wire.read_line()
         self.wire.imap(f'LOGIN {ALICE} "{PASSWORD}"')
-        self.view, self.tag, self.idling, self.quiet, self.condstore = [], 0, False, False, condstore
-        self.command("SELECT INBOX" + (" (CONDSTORE)" if condstore else ""))
+        if self.kind == "QRESYNC":
+            self.wire.imap("ENABLE QRESYNC")
+
+    def reconnect(self):
+        """The connection breaks; the client comes back with what it knows (RFC 7162 §6)."""
+        self.wire.close()
+        self.log_in()
+        self.cache = {uid: flags for uid, flags in self.view if uid}
+        self.command(f"SELECT INBOX (QRESYNC ({self.validity} {self.highest}))")
+        cache, self.cache, count, self.view = self.cache, None, self.exists, []
+        self.hear(f"* {count} EXISTS")
+        if count:
+            self.command("UID FETCH 1:* (UID)")
+        here = {uid: i for i, (uid, _) in enumerate(self.view)}
+        assert set(cache) <= set(here), f"{set(cache) - set(here)} went unsaid"
+        for uid, flags in cache.items():
+            if self.view[here[uid]][1] is None:
+                self.view[here[uid]][1] = flags
 
     def send(self, text):
         self.tag += 1
@@ -41,14 +66,44 @@ class Client:
         for line in lines[:-1]:
             self.hear(line)
         assert lines[-1].split(" ")[1] == "OK", lines
+        self.note_highest(lines[-1])
+        self.highest = self.said or max(self.highest, self.seen)
+        self.said = self.seen = 0
         return lines
+
+    def note_highest(self, line):
+        if m := re.search(r"\[HIGHESTMODSEQ (\d+)\]", line):
+            self.said = int(m[1])
+        elif m := re.search(r"\bMODSEQ \((\d+)\)", line):
+            self.seen = max(self.seen, int(m[1]))
+
+    def vanish(self, uids, earlier):
+        assert self.kind == "QRESYNC" and (earlier or not self.quiet)
+        for uid in uids:
+            if earlier:
+                self.cache.pop(uid, None)
+                continue
+            at = next((i for i, e in enumerate(self.view) if e[0] and e[0] >= uid), len(self.view))
+            if at == len(self.view) or self.view[at][0] != uid:
+                at -= 1  # one of those it knows no UID of
+                assert self.view[at][0] is None, f"VANISHED {uid}"
+            del self.view[at]
 
     def hear(self, line):
         assert not line.startswith("* BYE"), line
-        if m := re.match(r"\* (\d+) EXISTS$", line):
+        self.note_highest(line)
+        if m := re.match(r"\* VANISHED (\(EARLIER\) )?(\S+)$", line):
+            ranges = [part.split(":") for part in m[2].split(",")]
+            self.vanish([uid for r in ranges for uid in range(int(r[0]), int(r[-1]) + 1)], bool(m[1]))
+        elif self.cache is not None and (m := re.match(r"\* (\d+) EXISTS$", line)):
+            self.exists = int(m[1])
+        elif self.cache is not None and (m := re.match(r"\* \d+ FETCH \(UID (\d+) FLAGS \((.*?)\) MODSEQ", line)):
+            self.cache[int(m[1])] = set(m[2].split())
+        elif m := re.match(r"\* (\d+) EXISTS$", line):
             assert int(m[1]) >= len(self.view), line
             self.view += [[None, None] for _ in range(int(m[1]) - len(self.view))]
         elif m := re.match(r"\* (\d+) EXPUNGE$", line):
+            assert self.kind != "QRESYNC", line
             assert not self.quiet, f"{line} during a command that may not be told of it"
             assert 1 <= int(m[1]) <= len(self.view), line
             del self.view[int(m[1]) - 1]
@@ -107,6 +162,8 @@ class Client:
         elif choice in (7, 8):
             self.quiet = True
             items = rng.choice(["FLAGS", "(UID FLAGS)", "BODY[TEXT]", "(FLAGS BODY.PEEK[])"])
+            if self.kind == "QRESYNC":
+                items = rng.choice(["(UID FLAGS MODSEQ)", "(UID FLAGS)", "(UID BODY[TEXT])"])
             a, b = sorted(rng.sample(range(1, n + 1), min(2, n)) * 2)[:2] if n else (1, 1)
             self.send(f"FETCH {a}:{b} {items}")
         elif choice == 9:
@@ -141,7 +198,7 @@ def test_views(make_server, round):
     print(f"POMBO_MODEL_SEED={seed}")
     rng = random.Random(seed)
     server = make_server()
-    clients = [Client(server, condstore=n == 0) for n in range(CLIENTS)]
+    clients = [Client(server, kind) for kind in KINDS]
     for step in range(STEPS):
         together = clients if rng.random() < 0.4 else [rng.choice(clients)]
         for c in together:
@@ -153,6 +210,9 @@ def test_views(make_server, round):
         idle = rng.choice(clients)
         if rng.random() < 0.1 and not idle.idling:
             idle.idle()
+        back = rng.choice(clients)
+        if back.kind == "QRESYNC" and not back.idling and rng.random() < 0.1:
+            back.reconnect()
         if step % 25 == 0:
             compare(clients)
     compare(clients)

@@ -120,10 +120,48 @@ static void numbers_are_written_compactly(void **state)
 	buf_fini(&out);
 }
 
+static void partial_ranges(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t total, first, last; /* 0: none of them is there */
+	} cases[] = {
+	    {"1:500", 23764, 1, 500},
+	    {"500:1", 23764, 1, 500},
+	    {"23500:24000", 23764, 23500, 23764},
+	    {"24000:24500", 23764, 0, 0},
+	    {"-1:-100", 23764, 23665, 23764},
+	    {"-100:-1", 23764, 23665, 23764},
+	    {"-3:-3", 3, 1, 1},
+	    {"-3:-4", 3, 1, 1},
+	    {"-4:-5", 3, 0, 0},
+	    {"1:4294967295", 3, 1, 3},
+	    {"-1:-4294967295", 3, 1, 3},
+	    {"1:1", 0, 0, 0},
+	};
+	static const char *const bad[] = {"",      "1",     "1:",   ":1",           "0:1",  "1:0",
+					  "*:1",   "1:*",   "-1:1", "1:-1",         "-1",   "-:-",
+					  "-1:-0", "1:2:3", "1,2",  "4294967296:1", "+1:2", "--1:-2"};
+	struct imap_partial p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint32_t first = 0, last = 0;
+
+		assert_true(imap_partial_parse(view_from_cstr(cases[i].text), &p));
+		assert_int_equal(imap_partial_of(&p, cases[i].total, &first, &last), cases[i].first != 0);
+		assert_int_equal(first, cases[i].first);
+		assert_int_equal(last, cases[i].last);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(imap_partial_parse(view_from_cstr(bad[i]), &p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sets_are_resolved),
+	    cmocka_unit_test(partial_ranges),
 	    cmocka_unit_test(what_is_no_set_is_refused),
 	    cmocka_unit_test(a_resolved_set_answers),
 	    cmocka_unit_test(numbers_are_written_compactly),
