@@ -26,6 +26,7 @@ const struct cli_command *const commands[] = {
     &cmd_alias_list,
     &cmd_queue_list,
     &cmd_queue_show,
+    &cmd_read,
     &cmd_import,
     &cmd_export,
     &cmd_backup,

@@ -83,13 +83,25 @@ void show_span(int64_t seconds, struct buf *out)
 	}
 }
 
+/* Characters that turn the direction of what follows: U+202A…202E, U+2066…2069, U+200E, U+200F, U+061C. */
+static bool turns(struct view v)
+{
+	const unsigned char *p = (const unsigned char *)v.p;
+
+	if (v.n >= 3 && p[0] == 0xe2 && p[1] == 0x80)
+		return (p[2] >= 0xaa && p[2] <= 0xae) || p[2] == 0x8e || p[2] == 0x8f;
+	if (v.n >= 3 && p[0] == 0xe2 && p[1] == 0x81)
+		return p[2] >= 0xa6 && p[2] <= 0xa9;
+	return v.n >= 2 && p[0] == 0xd8 && p[1] == 0x9c;
+}
+
 /* Length of the UTF-8 character at the front that may be shown; 0: none. Control characters are C0, DEL and C1. */
 static size_t shown_bytes(struct view v)
 {
 	unsigned char first = (unsigned char)v.p[0];
 	size_t n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 
-	if (first < 0x20 || first == 0x7f || n > v.n || !view_is_utf8(view_sub(v, 0, n)))
+	if (first < 0x20 || first == 0x7f || n > v.n || !view_is_utf8(view_sub(v, 0, n)) || turns(v))
 		return 0;
 	return n == 2 && first == 0xc2 && (unsigned char)v.p[1] < 0xa0 ? 0 : n;
 }
