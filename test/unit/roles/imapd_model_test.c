@@ -187,7 +187,7 @@ static void on_vanished(struct client *c, struct view text)
 	assert_true(earlier || !c->quiet);
 	assert_true(!earlier || c->kind->qresync);
 	while (rest.n) {
-		uint32_t from, to;
+		uint32_t from = 0, to = 0;
 
 		if (!view_cut(rest, ',', &one, &rest)) {
 			one = rest;
