@@ -5,6 +5,8 @@
 #include "store/folder.h"
 #include "stored/mailbox_peer.h"
 
+#include <stdatomic.h>
+
 enum {
 	NAMES_PAGE = 500,
 	RANGES_PAGE = 8192,
@@ -281,21 +283,65 @@ void mailbox_on_bytes_want(struct stored *sd, struct peer *peer, uint32_t id, st
 
 /* ---- changes ---- */
 
+/* After a commit all sessions that watch a mailbox ask the same. Those that ask before a reader has begun with the first one's
+ * question wait for its answer: its snapshot is younger than their questions. */
 struct changes_op {
 	struct op op;
 	uint64_t session;
 	struct changes_query query;
-	struct box_changes result;
+	struct box_changes result; /* of a follower: its leader's */
+	atomic_bool begun; /* by a reader thread: nobody may follow any more */
+	STAILQ_HEAD(, changes_op) followers; /* the loop's alone, as all below */
+	STAILQ_ENTRY(changes_op) link;
 };
+
+static struct changes_op **changes_leader(struct stored *sd, uint64_t mailbox)
+{
+	return &sd->changes_leaders[mailbox % ARRAY_LEN(sd->changes_leaders)];
+}
+
+static bool is_same_question(const struct changes_query *a, const struct changes_query *b)
+{
+	return a->account == b->account && a->mailbox == b->mailbox && a->since == b->since &&
+	       a->uid_from == b->uid_from && a->all == b->all && a->max_rows == b->max_rows;
+}
+
+/* Waits for the answer to the same question of another session, or asks a reader. */
+static void changes_ask(struct changes_op *o)
+{
+	struct changes_op **leader = changes_leader(o->op.sd, o->query.mailbox);
+
+	if (*leader && is_same_question(&(*leader)->query, &o->query) && !atomic_load(&(*leader)->begun)) {
+		STAILQ_INSERT_TAIL(&(*leader)->followers, o, link);
+		return;
+	}
+	*leader = o;
+	op_read(&o->op);
+}
+
+static void changes_answer_followers(struct changes_op *o)
+{
+	struct changes_op **leader = changes_leader(o->op.sd, o->query.mailbox), *follower;
+
+	if (*leader == o)
+		*leader = NULL;
+	while ((follower = STAILQ_FIRST(&o->followers))) {
+		STAILQ_REMOVE_HEAD(&o->followers, link);
+		follower->op.outcome = o->op.outcome;
+		follower->result = o->result;
+		op_finish(&follower->op);
+	}
+}
 
 static void changes_run(struct op *op, struct store_reader *r)
 {
 	struct changes_op *o = (struct changes_op *)op;
 
+	atomic_store(&o->begun, true);
 	op->outcome = box_changes(r, &o->query, &op->arena, &o->result);
 }
 
-static void changes_answer(struct op *op, struct channel *c)
+static void changes_send(struct op *op, struct channel *c)
 {
 	struct changes_op *o = (struct changes_op *)op;
 	const struct box_changes *res = &o->result;
@@ -328,6 +374,12 @@ static void changes_answer(struct op *op, struct channel *c)
 				   });
 }
 
+static void changes_answer(struct op *op, struct channel *c)
+{
+	changes_send(op, c);
+	changes_answer_followers((struct changes_op *)op);
+}
+
 void mailbox_on_changes_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
 			     const struct mailbox_msg *m)
 {
@@ -348,7 +400,8 @@ void mailbox_on_changes_want(struct stored *sd, struct peer *peer, uint32_t id, 
 	/* From here on a commit is told again: the snapshot may be taken before or after it. */
 	if (s->watched_mailbox == w->mailbox)
 		s->notice_due = false;
-	op_read(&o->op);
+	STAILQ_INIT(&o->followers);
+	changes_ask(o);
 }
 
 /* ---- quota ---- */

@@ -28,6 +28,7 @@ struct stored {
 	struct sessions *sessions;
 	struct smtp_link *smtp_peers; /* lists of all channels of a kind, to tell them things */
 	struct mailbox_link *mailbox_peers;
+	struct changes_op *changes_leaders[16]; /* mailbox_read.c: questions that others may wait with, by mailbox */
 	struct cred_link *cred_peers;
 	struct channel *dns; /* NULL: dnsd is away */
 	struct admin *admin;
