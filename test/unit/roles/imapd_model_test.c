@@ -738,9 +738,152 @@ static void test_views(void **state)
 	}
 }
 
+/* ---- mailboxes that come, go and change their names under those who have them open ---- */
+
+enum { VISITORS = 3, VISITS = 400 };
+static const char *const names[] = {"A", "B", "A/C", "Trash"};
+
+struct visitor {
+	size_t rig;
+	struct box *box; /* selected, whatever its name is by now; NULL: none */
+	uint32_t count;
+};
+
+/* A command with its words ("": none). */
+static void say(struct rig *r, const struct visitor *v, const char *command, const char *a, const char *b)
+{
+	struct buf line = BUF_INIT(1024);
+	const char *heard;
+
+	buf_printf(&line, "t %s%s%s%s%s\r\n", command, *a ? " " : "", a, *b ? " " : "", b);
+	heard = wire_say(&r->wire, v->rig, buf_cstr(&line));
+	if (tracing)
+		fprintf(stderr, "%zu %s%s", v->rig, buf_cstr(&line), heard);
+	buf_fini(&line);
+}
+
+/* Keeps the count of the mailbox as a client does. */
+static void count_news(struct visitor *v, struct view text)
+{
+	struct view line, rest;
+	uint32_t n;
+
+	while (view_cut(text, '\n', &line, &text)) {
+		if (!view_starts_with(line, VIEW_LIT("* ")) ||
+		    !view_cut(view_sub(line, 2, line.n), ' ', &line, &rest) || !view_to_u32(line, UINT32_MAX, &n))
+			continue;
+		if (view_starts_with(rest, VIEW_LIT("EXISTS")))
+			v->count = n;
+		else if (view_starts_with(rest, VIEW_LIT("EXPUNGE")))
+			v->count--;
+	}
+}
+
+static bool said(const struct rig *r, const char *what)
+{
+	return view_find(buf_view(&r->wire.heard), view_from_cstr(what)) < r->wire.heard.n;
+}
+
+static void select_one(struct rig *r, struct visitor *v, const char *name)
+{
+	struct box *box = box_store_find(&r->store, name);
+
+	say(r, v, "SELECT", name, "");
+	assert_true(said(r, box ? "t OK [READ-WRITE]" : "t NO [NONEXISTENT]"));
+	v->box = box;
+	v->count = 0;
+	count_news(v, buf_view(&r->wire.heard));
+	assert_true(!box || v->count == box_count(box));
+}
+
+static void change_names(struct rig *r, struct visitor *v, const char *name, const char *other)
+{
+	struct box *box = box_store_find(&r->store, name), *target = box_store_find(&r->store, other);
+
+	switch (roll(3)) {
+	case 0:
+		if (r->store.n + 4 > BOX_MAX)
+			return;
+		say(r, v, "CREATE", name, "");
+		assert_true(said(r, box ? "t NO [ALREADYEXISTS]" : "t OK ") || said(r, "* BYE"));
+		break;
+	case 1:
+		say(r, v, "DELETE", name, "");
+		assert_true(said(r, box ? "t OK " : "t NO [NONEXISTENT]") || said(r, "* BYE"));
+		break;
+	default:
+		say(r, v, "RENAME", name, other);
+		assert_true(said(r, !box     ? "t NO [NONEXISTENT]"
+				    : target ? "t NO [ALREADYEXISTS]"
+					     : "t OK ") ||
+			    said(r, "* BYE"));
+	}
+}
+
+static void use_mailbox(struct rig *r, struct visitor *v)
+{
+	static const char *const commands[] = {"NOOP", "UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE",
+					       "UID FETCH 1:* FLAGS", "UID COPY 1:* INBOX"};
+
+	say(r, v, commands[roll(v->box ? ARRAY_LEN(commands) : 1)], "", "");
+	assert_true(said(r, "t OK") || said(r, "* BYE [CLOSED]"));
+}
+
+static void visit(struct rig *r, struct visitor *v)
+{
+	const char *name = names[roll(ARRAY_LEN(names))];
+	bool lost = v->box && v->box->gone, was_mine;
+	uint32_t choice = roll(8);
+
+	if (choice < 2) {
+		select_one(r, v, name);
+		return;
+	}
+	if (choice < 5)
+		change_names(r, v, name, names[roll(ARRAY_LEN(names))]);
+	else
+		use_mailbox(r, v);
+	was_mine = v->box && v->box->gone && !lost;
+	count_news(v, buf_view(&r->wire.heard));
+	/* Who deletes its own goes on; whose is taken away is sent away. */
+	assert_int_equal(said(r, "[CLOSED]"), lost || was_mine);
+	assert_true(!was_mine || !said(r, "* BYE"));
+	if (lost || was_mine)
+		v->box = NULL;
+	if (said(r, "* BYE"))
+		*v = (struct visitor){.rig = rig_login(r)};
+	if (v->box) {
+		say(r, v, "NOOP", "", "");
+		count_news(v, buf_view(&r->wire.heard));
+		assert_int_equal(v->count, box_count(v->box));
+	}
+}
+
+static void test_names(void **state)
+{
+	struct visitor visitors[VISITORS];
+	struct rig r;
+
+	(void)state;
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		rng = 99 + round;
+		rig_open(&r, "");
+		for (size_t i = 0; i < VISITORS; i++)
+			visitors[i] = (struct visitor){.rig = rig_login(&r)};
+		for (unsigned i = 0; i < VISITS && r.store.session_count < BOX_SESSIONS; i++) {
+			struct box *box = box_store_find(&r.store, names[roll(ARRAY_LEN(names))]);
+
+			if (box && roll(3) == 0)
+				(void)box_store_deliver(&r.store, buf_cstr(&box->name), VIEW_LIT(message), 0);
+			visit(&r, &visitors[roll(VISITORS)]);
+		}
+		rig_close(&r);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_views)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_views), cmocka_unit_test(test_names)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
