@@ -23,7 +23,8 @@ static void extensions(struct buf *out, const struct session *s)
 {
 	buf_printf(out,
 		   " MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "
-		   "SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES APPENDLIMIT=%llu",
+		   "SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES METADATA QUOTA QUOTA=RES-STORAGE "
+		   "APPENDLIMIT=%llu",
 		   (unsigned long long)s->imapd->settings.max_message_bytes);
 }
 

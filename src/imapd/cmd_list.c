@@ -128,7 +128,9 @@ static enum step take_names(struct session *s, struct command *c, struct list *l
 
 static enum step ask_status(struct session *s, struct command *c, struct list *list, struct view name)
 {
-	struct mailbox_open m = {.session = s->store_id, .name = name};
+	struct mailbox_open m = {.session = s->store_id,
+				 .name = name,
+				 .counts_deleted = (list->args.status_items & IMAP_STATUS_DELETED_STORAGE) != 0};
 
 	list->asked_status = true;
 	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));

@@ -11,6 +11,12 @@ struct status {
 	uint32_t items;
 };
 
+/* RFC 9208 §5.1 */
+static uint64_t kibibytes(uint64_t bytes)
+{
+	return bytes / 1024 + (bytes % 1024 > 0);
+}
+
 void status_format(struct buf *out, const struct session *s, struct view name, uint32_t items,
 		   const struct mailbox_opened *m)
 {
@@ -27,6 +33,7 @@ void status_format(struct buf *out, const struct session *s, struct view name, u
 	    {IMAP_STATUS_DELETED, "DELETED", m->deleted},
 	    {IMAP_STATUS_SIZE, "SIZE", m->size_bytes},
 	    {IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", m->highestmodseq},
+	    {IMAP_STATUS_DELETED_STORAGE, "DELETED-STORAGE", kibibytes(m->deleted_bytes)},
 	    {IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT", s->imapd->settings.max_message_bytes},
 	};
 	const char *space = "";
@@ -72,6 +79,7 @@ static enum step status_command(struct session *s, struct command *c)
 	status->name = m.name;
 	if (!c->args->next || c->args->next->next || !imap_args_status_items(c->args->next, &status->items))
 		return command_bad(c, "Not a list of STATUS items");
+	m.counts_deleted = (status->items & IMAP_STATUS_DELETED_STORAGE) != 0;
 	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 

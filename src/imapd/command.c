@@ -14,9 +14,9 @@
 enum { ARENA_MAX = 8 << 20, TEXT_MAX = 4 << 20 };
 
 static const struct command_spec *const tables[] = {
-    cmd_basic_table,  cmd_login_table,   cmd_select_table, cmd_mailbox_table, cmd_list_table,
-    cmd_status_table, cmd_append_table,  cmd_fetch_table,  cmd_store_table,   cmd_search_table,
-    cmd_copy_table,   cmd_expunge_table, cmd_idle_table,   cmd_sort_table,    cmd_thread_table,
+    cmd_basic_table,  cmd_login_table, cmd_select_table, cmd_mailbox_table,  cmd_list_table,  cmd_status_table,
+    cmd_append_table, cmd_fetch_table, cmd_store_table,  cmd_search_table,   cmd_copy_table,  cmd_expunge_table,
+    cmd_idle_table,   cmd_sort_table,  cmd_thread_table, cmd_metadata_table, cmd_quota_table,
 };
 
 enum { UID_PREFIX_BYTES = sizeof "UID " - 1 };

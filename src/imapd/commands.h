@@ -20,5 +20,7 @@ extern const struct command_spec cmd_fetch_table[]; /* FETCH, UID FETCH */
 extern const struct command_spec cmd_store_table[]; /* STORE, UID STORE */
 extern const struct command_spec cmd_copy_table[]; /* COPY, UID COPY, MOVE, UID MOVE */
 extern const struct command_spec cmd_idle_table[]; /* IDLE */
+extern const struct command_spec cmd_metadata_table[]; /* GETMETADATA SETMETADATA */
+extern const struct command_spec cmd_quota_table[]; /* GETQUOTA GETQUOTAROOT SETQUOTA */
 
 #endif

@@ -80,6 +80,7 @@ bool imap_args_status_items(const struct imap_arg *arg, uint32_t *ret_items)
 	    {"HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ},
 	    {"APPENDLIMIT", IMAP_STATUS_APPENDLIMIT},
 	    {"MAILBOXID", IMAP_STATUS_MAILBOXID},
+	    {"DELETED-STORAGE", IMAP_STATUS_DELETED_STORAGE},
 	};
 	uint32_t items = 0;
 

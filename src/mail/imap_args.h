@@ -32,6 +32,7 @@ enum imap_status_item {
 	IMAP_STATUS_HIGHESTMODSEQ = 1 << 7,
 	IMAP_STATUS_APPENDLIMIT = 1 << 8,
 	IMAP_STATUS_MAILBOXID = 1 << 9,
+	IMAP_STATUS_DELETED_STORAGE = 1 << 10, /* RFC 9208 */
 };
 must_check bool imap_args_status_items(const struct imap_arg *arg, uint32_t *ret_items);
 

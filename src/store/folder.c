@@ -137,11 +137,42 @@ static int insert_folder(struct writer *w, uint64_t account, struct view name, u
 	return sql_run(st);
 }
 
+/* A \Noselect one, with its annotations. */
 static int delete_row(struct writer *w, uint64_t id)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_mailbox_delete);
+	struct sql_stmt *st = sql_use(w->sql, SQL_annotation_delete_all);
+	int rc;
 
 	sql_bind_u64(st, 1, id);
+	rc = sql_run(st);
+	if (rc < 0)
+		return rc;
+	st = sql_use(w->sql, SQL_mailbox_delete);
+	sql_bind_u64(st, 1, id);
+	return sql_run(st);
+}
+
+static int clear_special_use(struct writer *w, uint64_t account, uint32_t special_use)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_special_use_clear);
+
+	if (special_use == 0)
+		return 0;
+	sql_bind_u64(st, 1, account);
+	sql_bind_u64(st, 2, special_use);
+	return sql_run(st);
+}
+
+int folder_set_special_use(struct writer *w, uint64_t account, uint64_t mailbox, uint32_t special_use)
+{
+	int rc = clear_special_use(w, account, special_use);
+	struct sql_stmt *st = sql_use(w->sql, SQL_special_use_set);
+
+	if (rc < 0)
+		return rc;
+	sql_bind_u64(st, 1, mailbox);
+	sql_bind_u64(st, 2, special_use);
+	tell_names(w, account);
 	return sql_run(st);
 }
 
@@ -172,13 +203,8 @@ static int make_folder(struct writer *w, uint64_t account, struct view name, con
 		rc = delete_row(w, node->id);
 	else
 		rc = make_parents(w, account, name);
-	if (rc == 0 && special_use) {
-		struct sql_stmt *st = sql_use(w->sql, SQL_special_use_clear);
-
-		sql_bind_u64(st, 1, account);
-		sql_bind_u64(st, 2, special_use);
-		rc = sql_run(st);
-	}
+	if (rc == 0)
+		rc = clear_special_use(w, account, special_use);
 	return rc < 0 ? rc : insert_folder(w, account, name, special_use, false, ret_id, ret_uidvalidity);
 }
 
@@ -397,6 +423,11 @@ int folder_drop_all(struct writer *w, uint64_t account, bool *ret_busy)
 		rc = let_go(w, ids[i]);
 	if (rc < 0)
 		return rc;
+	st = sql_use(w->sql, SQL_annotation_delete_all);
+	sql_bind_i64(st, 1, -(int64_t)account);
+	rc = sql_run(st);
+	if (rc < 0)
+		return rc;
 	st = sql_use(w->sql, SQL_unsubscribe_all);
 	sql_bind_u64(st, 1, account);
 	return sql_run(st);
@@ -467,6 +498,16 @@ static enum job_step rename_tree(struct writer *w, struct folder_rename_job *j, 
 	return rc < 0 ? writer_error(w, rc, "renaming") : STEP_DONE;
 }
 
+/* INBOX keeps its own (RFC 5464 §4.1). */
+static int copy_annotations(struct writer *w, uint64_t from, uint64_t to)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_annotation_copy);
+
+	sql_bind_u64(st, 1, from);
+	sql_bind_u64(st, 2, to);
+	return sql_run(st);
+}
+
 /* RFC 9051 §6.3.6: the messages move, INBOX and its children stay. */
 static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j, const struct node *to)
 {
@@ -482,6 +523,8 @@ static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j,
 	if (writer_is_busy(w, source->id, &j->job))
 		return STEP_AGAIN;
 	rc = make_folder(w, j->account, j->to, to, 0, &id, &uidvalidity);
+	if (rc == 0)
+		rc = copy_annotations(w, source->id, id);
 	if (rc == 0)
 		rc = writer_mbox(w, id, &target);
 	if (rc < 0 || !target)

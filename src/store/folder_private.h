@@ -9,5 +9,7 @@
 must_check int folder_make_defaults(struct writer *w, uint64_t account);
 /* All mailboxes of an account that is removed: marked gone, names and subscriptions dropped. *ret_busy: a bulk job is at one. */
 must_check int folder_drop_all(struct writer *w, uint64_t account, bool *ret_busy);
+/* Takes the uses from the mailboxes that have them, and the mailbox's other uses from it. */
+must_check int folder_set_special_use(struct writer *w, uint64_t account, uint64_t mailbox, uint32_t special_use);
 
 #endif

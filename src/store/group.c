@@ -209,8 +209,10 @@ static int undo(struct group *g)
 	struct writer *w = g->w;
 	int rc;
 
-	buf_reset(&w->error_text);
-	buf_printf(&w->error_text, "%s: %s", w->error_what ? w->error_what : "a job", sql_error_text(w->sql));
+	if (w->error != -ECANCELED) { /* a refusal is no trouble */
+		buf_reset(&w->error_text);
+		buf_printf(&w->error_text, "%s: %s", w->error_what ? w->error_what : "a job", sql_error_text(w->sql));
+	}
 	rc = sql_rollback(w->sql);
 	if (rc == 0)
 		rc = writer_reload(w);

@@ -191,8 +191,8 @@ static int forget_imported(struct writer *w, uint64_t mailbox, bool *ret_left)
 
 static int forget_mailbox(struct writer *w, uint64_t mailbox)
 {
-	static const enum sql_id ids[] = {SQL_keyset_delete_all, SQL_mailbox_count_delete, SQL_imported_delete_all,
-					  SQL_gone_name_delete, SQL_mailbox_delete};
+	static const enum sql_id ids[] = {SQL_keyset_delete_all,     SQL_mailbox_count_delete, SQL_imported_delete_all,
+					  SQL_annotation_delete_all, SQL_gone_name_delete,     SQL_mailbox_delete};
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ids) && rc == 0; i++)

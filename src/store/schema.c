@@ -70,9 +70,15 @@ static const char version_2[] =
     " {clustered};"
     "CREATE TABLE gone_name (mailbox {id} NOT NULL PRIMARY KEY, name {text} NOT NULL);";
 
+/* owner: a mailbox, or, negative, an account. */
+static const char version_3[] =
+    "CREATE TABLE annotation (owner {int} NOT NULL, entry {text} NOT NULL, value {bytes} NOT NULL,"
+    " PRIMARY KEY (owner, entry)) {clustered};";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},
     {version_2, NULL, false},
+    {version_3, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

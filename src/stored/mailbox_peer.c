@@ -215,6 +215,8 @@ static mailbox_request_fn *const requests[] = {
     [MAILBOX_SORT] = mailbox_on_sort,
     [MAILBOX_THREAD] = mailbox_on_thread,
     [MAILBOX_QUOTA_WANT] = mailbox_on_quota_want,
+    [MAILBOX_ANNOTATIONS_WANT] = mailbox_on_annotations_want,
+    [MAILBOX_ANNOTATE] = mailbox_on_annotate,
     [MAILBOX_IMPORTED_WANT] = mailbox_on_imported_want,
     [MAILBOX_REPLACE_FOLDERS] = mailbox_on_replace_folders,
 };

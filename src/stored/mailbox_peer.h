@@ -18,6 +18,8 @@ mailbox_request_fn mailbox_on_create, mailbox_on_delete, mailbox_on_rename, mail
     mailbox_on_expunge, mailbox_on_copy;
 /* mailbox_import.c */
 mailbox_request_fn mailbox_on_imported_want, mailbox_on_replace_folders;
+/* mailbox_annotations.c */
+mailbox_request_fn mailbox_on_annotations_want, mailbox_on_annotate;
 /* mailbox_search.c */
 mailbox_request_fn mailbox_on_search;
 /* mailbox_sort.c, mailbox_thread.c */

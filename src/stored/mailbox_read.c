@@ -11,6 +11,7 @@ enum {
 	NAMES_PAGE = 500,
 	RANGES_PAGE = 8192,
 	ROWS_PAGE = 2000,
+	ROWS_COUNTED = 10000,
 	ROWS_PAGE_BYTES = 256 * 1024,
 	INLINE_MAX = 256 * 1024,
 	BYTES_MAX = 262144,
@@ -69,14 +70,53 @@ struct open_op {
 	struct op op;
 	uint64_t account;
 	struct view name;
+	bool counts_deleted;
+	struct rows_query query; /* for the rows that are deleted */
+	uint64_t deleted_bytes;
 	struct box_status result;
 };
 
+/* A page of what counters do not tell. */
+static void count_deleted(struct open_op *o, struct store_reader *r)
+{
+	struct arena page;
+	struct box_rows rows;
+
+	arena_init(&page, OP_ARENA_MAX);
+	o->op.outcome = box_rows(r, &o->query, &page, &rows);
+	for (size_t i = 0; o->op.outcome == STORE_OK && i < rows.count; i++)
+		if (rows.rows[i].flags & STORE_DELETED)
+			o->deleted_bytes += rows.rows[i].size_bytes;
+	if (o->op.outcome == STORE_OK) {
+		o->query.uid_from = rows.next;
+		o->op.again = rows.next != 0;
+	}
+	arena_fini(&page);
+}
+
 static void open_run(struct op *op, struct store_reader *r)
 {
+	static const struct uid_range all = {1, UINT32_MAX};
 	struct open_op *o = (struct open_op *)op;
 
+	if (o->query.mailbox) {
+		count_deleted(o, r);
+		return;
+	}
 	op->outcome = box_open(r, o->account, o->name, &op->arena, &o->result);
+	if (op->outcome != STORE_OK || !o->counts_deleted || o->result.deleted == 0)
+		return;
+	o->query = (struct rows_query){
+	    .account = o->account,
+	    .mailbox = o->result.mailbox,
+	    .ranges = &all,
+	    .range_count = 1,
+	    .uid_from = 1,
+	    .fields = ROW_FLAGS | ROW_SIZE,
+	    .max_rows = ROWS_COUNTED,
+	    .max_bytes = UINT32_MAX,
+	};
+	op->again = true;
 }
 
 static void open_answer(struct op *op, struct channel *c)
@@ -102,6 +142,7 @@ static void open_answer(struct op *op, struct channel *c)
 				      .size_bytes = st->size_bytes,
 				      .highestmodseq = st->highestmodseq,
 				      .first_unseen_uid = st->first_unseen_uid,
+				      .deleted_bytes = ((struct open_op *)op)->deleted_bytes,
 				      .keywords = words,
 				      .n_keywords = (uint32_t)count,
 				  });
@@ -115,6 +156,7 @@ void mailbox_on_open(struct stored *sd, struct peer *peer, uint32_t id, struct s
 	o->op.answer = open_answer;
 	o->account = s->grant->account;
 	o->name = arena_copy(&o->op.arena, m->open.name);
+	o->counts_deleted = m->open.counts_deleted;
 	op_read(&o->op);
 }
 

@@ -187,3 +187,50 @@ def test_trees(make_server):
         assert w.imap("LIST \"\" Inbox/%")[0].endswith("INBOX/child")
         w.imap("DELETE InBoX", r"NO \[CANNOT\]")
         w.imap("CREATE inboX", r"NO \[ALREADYEXISTS\]")
+
+
+# ---- quota and annotations ----
+
+def test_quota(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        assert w.imap('GETQUOTA ""')[0] == '* QUOTA "" ()'
+        s.cli("account", "quota", ALICE, "100K")
+        literals(w, "APPEND INBOX (\\Deleted) ", message(1, 30_000))
+        literals(w, "APPEND INBOX ", message(2, 30_000))
+        lines = w.imap("GETQUOTAROOT Inbox")
+        assert lines[0] == '* QUOTAROOT INBOX ""' and re.fullmatch(r'\* QUOTA "" \(STORAGE 59 100\)', lines[1])
+        assert "DELETED 1 DELETED-STORAGE 30" in w.imap("STATUS INBOX (DELETED DELETED-STORAGE)")[0]
+        literals(w, "APPEND INBOX ", message(3, 50_000), reply=r"NO \[OVERQUOTA\]")
+        w.imap("COPY 1:2 Sent", r"NO \[OVERQUOTA\]")
+        w.imap('SETQUOTA "" (STORAGE 1000)', r"NO \[NOPERM\]")
+        assert "QUOTASET" not in w.imap("CAPABILITY")[0]
+
+
+def test_annotations(make_server):
+    s = make_server()
+    with logged_in(s) as w:
+        literals(w, "SETMETADATA Drafts (/private/comment ", b"two\r\nlines", ' /shared/comment "x")')
+        assert w.imap("GETMETADATA Drafts (/private/comment /shared/comment /shared/none)")[0] == (
+            '* METADATA Drafts (/private/comment {10}\r\ntwo\r\nlines /shared/comment "x" /shared/none NIL)')
+        w.imap("RENAME Drafts Elsewhere/Drafts")
+        assert '"x"' in w.imap("GETMETADATA Elsewhere/Drafts /shared/comment")[0]
+        w.imap("DELETE Elsewhere/Drafts")
+        w.imap("CREATE Elsewhere/Drafts")
+        assert "NIL" in w.imap("GETMETADATA Elsewhere/Drafts /shared/comment")[0]
+        w.imap('SETMETADATA Elsewhere/Drafts (/private/specialuse "\\\\Drafts")')
+        assert r'* LIST (\HasNoChildren \Drafts) "/" Elsewhere/Drafts' in w.imap('LIST (SPECIAL-USE) "" "*"')
+        big = b"v" * 65536
+        for n in range(20):
+            literals(w, f"SETMETADATA INBOX (/private/big/{n} ", big, ")")
+        lines = w.imap("GETMETADATA (DEPTH 1) INBOX /private/big")
+        assert sum(x.count(big.decode()) for x in lines) == 20
+        assert "LONGENTRIES 65536" in w.imap("GETMETADATA (DEPTH 1 MAXSIZE 100) INBOX /private/big")[-1]
+        literals(w, "SETMETADATA INBOX (/private/bigger ", big + b"v", ")", reply=r"NO \[METADATA MAXSIZE 65536\]")
+        for n in range(80):
+            w.imap(f'SETMETADATA INBOX (/shared/{n} "x")')
+        w.imap('SETMETADATA INBOX (/shared/more "x")', r"NO \[METADATA TOOMANY\]")
+        w.imap('SETMETADATA "" (/private/vendor/x/y "z")')
+    s.restart()
+    with logged_in(s) as w:
+        assert w.imap("GETMETADATA (DEPTH infinity) \"\" /private")[0] == '* METADATA "" (/private/vendor/x/y "z")'

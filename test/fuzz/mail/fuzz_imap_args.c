@@ -3,6 +3,7 @@
 #include "mail/imap_args.h"
 #include "mail/imap_fetch.h"
 #include "mail/imap_mailbox.h"
+#include "mail/imap_metadata.h"
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
 
@@ -43,6 +44,20 @@ static void check_mailbox(struct view wire)
 	}
 	buf_fini(&utf8);
 	buf_fini(&back);
+}
+
+static void check_metadata(const struct imap_arg *arg, struct arena *a)
+{
+	struct imap_metadata_get get;
+	struct imap_metadata_set set;
+	uint32_t at;
+
+	if (imap_metadata_get_parse(arg, a, &get))
+		for (uint32_t i = 0; i < get.entry_count; i++)
+			require(imap_metadata_is_asked(&get, get.entries[i], &at) && at <= i);
+	if (imap_metadata_set_parse(arg, a, &set))
+		for (uint32_t i = 0; i < set.count; i++)
+			require(imap_metadata_entry_is_valid(set.changes[i].entry));
 }
 
 static void check_arg(const struct imap_arg *arg)
@@ -86,6 +101,7 @@ static void check_arg(const struct imap_arg *arg)
 	ok |= imap_args_select(arg, &a, &select);
 	ok |= imap_args_list(arg, &a, &list);
 	ok |= imap_args_create(arg, &create);
+	check_metadata(arg, &a);
 	(void)ok;
 	arena_fini(&a);
 	buf_fini(&out);

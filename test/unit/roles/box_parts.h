@@ -29,6 +29,9 @@ void box_append_piece(struct box_store *b, uint32_t id, const struct mailbox_dat
 void box_append_next(struct box_store *b, uint32_t id, const struct mailbox_append_next *m);
 void box_append_forget(struct box_store *b);
 void box_append_end(struct box_store *b, uint32_t id);
+void box_annotations(struct box_store *b, uint32_t id, const struct mailbox_annotations_want *m);
+void box_annotate(struct box_store *b, uint32_t id, const struct mailbox_annotate *m);
+void box_annotations_forget(struct box_store *b);
 void box_search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m);
 
 #endif

@@ -254,6 +254,7 @@ static void open_box(struct box_store *b, uint32_t id, const struct mailbox_open
 		answer.exists++;
 		answer.size_bytes += message->bytes.n;
 		answer.deleted += (message->flags & IMAP_DELETED) != 0;
+		answer.deleted_bytes += m->counts_deleted && (message->flags & IMAP_DELETED) ? message->bytes.n : 0;
 		if (!(message->flags & IMAP_SEEN) && answer.unseen++ == 0)
 			answer.first_unseen_uid = message->uid;
 		while (view_cut(rest, ' ', &one, &rest) && answer.n_keywords < ARRAY_LEN(words))
@@ -454,7 +455,8 @@ static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_sub
 static bool is_write(const struct mailbox_msg *m)
 {
 	return m->type == MAILBOX_FLAGS || m->type == MAILBOX_COPY || m->type == MAILBOX_EXPUNGE ||
-	       m->type == MAILBOX_CREATE || m->type == MAILBOX_DELETE || m->type == MAILBOX_RENAME;
+	       m->type == MAILBOX_CREATE || m->type == MAILBOX_DELETE || m->type == MAILBOX_ANNOTATE ||
+	       m->type == MAILBOX_RENAME;
 }
 
 static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *m)
@@ -480,6 +482,15 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 		break;
 	case MAILBOX_APPEND:
 		box_append(b, id, &m->append);
+		break;
+	case MAILBOX_ANNOTATIONS_WANT:
+		box_annotations(b, id, &m->annotations_want);
+		break;
+	case MAILBOX_ANNOTATE:
+		box_annotate(b, id, &m->annotate);
+		break;
+	case MAILBOX_QUOTA_WANT:
+		(void)mailbox_send_quota(b->channel, id, &(struct mailbox_quota){b->quota_used, b->quota_limit, 3});
 		break;
 	case MAILBOX_DATA:
 		box_append_piece(b, id, &m->data);
@@ -601,6 +612,7 @@ void box_store_close(struct box_store *b)
 	}
 	mime_parser_free(&b->parser);
 	box_append_forget(b);
+	box_annotations_forget(b);
 	buf_fini(&b->append.name);
 	buf_fini(&b->append.bytes);
 	buf_fini(&b->append.keywords);

@@ -6,7 +6,14 @@
 
 /* A stored that lives in the test: one account's mailboxes in memory, behind the mailbox channel (ipc/msgs/mailbox.def).
  * Answers come at once, in small pages, so that every page border is crossed. */
-enum { BOX_MAX = 64, BOX_KEYWORDS_BYTES = 512, BOX_SESSIONS = 64, BOX_APPENDS = 8, BOX_SAVEDATE_S = 1420134653 };
+enum {
+	BOX_MAX = 64,
+	BOX_KEYWORDS_BYTES = 512,
+	BOX_SESSIONS = 64,
+	BOX_APPENDS = 8,
+	BOX_ANNOTATIONS = 16,
+	BOX_SAVEDATE_S = 1420134653
+};
 
 struct box_message {
 	uint32_t uid;
@@ -48,6 +55,10 @@ struct box_append {
 	uint32_t replace_uid;
 };
 
+struct box_annotation {
+	struct buf box, entry, value;
+};
+
 struct box_store {
 	struct channel *channel;
 	struct box boxes[BOX_MAX];
@@ -57,6 +68,9 @@ struct box_store {
 	struct box_append append; /* one at a time */
 	struct box_append before[BOX_APPENDS]; /* messages of the same append that are whole */
 	size_t before_count;
+	struct box_annotation annotations[BOX_ANNOTATIONS];
+	size_t annotation_count;
+	uint64_t quota_used, quota_limit;
 	struct mime_parser *parser;
 	struct buf search_text;
 	uint64_t commit, next_id, next_message;

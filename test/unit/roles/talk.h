@@ -12,8 +12,8 @@
 
 /* What capability.c says of append, folders, items, quota and annotations. */
 #define ITEMS_CAPABILITIES                                                                                             \
-	"MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN SORT "             \
-	"SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES "                                                        \
+	"MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "                  \
+	"SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES METADATA QUOTA QUOTA=RES-STORAGE "                  \
 	"APPENDLIMIT=52428800"
 
 /* Dialogues: each exchange word for word. */
