@@ -10,27 +10,27 @@ static void test_metadata(void **state)
 	(void)state;
 	rig_open(&r, "");
 	c = rig_login(&r);
-	TALK(
-	    &r, c, {"a SETMETADATA INBOX (/private/comment {35}\r\n", "+ OK\r\n"},
-	    {"My new comment across\r\ntwo lines.\r\n)\r\n", "a OK SETMETADATA completed\r\n"},
-	    {"b GETMETADATA INBOX /private/comment\r\n", "* METADATA INBOX (/private/comment {35}\r\nMy new comment "
-							 "across\r\ntwo lines.\r\n)\r\nb OK GETMETADATA completed\r\n"},
-	    {"c SETMETADATA INBOX (/private/comment NIL)\r\n", "c OK SETMETADATA completed\r\n"},
-	    {"d GETMETADATA INBOX /private/comment\r\n",
-	     "* METADATA INBOX (/private/comment NIL)\r\nd OK GETMETADATA completed\r\n"},
-	    {"e SETMETADATA INBOX (/private/Comment \"My own comment\" /shared/comment \"Shared comment\")\r\n",
-	     "e OK SETMETADATA completed\r\n"},
-	    {"f GETMETADATA \"INBOX\" (/shared/comment /PRIVATE/comment)\r\n",
-	     "* METADATA INBOX (/private/comment \"My own comment\" /shared/comment \"Shared comment\")\r\n"
-	     "f OK GETMETADATA completed\r\n"},
-	    {"g SETMETADATA \"\" (/shared/comment \"Shared comment\")\r\n", "g OK SETMETADATA completed\r\n"},
-	    {"h GETMETADATA \"\" /shared/comment\r\n",
-	     "* METADATA \"\" (/shared/comment \"Shared comment\")\r\nh OK GETMETADATA completed\r\n"},
-	    {"i GETMETADATA \"INBOX\" (MAXSIZE 14) (/shared/comment /private/comment)\r\n",
-	     "* METADATA INBOX (/private/comment \"My own comment\" /shared/comment \"Shared comment\")\r\n"
-	     "i OK GETMETADATA completed\r\n"},
-	    {"j GETMETADATA (MAXSIZE 13) INBOX (/shared/comment /private/comment)\r\n",
-	     "j OK [METADATA LONGENTRIES 14] GETMETADATA completed\r\n"});
+	TALK(&r, c, {"a SETMETADATA INBOX (/private/comment {35}\r\n", "+ OK\r\n"},
+	     {"My new comment across\r\ntwo lines.\r\n)\r\n", "a OK SETMETADATA completed\r\n"},
+	     {"b GETMETADATA INBOX /private/comment\r\n",
+	      "* METADATA INBOX (/private/comment {35}\r\nMy new comment "
+	      "across\r\ntwo lines.\r\n)\r\nb OK GETMETADATA completed\r\n"},
+	     {"c SETMETADATA INBOX (/private/comment NIL)\r\n", "c OK SETMETADATA completed\r\n"},
+	     {"d GETMETADATA INBOX /private/comment\r\n",
+	      "* METADATA INBOX (/private/comment NIL)\r\nd OK GETMETADATA completed\r\n"},
+	     {"e SETMETADATA INBOX (/private/Comment \"My own comment\" /shared/comment \"Shared comment\")\r\n",
+	      "e OK SETMETADATA completed\r\n"},
+	     {"f GETMETADATA \"INBOX\" (/shared/comment /PRIVATE/comment)\r\n",
+	      "* METADATA INBOX (/private/comment \"My own comment\" /shared/comment \"Shared comment\")\r\n"
+	      "f OK GETMETADATA completed\r\n"},
+	     {"g SETMETADATA \"\" (/shared/comment \"Shared comment\")\r\n", "g OK SETMETADATA completed\r\n"},
+	     {"h GETMETADATA \"\" /shared/comment\r\n",
+	      "* METADATA \"\" (/shared/comment \"Shared comment\")\r\nh OK GETMETADATA completed\r\n"},
+	     {"i GETMETADATA \"INBOX\" (MAXSIZE 14) (/shared/comment /private/comment)\r\n",
+	      "* METADATA INBOX (/private/comment \"My own comment\" /shared/comment \"Shared comment\")\r\n"
+	      "i OK GETMETADATA completed\r\n"},
+	     {"j GETMETADATA (MAXSIZE 13) INBOX (/shared/comment /private/comment)\r\n",
+	      "j OK [METADATA LONGENTRIES 14] GETMETADATA completed\r\n"});
 	rig_close(&r);
 }
 
