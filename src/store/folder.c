@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC
- * Making, deleting, renaming and subscribing to mailbox names. */
+ * Making, deleting and renaming mailbox names. */
 #include "store/folder_private.h"
 
 #include "base/clock.h"
@@ -17,7 +17,7 @@ struct node {
 	bool there, noselect;
 };
 
-static bool name_is_valid(struct view name)
+bool folder_name_is_valid(struct view name)
 {
 	size_t levels = 1;
 
@@ -104,7 +104,7 @@ static int count_folders(struct writer *w, uint64_t account, uint64_t *ret)
 	return rc < 0 ? rc : 0;
 }
 
-static void tell_names(struct writer *w, uint64_t account)
+void folder_tell_names(struct writer *w, uint64_t account)
 {
 	writer_changed(w, &(struct store_change){.kind = CHANGE_NAMES, .account = account});
 }
@@ -172,7 +172,7 @@ int folder_set_special_use(struct writer *w, uint64_t account, uint64_t mailbox,
 		return rc;
 	sql_bind_u64(st, 1, mailbox);
 	sql_bind_u64(st, 2, special_use);
-	tell_names(w, account);
+	folder_tell_names(w, account);
 	return sql_run(st);
 }
 
@@ -217,7 +217,7 @@ static int check_new(struct writer *w, uint64_t account, struct view name, struc
 	int rc;
 
 	*ret = STORE_BAD_REQUEST;
-	if (!name_is_valid(name))
+	if (!folder_name_is_valid(name))
 		return 0;
 	rc = writer_acct(w, account, &a);
 	if (rc == 0)
@@ -245,7 +245,7 @@ static enum job_step run_create(struct writer *w, struct store_job *job)
 		return STEP_DONE;
 	if (rc == 0)
 		rc = make_folder(w, j->account, j->name, &node, j->special_use, &j->ret_mailbox, &j->ret_uidvalidity);
-	tell_names(w, j->account);
+	folder_tell_names(w, j->account);
 	return rc < 0 ? writer_error(w, rc, "making a folder") : STEP_DONE;
 }
 
@@ -253,15 +253,6 @@ void folder_create_job_init(struct folder_create_job *j)
 {
 	*j = (struct folder_create_job){0};
 	store_job_init(&j->job, run_create);
-}
-
-static int set_subscribed(struct writer *w, uint64_t account, struct view name, bool on)
-{
-	struct sql_stmt *st = sql_use(w->sql, on ? SQL_subscribe : SQL_unsubscribe);
-
-	sql_bind_u64(st, 1, account);
-	sql_bind_text(st, 2, name);
-	return sql_run(st);
 }
 
 int folder_make_defaults(struct writer *w, uint64_t account)
@@ -280,7 +271,7 @@ int folder_make_defaults(struct writer *w, uint64_t account)
 		int rc = insert_folder(w, account, defaults[i].name, defaults[i].special_use, false, &id, &uidvalidity);
 
 		if (rc == 0)
-			rc = set_subscribed(w, account, defaults[i].name, true);
+			rc = folder_set_subscribed(w, account, defaults[i].name, true);
 		if (rc < 0)
 			return rc;
 	}
@@ -350,7 +341,7 @@ static int delete_folder(struct writer *w, struct folder_delete_job *j, const st
 		rc = insert_folder(w, j->account, j->name, 0, true, &id, &uidvalidity);
 	if (rc == 0 && !children)
 		rc = prune_parents(w, j->account, j->name);
-	tell_names(w, j->account);
+	folder_tell_names(w, j->account);
 	return rc;
 }
 
@@ -494,7 +485,7 @@ static enum job_step rename_tree(struct writer *w, struct folder_rename_job *j, 
 	}
 	if (rc == 0)
 		rc = prune_parents(w, j->account, j->from);
-	tell_names(w, j->account);
+	folder_tell_names(w, j->account);
 	return rc < 0 ? writer_error(w, rc, "renaming") : STEP_DONE;
 }
 
@@ -529,7 +520,7 @@ static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j,
 		rc = writer_mbox(w, id, &target);
 	if (rc < 0 || !target)
 		return writer_error(w, rc < 0 ? rc : -EUCLEAN, "renaming INBOX");
-	tell_names(w, j->account);
+	folder_tell_names(w, j->account);
 	rc = copier_new(w, &j->job, source, target, &all, 1, true, &c);
 	j->job.progress = c;
 	return rc < 0 ? writer_error(w, rc, "renaming INBOX") : copier_run(w, c);
@@ -663,7 +654,7 @@ static enum job_step check_replace(struct writer *w, struct folder_replace_job *
 			break;
 		if (!from.there || from.noselect)
 			j->job.outcome = STORE_NO_MAILBOX;
-		else if (!name_is_valid(j->folders[i].to))
+		else if (!folder_name_is_valid(j->folders[i].to))
 			j->job.outcome = STORE_BAD_REQUEST;
 		else if (writer_is_busy(w, from.id, &j->job) || (old.there && writer_is_busy(w, old.id, &j->job)))
 			return STEP_AGAIN;
@@ -690,7 +681,7 @@ static enum job_step run_replace(struct writer *w, struct store_job *job)
 		if (rc == 0)
 			rc = replace_one(w, j->account, &j->folders[i], &from, &old);
 	}
-	tell_names(w, j->account);
+	folder_tell_names(w, j->account);
 	return rc < 0 ? writer_error(w, rc, "replacing folders") : STEP_DONE;
 }
 
@@ -698,37 +689,4 @@ void folder_replace_job_init(struct folder_replace_job *j)
 {
 	*j = (struct folder_replace_job){0};
 	store_job_init(&j->job, run_replace);
-}
-
-/* ---- subscribing ---- */
-
-static enum job_step run_subscribe(struct writer *w, struct store_job *job)
-{
-	struct folder_subscribe_job *j = (struct folder_subscribe_job *)job;
-	struct sql_stmt *st = sql_use(w->sql, SQL_subscription_count);
-	uint64_t count = 0;
-	int rc;
-
-	if (!name_is_valid(j->name)) {
-		job->outcome = STORE_BAD_REQUEST;
-		return STEP_DONE;
-	}
-	sql_bind_u64(st, 1, j->account);
-	rc = sql_step(st);
-	if (rc > 0)
-		count = sql_u64(st, 0);
-	sql_reset(st);
-	if (rc > 0 && j->on && count >= STORE_FOLDERS_MAX) {
-		job->outcome = STORE_LIMIT;
-		return STEP_DONE;
-	}
-	rc = rc < 0 ? rc : set_subscribed(w, j->account, j->name, j->on);
-	tell_names(w, j->account);
-	return rc < 0 ? writer_error(w, rc, "subscribing") : STEP_DONE;
-}
-
-void folder_subscribe_job_init(struct folder_subscribe_job *j)
-{
-	*j = (struct folder_subscribe_job){0};
-	store_job_init(&j->job, run_subscribe);
 }

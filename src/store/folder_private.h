@@ -12,4 +12,9 @@ must_check int folder_drop_all(struct writer *w, uint64_t account, bool *ret_bus
 /* Takes the uses from the mailboxes that have them, and the mailbox's other uses from it. */
 must_check int folder_set_special_use(struct writer *w, uint64_t account, uint64_t mailbox, uint32_t special_use);
 
+/* What files about names share. */
+bool folder_name_is_valid(struct view name);
+void folder_tell_names(struct writer *w, uint64_t account);
+must_check int folder_set_subscribed(struct writer *w, uint64_t account, struct view name, bool on);
+
 #endif
