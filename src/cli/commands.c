@@ -31,6 +31,7 @@ const struct cli_command *const commands[] = {
     &cmd_export,
     &cmd_backup,
     &cmd_restore,
+    &cmd_reindex,
     &cmd_dns,
     &cmd_send,
 };

@@ -23,6 +23,9 @@ admin_request_fn admin_on_mail_open;
 /* admin_backup.c */
 admin_request_fn admin_on_backup_begin, admin_on_backup_want, admin_on_backup_bytes_want;
 
+/* admin_reindex.c */
+admin_request_fn admin_on_reindex, admin_on_reindex_ask;
+
 /* `failed`, worded for the operator: what outcome, about what ("alice@example.org"). */
 void admin_send_outcome(struct channel *c, uint32_t id, enum store_outcome outcome, struct view subject);
 

@@ -110,6 +110,9 @@ static void log_failure(uint64_t account, int error)
 static void tell_progress(struct indexer *x, const struct search_progress *p)
 {
 	(void)pthread_mutex_lock(&x->lock);
+	if (p->done < x->progress.messages_done)
+		x->progress.messages_done = 0; /* another account */
+	x->progress.messages_all += p->done - x->progress.messages_done;
 	x->progress.messages = p->total;
 	x->progress.messages_done = p->done;
 	(void)pthread_mutex_unlock(&x->lock);
@@ -200,10 +203,11 @@ static void count_accounts(struct indexer *x)
 	(void)pthread_mutex_unlock(&x->lock);
 }
 
-static void account_done(struct indexer *x)
+static void account_done(struct indexer *x, bool failed)
 {
 	(void)pthread_mutex_lock(&x->lock);
 	x->progress.accounts_done++;
+	x->progress.accounts_failed += failed;
 	(void)pthread_mutex_unlock(&x->lock);
 }
 
@@ -217,8 +221,7 @@ static void rebuild(struct indexer *x, uint64_t only)
 	while (!is_ending(x)) {
 		if (!only && (search_accounts(x->reader, after, &account, 1, &n) != STORE_OK || n == 0))
 			break;
-		(void)index_account(x, account, true);
-		account_done(x);
+		account_done(x, index_account(x, account, true) < 0);
 		after = account;
 		if (only)
 			break;

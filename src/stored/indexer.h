@@ -19,8 +19,9 @@ void indexer_touch(struct indexer *x, uint64_t account);
 must_check bool indexer_rebuild(struct indexer *x, uint64_t account);
 struct indexer_progress {
 	bool running;
-	uint64_t accounts, accounts_done;
+	uint64_t accounts, accounts_done, accounts_failed;
 	uint64_t messages, messages_done; /* of the account at hand */
+	uint64_t messages_all; /* done, of all accounts */
 };
 void indexer_progress(struct indexer *x, struct indexer_progress *ret);
 
