@@ -54,6 +54,11 @@ static bool listen_address(struct view v)
 	return view_eq_lit(v, "*") || address_family(v);
 }
 
+static bool source_address(struct view v)
+{
+	return v.n == 0 || address_family(v);
+}
+
 static bool network(struct view v)
 {
 	struct view ip = v, bits;
@@ -122,6 +127,8 @@ static const struct {
 } checks[] = {
     {"hostname", host_name, "a host name like mail.example.org"},
     {"listen", listen_address, "an address (192.0.2.1, 2001:db8::1) or * for all of IPv4, :: for all of IPv6"},
+    {"outbound-source", source_address, "an address of this machine"},
+    {"outbound-ca", path, "the path of a file"},
     {"tls-cert", path, "the path of a file"},
     {"tls-key", path, "the path of a file"},
     {"trust-anchor", optional_path, "the path of a file, or a DS or DNSKEY record"},

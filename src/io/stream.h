@@ -76,6 +76,12 @@ void stream_set_total_timeout(struct stream *s, uint64_t ms);
  * Unread input must be empty (the caller refuses injected plaintext, RFC 3207 §4.2 / CVE-2011-0411): that is asserted. Only a stream fresh from the
  * listener may have some. The handshake has no deadline of its own: set one of the two. */
 void stream_start_tls(struct stream *s, struct tls_server *tls);
+/* The same as client, at once. */
+struct tls_client;
+struct tls_target;
+void stream_start_tls_client(struct stream *s, struct tls_client *tls, const struct tls_target *target);
+/* As client, once established: how far the peer's certificate was verified (enum tls_verified), and why not further. */
+int stream_tls_verified(const struct stream *s, const char **ret_why);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty without TLS. Valid while the stream lives. */
 struct view stream_tls_text(const struct stream *s);

@@ -145,6 +145,24 @@ void stream_start_tls(struct stream *s, struct tls_server *tls)
 	stream_schedule(s);
 }
 
+void stream_start_tls_client(struct stream *s, struct tls_client *tls, const struct tls_target *target)
+{
+	assert(!s->tls && stream_unread(s) == 0);
+	if (s->closing)
+		return;
+	buf_append_view(&s->raw, buf_view(&s->out));
+	buf_fini(&s->out);
+	s->tls = tls_conn_new_client(tls, target, &s->turn->wire);
+	(void)handshake(s);
+	stream_schedule(s);
+}
+
+int stream_tls_verified(const struct stream *s, const char **ret_why)
+{
+	*ret_why = "";
+	return s->established ? (int)tls_conn_verified(s->tls, ret_why) : (int)TLS_NOT_VERIFIED;
+}
+
 bool stream_is_tls(const struct stream *s)
 {
 	return s->established;

@@ -5,6 +5,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* TLS server settings of a front end: certificate here, private key in keyd. */
 struct tls_server;
 
@@ -25,5 +28,27 @@ must_check int tls_server_new(struct view chain_pem, unsigned min_version, tls_s
 /* Connections that use it keep it alive. */
 void tls_server_unref(struct tls_server **t);
 struct tls_server *tls_server_ref(struct tls_server *t);
+
+/* ---- as a client ---- */
+struct tls_client;
+
+/* `ca_file`: PEM; one that cannot be read leaves nobody to trust, said in `error`: verified is then only what TLSA records vouch for. Any
+ * certificate is taken: how far it was verified is told afterwards. To be called before the sandbox. 0 or -EINVAL. */
+must_check int tls_client_new(const char *ca_file, struct tls_client **ret, struct buf *error);
+struct tls_client *tls_client_ref(struct tls_client *t);
+void tls_client_unref(struct tls_client **t);
+
+/* RFC 6698 §2.1. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching;
+	struct view data;
+};
+struct tls_target {
+	const char *name; /* SNI, and the name the certificate should have; NULL: none */
+	const char *other_name; /* also taken; or NULL */
+	const struct tls_tlsa *tlsa; /* DANE (RFC 7672): then nothing else counts */
+	size_t tlsa_count;
+};
+enum tls_verified { TLS_NOT_VERIFIED, TLS_VERIFIED_NAME, TLS_VERIFIED_DANE };
 
 #endif

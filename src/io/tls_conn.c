@@ -8,6 +8,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,9 @@ enum { KEPT_MAX = 256 * 1024, TEXT_MAX = 128, EXPORTER_BYTES = 32 };
 
 struct tls_conn {
 	SSL *ssl; /* NULL until the client said something: one that never does costs little */
-	struct tls_server *server;
+	struct tls_server *server; /* NULL: we are the client */
+	struct tls_client *client;
+	bool dane;
 	struct buf *wire;
 	struct view feed; /* not read yet, lent */
 	struct buf kept; /* not read yet, our own; before `feed` */
@@ -99,6 +102,45 @@ struct tls_conn *tls_conn_new(struct tls_server *server, struct buf *wire)
 	return c;
 }
 
+struct tls_conn *tls_conn_new_client(struct tls_client *client, const struct tls_target *target, struct buf *wire)
+{
+	struct tls_conn *c = xcalloc(1, sizeof *c);
+	BIO *bio = bio_new(c);
+
+	c->client = tls_client_ref(client);
+	c->wire = wire;
+	c->feed = VIEW_EMPTY;
+	buf_init(&c->kept, KEPT_MAX);
+	buf_init(&c->text, TEXT_MAX);
+	c->ssl = SSL_new(tls_client_ctx(client));
+	if (!c->ssl)
+		abort(); /* memory */
+	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_connect_state(c->ssl);
+	c->dane = target->tlsa_count > 0;
+	if (!tls_client_aim(c->ssl, target)) {
+		c->state = TLS_FAILED;
+		c->error = "no usable TLSA record";
+	}
+	return c;
+}
+
+enum tls_verified tls_conn_verified(const struct tls_conn *c, const char **ret_why)
+{
+	long result = SSL_get_verify_result(c->ssl);
+
+	*ret_why = "";
+	if (result != X509_V_OK) {
+		*ret_why = X509_verify_cert_error_string(result);
+		return TLS_NOT_VERIFIED;
+	}
+	if (SSL_get0_peername(c->ssl) == NULL && !c->dane) {
+		*ret_why = "no name to verify";
+		return TLS_NOT_VERIFIED;
+	}
+	return c->dane ? TLS_VERIFIED_DANE : TLS_VERIFIED_NAME;
+}
+
 static void begin(struct tls_conn *c)
 {
 	BIO *bio = bio_new(c);
@@ -119,6 +161,7 @@ void tls_conn_free(struct tls_conn **cp)
 		return;
 	SSL_free(c->ssl);
 	tls_server_unref(&c->server);
+	tls_client_unref(&c->client);
 	buf_fini(&c->kept);
 	buf_fini(&c->text);
 	free(c);
@@ -300,7 +343,7 @@ bool tls_conn_unique(const struct tls_conn *c, struct buf *out)
 
 bool tls_conn_server_end_point(const struct tls_conn *c, struct buf *out)
 {
-	struct view hash = tls_server_end_point(c->server);
+	struct view hash = c->server ? tls_server_end_point(c->server) : VIEW_EMPTY;
 
 	buf_append_view(out, hash);
 	return hash.n > 0 && !out->overflow;

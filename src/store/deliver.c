@@ -4,6 +4,7 @@
 
 #include "store/content_private.h"
 #include "store/deliver_private.h"
+#include "store/queue_private.h"
 #include "store/store_private.h"
 #include "store/writer.h"
 
@@ -178,12 +179,14 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	sql_bind_u64(st, 10, j->remote_prefix.n + deliver_size(&j->message));
 	sql_bind_u64(st, 11, prefix_off);
 	sql_bind_u64(st, 12, j->remote_prefix.n);
+	sql_bind_i64(st, 13, j->confirm);
 	return sql_run(st);
 }
 
 static int queue_recipient(struct writer *w, const struct deliver_job *j, const struct deliver_remote *r)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_recipient_insert);
+	int rc;
 
 	sql_bind_u64(st, 1, writer_count(w, COUNTER_QUEUE));
 	sql_bind_u64(st, 2, j->message.id);
@@ -191,8 +194,10 @@ static int queue_recipient(struct writer *w, const struct deliver_job *j, const 
 	sql_bind_text(st, 4, r->domain);
 	sql_bind_text(st, 5, r->orcpt);
 	sql_bind_i64(st, 6, r->notify);
-	sql_bind_i64(st, 7, j->wall_s);
-	return sql_run(st);
+	sql_bind_i64(st, 7, r->notice ? QUEUE_NEVER_S : j->wall_s);
+	sql_bind_i64(st, 8, r->notice);
+	rc = sql_run(st);
+	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, j->wall_s);
 }
 
 static int queue_all(struct writer *w, const struct deliver_job *j, size_t prefix_off)
@@ -228,6 +233,10 @@ static enum job_step run_deliver(struct writer *w, struct store_job *job)
 	}
 	if (rc == 0)
 		rc = queue_all(w, j, off);
+	for (size_t i = 0; rc == 0 && i < j->event_count; i++)
+		rc = trace_add(w, &j->events[i]);
+	if (rc == 0 && j->notices_of)
+		rc = queue_notices_settle(w, j->notices_of, j->notice_ids, j->notice_count);
 	return rc < 0 ? writer_error(w, rc, "delivering") : STEP_DONE;
 }
 

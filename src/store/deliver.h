@@ -4,6 +4,7 @@
 
 #include "store/content.h"
 #include "store/group.h"
+#include "store/trace.h"
 
 /* The bytes of one new message: header block (header_add + header) and content, each kept once however many copies there
  * are. Content is either inline (at most STORE_INLINE_MAX bytes) or in a placed file from `file_offset` to its end. */
@@ -37,6 +38,7 @@ struct deliver_remote {
 	struct view domain; /* its canonical domain: the queue's key */
 	struct view orcpt;
 	uint8_t notify;
+	uint8_t notice; /* enum queue_notice: nothing to send, the sender is to be told that; address may be one of ours */
 };
 
 /* One accepted message: every copy and every queued recipient in one commit. The caller has put together those that are the same.
@@ -57,6 +59,13 @@ struct deliver_job {
 	uint64_t account; /* who submitted it; 0: nobody */
 	uint8_t ret, body;
 	bool smtputf8, requiretls;
+	bool confirm; /* the account wants a summary of what became of the queued part */
+	const struct trace_event *events; /* written with it */
+	size_t event_count;
+	/* The message is a notice: the recipients it tells of are done with, in the same commit. */
+	uint64_t notices_of; /* the message it is about; 0: it is no notice */
+	const uint64_t *notice_ids;
+	size_t notice_count;
 };
 void deliver_job_init(struct deliver_job *j);
 

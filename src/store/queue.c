@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Listing what waits for other servers. */
-#include "store/queue.h"
+#include "store/queue_private.h"
 
 #include "store/sql.h"
 #include "store/store_private.h"
@@ -15,10 +15,12 @@ static bool read_item(struct sql_stmt *st, struct arena *a, struct queue_item *r
 	    .sender = arena_copy(a, sql_bytes(st, 2)),
 	    .size_bytes = sql_u64(st, 3),
 	    .queued_s = sql_i64(st, 4),
-	    .next_s = sql_i64(st, 5),
+	    .next_s = sql_i64(st, 5) >= QUEUE_NEVER_S ? 0 : sql_i64(st, 5),
 	    .attempts = (uint32_t)sql_u64(st, 6),
 	    .held = sql_i64(st, 7) != 0,
 	    .last_reply = arena_copy(a, sql_bytes(st, 8)),
+	    .leased = sql_i64(st, 9) != 0,
+	    .ended = sql_i64(st, 10) != 0 && sql_i64(st, 10) != QUEUE_DELAYED,
 	};
 	return ret->recipient.p && ret->sender.p && ret->last_reply.p;
 }

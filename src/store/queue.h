@@ -2,17 +2,18 @@
 #ifndef POMBO_STORE_QUEUE_H
 #define POMBO_STORE_QUEUE_H
 
-#include "store/store.h"
+#include "store/group.h"
+#include "store/trace.h"
 
-/* Recipients on other servers that wait to be sent to. They come in with deliver_job, in the commit of the message. */
+/* Recipients on other servers that wait to be sent to (doc/queue.md). They come in with deliver_job, in the commit of the message. */
 struct queue_item {
 	uint64_t message_id;
 	struct view sender, recipient;
 	uint64_t size_bytes;
-	int64_t queued_s, next_s;
+	int64_t queued_s, next_s; /* next_s 0: not before somebody says so */
 	uint32_t attempts;
 	struct view last_reply;
-	bool held;
+	bool held, leased, ended;
 };
 /* By (message, recipient), after the one named (0, "" from the start). Reader. */
 must_check enum store_outcome queue_list(struct store_reader *r, uint64_t after_message, struct view after_recipient,
@@ -20,5 +21,174 @@ must_check enum store_outcome queue_list(struct store_reader *r, uint64_t after_
 					 bool *ret_more);
 /* How many wait. */
 must_check enum store_outcome queue_count(struct store_reader *r, uint64_t *ret);
+
+/* What the sender is to be told of a recipient. */
+enum queue_notice {
+	QUEUE_NO_NOTICE,
+	QUEUE_FAILED,
+	QUEUE_EXPIRED,
+	QUEUE_RELAYED,
+	QUEUE_DELIVERED,
+	QUEUE_EXPANDED,
+	QUEUE_DELAYED, /* and it goes on waiting */
+	QUEUE_NOTICES
+};
+
+/* How retries are spread. */
+struct queue_schedule {
+	int64_t first_s; /* before the second attempt */
+	int64_t max_s; /* between attempts, at most */
+};
+/* When to try again after `attempts` (1 …) attempts, from `now_s`; the same for all recipients of a message in a domain. Pure. */
+int64_t queue_next_s(const struct queue_schedule *s, uint32_t attempts, int64_t now_s, uint64_t message,
+		     struct view domain);
+
+/* ---- leases ---- */
+
+enum { QUEUE_LEASE_RCPTS_MAX = 100, QUEUE_LEASE_JOBS_MAX = 64 };
+
+struct queue_lease_rcpt {
+	uint64_t id;
+	struct view address, orcpt;
+	uint8_t notify;
+	uint32_t attempts;
+};
+struct queue_envelope {
+	uint64_t message, account;
+	struct view sender, envid;
+	uint8_t ret, body;
+	bool smtputf8, requiretls, confirm;
+	int64_t queued_s;
+	uint64_t size_bytes, prefix_offset, prefix_bytes;
+};
+struct queue_lease {
+	uint64_t token;
+	struct view domain;
+	struct queue_envelope envelope;
+	struct queue_lease_rcpt *rcpts;
+	size_t rcpt_count;
+};
+
+/* Leases what is due, destination by destination. */
+struct queue_lease_job {
+	struct store_job job;
+	int64_t wall_s;
+	int64_t until_s;
+	size_t max_jobs; /* at most QUEUE_LEASE_JOBS_MAX */
+	size_t max_per_domain;
+	const struct view *park; /* domains not to be looked at until they are unparked */
+	size_t park_count;
+	const struct view *unpark;
+	size_t unpark_count;
+	/* Results, in job.results. */
+	struct queue_lease *leases;
+	size_t lease_count;
+	bool more; /* there is more that is due now */
+	int64_t next_s; /* otherwise: when something will be; QUEUE_IDLE_S when nothing */
+};
+#define QUEUE_IDLE_S INT64_MAX
+void queue_lease_job_init(struct queue_lease_job *j);
+
+/* Ends all leases but those named, and unparks every domain: relayd came anew. In slices. */
+struct queue_resume_job {
+	struct store_job job;
+	int64_t wall_s;
+	const uint64_t *tokens; /* ascending */
+	size_t token_count;
+};
+void queue_resume_job_init(struct queue_resume_job *j);
+
+/* ---- what became of it ---- */
+
+enum queue_outcome { QUEUE_OUT_RELEASED, QUEUE_OUT_SENT, QUEUE_OUT_DEFERRED, QUEUE_OUT_FAILED };
+struct queue_fate {
+	uint64_t id;
+	enum queue_outcome outcome;
+	bool dsn_passed; /* the other server took over NOTIFY */
+	uint16_t code;
+	struct view status; /* "5.1.1" */
+	struct view text;
+};
+struct queue_result_job {
+	struct store_job job;
+	uint64_t token;
+	int64_t wall_s;
+	struct queue_schedule schedule;
+	struct view mta; /* the other server's name */
+	struct view peer; /* with its address, for trace */
+	struct view tls;
+	int64_t closed_s; /* the destination is closed until then; 0: open */
+	const struct queue_fate *fates;
+	size_t fate_count;
+	size_t ret_counted; /* fates that counted: whose lease was still this one */
+	size_t ret_notices; /* of them, those that brought about a notice */
+};
+void queue_result_job_init(struct queue_result_job *j);
+
+/* ---- age ---- */
+
+/* Expires what is older than the lifetime, and marks the delayed; by the age of messages. In slices; now and then. */
+struct queue_age_job {
+	struct store_job job;
+	int64_t wall_s;
+	int64_t lifetime_s;
+	int64_t delay_after_s; /* 0: nobody hears of delays */
+	size_t ret_notices;
+};
+void queue_age_job_init(struct queue_age_job *j);
+
+/* ---- notices ---- */
+
+struct queue_noticed {
+	uint64_t id;
+	struct view recipient, orcpt, last_reply, status, mta;
+	uint16_t code;
+	uint8_t notify;
+	enum queue_notice notice;
+	uint32_t attempts;
+};
+struct queue_notices {
+	struct queue_envelope envelope;
+	struct queue_noticed *items; /* none: the next message with some was not found */
+	size_t count;
+	struct view header; /* of the message: what was received, without our prefix; cut at 64 KiB */
+	struct view content; /* inline content, where it was asked for; else empty */
+};
+/* The next message behind `after` about which the sender is to be told something. STORE_NO_MESSAGE: none. Reader. */
+must_check enum store_outcome queue_next_notices(struct store_reader *r, uint64_t after, struct arena *a,
+						 struct queue_notices *ret);
+/* Nobody can be told (null sender, NOTIFY=NEVER …): the same end without a notice. */
+struct queue_settle_job {
+	struct store_job job;
+	uint64_t message;
+	const uint64_t *ids;
+	size_t count;
+	const struct trace_event *events;
+	size_t event_count;
+};
+void queue_settle_job_init(struct queue_settle_job *j);
+
+/* ---- the operator ---- */
+
+enum queue_change { QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
+struct queue_change_job {
+	struct store_job job;
+	int64_t wall_s;
+	enum queue_change change;
+	uint64_t message; /* 0: all (QUEUE_RETRY) */
+	uint64_t ret_count; /* recipients changed */
+};
+void queue_change_job_init(struct queue_change_job *j);
+
+/* ---- a queued message's bytes ---- */
+
+struct queue_bytes {
+	struct view head; /* prefix, header block, and inline content */
+	int content_fd; /* a larger content: to be closed by the caller; -1 none */
+	uint64_t content_offset;
+};
+/* Reader. STORE_NO_MESSAGE: it is gone. */
+must_check enum store_outcome queue_read(struct store_reader *r, const struct queue_envelope *e, struct arena *a,
+					 struct queue_bytes *ret);
 
 #endif

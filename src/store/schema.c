@@ -75,10 +75,32 @@ static const char version_3[] =
     "CREATE TABLE annotation (owner {int} NOT NULL, entry {text} NOT NULL, value {bytes} NOT NULL,"
     " PRIMARY KEY (owner, entry)) {clustered};";
 
+static const char version_4[] =
+    "ALTER TABLE queue_recipient ADD COLUMN notice {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue_recipient ADD COLUMN code {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue_recipient ADD COLUMN status {text} NOT NULL DEFAULT '';"
+    "ALTER TABLE queue_recipient ADD COLUMN mta {text} NOT NULL DEFAULT '';"
+    "ALTER TABLE queue_message ADD COLUMN confirm {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN confirm {int} NOT NULL DEFAULT 0;"
+    "CREATE TABLE queue_domain (domain {text} NOT NULL PRIMARY KEY, due_s {int} NOT NULL, closed_s {int} NOT NULL) "
+    "{clustered};"
+    "CREATE INDEX queue_domain_due ON queue_domain (due_s);"
+    "CREATE INDEX queue_recipient_due ON queue_recipient (domain, next_s);"
+    "CREATE INDEX queue_recipient_lease ON queue_recipient (lease) WHERE lease <> 0;"
+    "CREATE INDEX queue_recipient_notice ON queue_recipient (message) WHERE notice <> 0;"
+    "INSERT INTO queue_domain (domain, due_s, closed_s) SELECT domain, MIN(next_s), 0 FROM queue_recipient GROUP BY "
+    "domain;"
+    "CREATE TABLE trace (message {int} NOT NULL, seq {int} NOT NULL, at_ms {int} NOT NULL, kind {int} NOT NULL,"
+    " address {text} NOT NULL, peer {text} NOT NULL, tls {text} NOT NULL, words {text} NOT NULL,"
+    " PRIMARY KEY (message, seq)) {clustered};"
+    "INSERT INTO counter (name, value) VALUES ('lease', 0);"
+    "INSERT INTO counter (name, value) VALUES ('trace', 0);";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},
     {version_2, NULL, false},
     {version_3, NULL, false},
+    {version_4, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -15,6 +15,7 @@ enum { ACCTS_KEPT = 4096, SCRATCH_MAX = 8 * 1024 * 1024 };
 static const char *const counter_names[COUNTER_COUNT] = {
     [COUNTER_ACCOUNT] = "account", [COUNTER_MAILBOX] = "mailbox", [COUNTER_UIDVALIDITY] = "uidvalidity",
     [COUNTER_QUEUE] = "queue",     [COUNTER_SEEN] = "seen",       [COUNTER_EXPUNGE] = "expunge",
+    [COUNTER_LEASE] = "lease",     [COUNTER_TRACE] = "trace",
 };
 
 int writer_open(struct store *s, bool create, struct writer **ret)

@@ -54,7 +54,9 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 			break;
 		case CHANGE_NAMES:
 		case CHANGE_DIRECTORY:
+			break;
 		case CHANGE_QUEUE:
+			outbound_wake(sd);
 			break;
 		}
 	}

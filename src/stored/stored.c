@@ -56,6 +56,8 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 		return mailbox_peer_add(sd, peer, fd);
 	if (view_eq_lit(name, "cred"))
 		return cred_peer_add(sd, fd);
+	if (view_eq_lit(name, "relay"))
+		return outbound_add(sd, fd);
 	if (view_eq_lit(name, "admin"))
 		return admin_add(sd, fd);
 	if (view_eq_lit(name, "dns"))
@@ -107,6 +109,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	look_at_space(sd);
 	upkeep_tick(sd);
+	outbound_tick(sd);
 }
 
 static int open_store(struct stored *sd)

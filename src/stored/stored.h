@@ -32,6 +32,8 @@ struct stored {
 	struct cred_link *cred_peers;
 	struct channel *dns; /* NULL: dnsd is away */
 	struct admin *admin;
+	struct outbound *outbound;
+	struct notices *notices;
 	struct event *tick;
 	struct upkeep *upkeep;
 	bool create; /* make the store instead of opening it */
@@ -68,6 +70,10 @@ void smtp_peers_tell_space(struct stored *sd, bool low);
 /* A grant ended that no process has shown yet: whichever of them has its session hears it. */
 void smtp_peers_tell_grant_ended(struct stored *sd, struct view handle);
 must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /* mailbox_peer.c */
+must_check int outbound_add(struct stored *sd, int fd); /* outbound.c: relayd */
+/* Recipients were queued, or may be due. */
+void outbound_wake(struct stored *sd);
+void outbound_tick(struct stored *sd); /* once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 must_check int dns_peer_add(struct stored *sd, int fd); /* dns_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);

@@ -9,7 +9,7 @@ const struct kind kind_table[KIND_COUNT] = {
     [KIND_IMAP] = {"imap", "imapd", true, 100, 3},   [KIND_POP] = {"pop", "popd", true, 25, 4},
     [KIND_DNS] = {"dns", "dnsd", false, 0, 9},       [KIND_POLICY] = {"policy", "policyd", false, 100, 5},
     [KIND_AUTH] = {"auth", "authd", false, 0, 6},    [KIND_KEY] = {"key", "keyd", false, 0, 7},
-    [KIND_STORE] = {"store", "stored", false, 0, 8},
+    [KIND_STORE] = {"store", "stored", false, 0, 8}, [KIND_RELAY] = {"relay", "relayd", false, 0, 10},
 };
 
 const struct kind_edge kind_edges[] = {
@@ -18,6 +18,7 @@ const struct kind_edge kind_edges[] = {
     {"sign", KIND_MX, KIND_KEY},        {"sign", KIND_SUBMISSION, KIND_KEY},   {"sign", KIND_IMAP, KIND_KEY},
     {"sign", KIND_POP, KIND_KEY},       {"mailbox", KIND_IMAP, KIND_STORE},    {"mailbox", KIND_POP, KIND_STORE},
     {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},
+    {"relay", KIND_RELAY, KIND_STORE},  {"dns", KIND_RELAY, KIND_DNS},
 };
 const size_t kind_edges_n = ARRAY_LEN(kind_edges);
 

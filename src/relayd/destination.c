@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: ISC
+ * A destination: its jobs, its sessions, and when it is closed.
+ *
+ *     job ─▶ waiting ─▶ [hosts known?] ─no─▶ resolver ─▶ hosts, or everything deferred or failed
+ *                            │yes
+ *                            ├─ an idle session: it takes the job
+ *                            └─ room in the window: a new session dials, and takes jobs when it is ready */
+#include "relayd/destination.h"
+
+#include "base/clock.h"
+#include "relayd/hosts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	WINDOW_FIRST = 5, /* sessions before anything is known */
+	CLOSED_FIRST_S = 60,
+	CLOSED_MAX_S = 1800,
+	KEY_MAX = 2048,
+	REMEMBERED_MAX = 10000, /* destinations without work whose failures are counted */
+};
+
+struct destination {
+	struct relayd *relayd;
+	struct route route; /* a copy: settings may change */
+	struct view key, domain;
+	TAILQ_HEAD(, job) waiting;
+	size_t waiting_count;
+	LIST_HEAD(, session) idle, busy;
+	unsigned sessions, opening;
+	double window;
+	struct hosts *hosts; /* NULL: not looked up */
+	bool resolving;
+	bool running; /* in run(): no second one below it */
+	unsigned failures; /* in a row */
+};
+
+const struct route *destination_route(const struct destination *d)
+{
+	return &d->route;
+}
+
+struct view destination_name(const struct destination *d)
+{
+	return d->route.host.n ? d->route.host : d->domain;
+}
+
+struct relayd *destination_relayd(const struct destination *d)
+{
+	return d->relayd;
+}
+
+static struct view own(struct view v)
+{
+	return view_from(v.n ? xmemdup(v.p, v.n) : xstrdup(""), v.n);
+}
+
+static struct destination *destination_of(struct relayd *r, const struct job *j)
+{
+	_cleanup_(buf_fini) struct buf key = BUF_INIT(KEY_MAX);
+	const struct route *route = route_for(r->routes, j->sender, j->domain);
+	struct destination *d;
+
+	if (route->key.n)
+		buf_printf(&key, "%.*s", VIEW_FMT(route->key));
+	else
+		buf_printf(&key, "%.*s", VIEW_FMT(j->domain));
+	d = map_get(&r->destinations, buf_view(&key));
+	if (d)
+		return d;
+	d = xcalloc(1, sizeof *d);
+	d->relayd = r;
+	d->route = *route;
+	d->route.host = own(route->host);
+	d->route.user = own(route->user);
+	d->route.password = own(route->password);
+	d->route.source = own(route->source);
+	d->route.key = VIEW_EMPTY;
+	d->key = own(buf_view(&key));
+	d->domain = own(j->domain);
+	d->window = WINDOW_FIRST;
+	TAILQ_INIT(&d->waiting);
+	(void)map_set(&r->destinations, d->key, d);
+	return d;
+}
+
+static void free_when_empty(struct destination *d)
+{
+	struct view *const views[] = {&d->route.host,   &d->route.user, &d->route.password,
+				      &d->route.source, &d->key,        &d->domain};
+
+	if (d->sessions || d->waiting_count || d->resolving || d->running ||
+	    (d->failures && d->relayd->destinations.count < REMEMBERED_MAX))
+		return;
+	(void)map_remove(&d->relayd->destinations, d->key);
+	hosts_unref(&d->hosts);
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		free((void *)views[i]->p);
+	free(d);
+}
+
+/* ---- jobs ---- */
+
+static void put(struct destination *d, struct job *j, bool first)
+{
+	if (first)
+		TAILQ_INSERT_HEAD(&d->waiting, j, link);
+	else
+		TAILQ_INSERT_TAIL(&d->waiting, j, link);
+	j->waiting = true;
+	d->waiting_count++;
+}
+
+static struct job *take(struct destination *d)
+{
+	struct job *j = TAILQ_FIRST(&d->waiting);
+
+	if (j) {
+		TAILQ_REMOVE(&d->waiting, j, link);
+		j->waiting = false;
+		d->waiting_count--;
+	}
+	return j;
+}
+
+struct job *destination_next(struct destination *d)
+{
+	static const struct fate late = {.outcome = FATE_RELEASED};
+	uint64_t now_ms = clock_mono_ms();
+	struct job *j;
+
+	while ((j = take(d)) && j->lease_end_ms <= now_ms)
+		report_rest(d->relayd, j, &(struct report_about){0}, &late);
+	return j;
+}
+
+bool destination_has_work(const struct destination *d)
+{
+	return d->waiting_count > 0;
+}
+
+static uint32_t closed_for_s(const struct destination *d)
+{
+	unsigned shift = d->failures > 6 ? 6 : d->failures ? d->failures - 1 : 0;
+	uint32_t s = (uint32_t)CLOSED_FIRST_S << shift;
+
+	return s < CLOSED_MAX_S ? s : CLOSED_MAX_S;
+}
+
+static void end_all(struct destination *d, const struct report_about *about, const struct fate *why)
+{
+	struct job *j;
+
+	while ((j = take(d)))
+		report_rest(d->relayd, j, about, why);
+}
+
+void destination_unreachable(struct destination *d, const struct report_about *about, const struct fate *why)
+{
+	struct report_about closed = *about;
+	struct session *s;
+
+	d->window = 1;
+	/* Others of its sessions still talk: then it is reachable, and they carry on. */
+	LIST_FOREACH (s, &d->busy, link)
+		if (session_is_ready(s))
+			return;
+	if (why->outcome == FATE_DEFERRED) {
+		d->failures++;
+		closed.closed_s = closed_for_s(d);
+	}
+	end_all(d, &closed, why);
+}
+
+/* ---- hosts ---- */
+
+static void run(struct destination *d);
+
+static void cannot_be_found(struct destination *d, const struct resolved *answer)
+{
+	struct fate f = {.outcome = FATE_FAILED, .code = 550};
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(512);
+	struct view name = destination_name(d);
+
+	switch (answer->what) {
+	case RESOLVED_NULL_MX:
+		f.code = 556;
+		f.enhanced = (struct dsn_status){5, 1, 10};
+		buf_printf(&text, "%.*s takes no mail (null MX)", VIEW_FMT(name));
+		break;
+	case RESOLVED_NO_SUCH:
+		f.enhanced = (struct dsn_status){5, 1, 2};
+		buf_printf(&text, "%.*s: %s", VIEW_FMT(name), answer->why ? answer->why : "no such domain");
+		break;
+	case RESOLVED_LOOP:
+		f.enhanced = (struct dsn_status){5, 4, 6};
+		buf_printf(&text, "mail for %.*s loops back to this server, which does not know the domain",
+			   VIEW_FMT(name));
+		break;
+	case RESOLVED_TEMPORARY:
+	case RESOLVED_HOSTS:
+		f.outcome = FATE_DEFERRED;
+		f.code = 451;
+		f.enhanced = (struct dsn_status){4, 4, 3};
+		buf_printf(&text, "%.*s: %s", VIEW_FMT(name), answer->why ? answer->why : "no usable address");
+		break;
+	}
+	f.text = buf_view(&text);
+	destination_unreachable(d, &(struct report_about){0}, &f);
+}
+
+static void on_resolved(void *ctx, const struct resolved *answer)
+{
+	struct destination *d = ctx;
+
+	d->resolving = false;
+	if (answer->what == RESOLVED_HOSTS) {
+		hosts_unref(&d->hosts);
+		d->hosts = hosts_new(answer);
+	}
+	if (answer->what != RESOLVED_HOSTS || d->hosts->count == 0)
+		cannot_be_found(d, answer);
+	run(d);
+}
+
+static void resolve(struct destination *d)
+{
+	d->resolving = true;
+	if (d->route.host.n)
+		resolver_ask(d->relayd->resolver, d->route.host, d->route.use_mx, d->route.port, on_resolved, d);
+	else
+		resolver_ask(d->relayd->resolver, d->domain, true, d->route.port, on_resolved, d);
+}
+
+static bool has_hosts(const struct destination *d)
+{
+	return d->hosts && d->hosts->count && d->hosts->good_until_ms > clock_mono_ms();
+}
+
+/* ---- sessions ---- */
+
+static unsigned limit_of(const struct destination *d)
+{
+	uint64_t max = relayd_conf(d->relayd)->max_connections_per_destination;
+	unsigned window = d->window < 1 ? 1 : (unsigned)d->window;
+
+	return window < max ? window : (unsigned)max;
+}
+
+static void open_session(struct destination *d)
+{
+	struct session *s = session_new(d, d->hosts);
+
+	d->sessions++;
+	d->opening++;
+	d->relayd->connections++;
+	LIST_INSERT_HEAD(&d->busy, s, link);
+	session_start(s);
+}
+
+static void use_idle(struct destination *d)
+{
+	struct session *s;
+
+	while (d->waiting_count && (s = LIST_FIRST(&d->idle))) {
+		LIST_REMOVE(s, link);
+		LIST_INSERT_HEAD(&d->busy, s, link);
+		session_go(s);
+	}
+}
+
+static void run(struct destination *d)
+{
+	if (d->running)
+		return;
+	d->running = true;
+	use_idle(d);
+	if (d->waiting_count && !d->resolving && !has_hosts(d))
+		resolve(d);
+	while (!d->resolving && has_hosts(d) && d->opening < d->waiting_count && d->sessions < limit_of(d) &&
+	       d->relayd->connections < relayd_conf(d->relayd)->max_outbound_connections)
+		open_session(d);
+	d->running = false;
+	free_when_empty(d);
+}
+
+void destination_take(struct relayd *r, struct job *j)
+{
+	struct destination *d = destination_of(r, j);
+
+	put(d, j, false);
+	run(d);
+}
+
+void destination_return(struct destination *d, struct job *j)
+{
+	put(d, j, true);
+}
+
+void destination_went_well(struct destination *d)
+{
+	double max = (double)relayd_conf(d->relayd)->max_connections_per_destination;
+
+	d->failures = 0;
+	d->window = d->window + 1 < max ? d->window + 1 : max;
+}
+
+void destination_went_wrong(struct destination *d)
+{
+	d->window = d->window > 2 ? d->window / 2 : 1;
+}
+
+void destination_session_idle(struct destination *d, struct session *s)
+{
+	LIST_REMOVE(s, link);
+	LIST_INSERT_HEAD(&d->idle, s, link);
+}
+
+void destination_session_busy(struct destination *d, struct session *s)
+{
+	LIST_REMOVE(s, link);
+	LIST_INSERT_HEAD(&d->busy, s, link);
+}
+
+void destination_session_ready(struct destination *d)
+{
+	d->opening--;
+}
+
+void destination_session_over(struct destination *d, struct session *s)
+{
+	struct relayd *r = d->relayd;
+
+	LIST_REMOVE(s, link);
+	d->sessions--;
+	r->connections--;
+	run(d);
+}
+
+/* ---- all ---- */
+
+void destinations_break_off(struct relayd *r)
+{
+	struct map_entry *e = map_first(&r->destinations), *next;
+
+	for (; e; e = next) {
+		struct destination *d = map_value(e);
+		struct session *s;
+		struct job *j;
+
+		next = map_next(&r->destinations, e);
+		while ((j = take(d))) {
+			(void)map_u64_remove(&r->jobs, j->token);
+			job_free(&j);
+		}
+		LIST_FOREACH (s, &d->busy, link)
+			session_break_off(s);
+	}
+}
+
+void destinations_forget_hosts(struct relayd *r)
+{
+	for (struct map_entry *e = map_first(&r->destinations); e; e = map_next(&r->destinations, e)) {
+		struct destination *d = map_value(e);
+
+		if (d->hosts)
+			d->hosts->good_until_ms = 0;
+	}
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_DIAL_H
+#define POMBO_RELAYD_DIAL_H
+
+#include "mail/ip.h"
+
+#include <stddef.h>
+
+/* A TCP connection to one of a host's addresses, raced (RFC 8305): the next address is tried 250 ms after the former, or at once when that
+ * failed; the first that answers wins. */
+struct dial;
+struct event_base;
+
+struct dial_spec {
+	const struct ip *addresses; /* stay until the end */
+	size_t count;
+	uint16_t port;
+	const struct ip *source; /* of connections of its family; NULL: the kernel chooses */
+	uint32_t timeout_ms; /* of each address */
+};
+
+/* `fd` >= 0: connected, the callee's; `address` which. Otherwise `error` (positive errno) of the last one. From the loop, once; the dial frees
+ * itself after that. */
+typedef void dial_fn(void *ctx, int fd, const struct ip *address, int error);
+
+struct dial *dial_new(struct event_base *base, const struct dial_spec *spec, dial_fn *fn, void *ctx);
+void dial_cancel(struct dial **d); /* fn is not called */
+
+#endif

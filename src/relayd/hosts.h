@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_HOSTS_H
+#define POMBO_RELAYD_HOSTS_H
+
+#include "relayd/resolver.h"
+
+/* The servers of a destination, as they were looked up, and what was learnt of each since. Sessions hold a reference. */
+struct host {
+	struct view name;
+	struct ip *addresses;
+	size_t address_count;
+	bool secure, tlsa_failed;
+	struct tls_tlsa *tlsa;
+	size_t tlsa_count;
+	uint64_t bad_until_ms; /* could not be reached: tried after the others */
+	uint64_t plain_until_ms; /* its TLS is broken, and nobody insists on it */
+};
+
+struct hosts {
+	unsigned refs;
+	uint64_t good_until_ms;
+	struct arena arena;
+	struct host *at;
+	size_t count;
+};
+
+struct hosts *hosts_new(const struct resolved *from);
+struct hosts *hosts_ref(struct hosts *h);
+void hosts_unref(struct hosts **h);
+
+#endif

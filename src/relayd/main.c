@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC
+ * relayd: sends leased mail to other servers. Owns nothing, opens no file, and is told by stored what to send. */
+#include "relayd/relayd.h"
+
+#include "relayd/destination.h"
+#include "relayd/route.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct relayd *of(struct role *r)
+{
+	return role_state(r);
+}
+
+const struct conf *relayd_conf(const struct relayd *r)
+{
+	return role_conf(r->role);
+}
+
+static int prepare(struct role *role)
+{
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(1024);
+	struct relayd *r = xcalloc(1, sizeof *r);
+	int e;
+
+	r->role = role;
+	r->base = role_base(role);
+	map_init(&r->jobs);
+	map_init(&r->destinations);
+	TAILQ_INIT(&r->reports);
+	r->routes = routes_new(relayd_conf(r));
+	r->resolver = resolver_new(r);
+	role_set_state(role, r);
+	e = tls_client_new(relayd_conf(r)->outbound_ca, &r->tls, &error);
+	if (error.n)
+		log_event(LOG_LEVEL_WARNING, "no-authorities", buf_cstr(&error));
+	return e;
+}
+
+static int on_channel(struct role *role, const char *list, const char *peer, unsigned index, int fd)
+{
+	(void)peer;
+	(void)index;
+	if (view_eq_lit(view_from_cstr(list), "relay"))
+		return store_add(of(role), fd);
+	if (view_eq_lit(view_from_cstr(list), "dns"))
+		return resolver_add(of(role)->resolver, fd);
+	return -EINVAL;
+}
+
+static int on_file(struct role *role, const char *name, int fd)
+{
+	if (view_eq_lit(view_from_cstr(name), "relay-passwords"))
+		return routes_read_passwords(of(role)->routes, fd);
+	(void)close(fd);
+	return -EINVAL;
+}
+
+static int reloaded(struct role *role)
+{
+	struct relayd *r = of(role);
+
+	routes_configure(r->routes, relayd_conf(r));
+	destinations_forget_hosts(r);
+	return 0;
+}
+
+static void stop(struct role *role, uint32_t grace_ms)
+{
+	(void)grace_ms;
+	role_finished(role); /* stored ends our leases when the channel closes */
+}
+
+static void count(struct role *role, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
+		  uint64_t *ret_in_flight)
+{
+	const struct relayd *r = of(role);
+
+	*ret_sessions = r->connections;
+	*ret_accepted = r->accepted;
+	*ret_messages = r->sent;
+	*ret_in_flight = r->jobs.count;
+}
+
+int main(void)
+{
+	static const struct role_spec spec = {
+	    .name = "relayd",
+	    .sandbox = SANDBOX_OUT,
+	    .prepare = prepare,
+	    .on_channel = on_channel,
+	    .on_file = on_file,
+	    .reloaded = reloaded,
+	    .stop = stop,
+	    .count = count,
+	};
+
+	return role_run(&spec);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_POLICY_H
+#define POMBO_RELAYD_POLICY_H
+
+#include "relayd/hosts.h"
+#include "relayd/route.h"
+
+/* How strong TLS must be with one host, and whether what was reached is enough. Decided before the first byte; never weakened after. */
+enum policy_level {
+	POLICY_NONE, /* no TLS */
+	POLICY_OPPORTUNISTIC, /* TLS where it is offered, whatever the certificate */
+	POLICY_REQUIRED, /* TLS, whatever the certificate */
+	POLICY_VERIFY, /* the certificate names the host, and an authority vouches for it */
+	POLICY_DANE, /* a TLSA record vouches for it (RFC 7672) */
+	POLICY_UNKNOWN, /* what is asked for cannot be known now: do not send */
+};
+
+struct policy {
+	enum policy_level level;
+	struct view name; /* for SNI and verification; empty: none */
+	const struct tls_tlsa *tlsa;
+	size_t tlsa_count;
+};
+
+struct policy policy_of(const struct route *route, const struct host *host);
+bool policy_wants_tls(const struct policy *p); /* where it is offered */
+bool policy_needs_tls(const struct policy *p);
+/* Is a connection verified as `verified` (enum tls_verified) enough? */
+bool policy_is_met(const struct policy *p, int verified);
+
+#endif

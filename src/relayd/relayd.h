@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_RELAYD_H
+#define POMBO_RELAYD_RELAYD_H
+
+#include "ipc/msgs/relay_msgs.h"
+#include "ipc/role.h"
+#include "relayd/job.h"
+#include "relayd/resolver.h"
+
+#include "base/map.h"
+
+/* What the parts of this process share. One thread. */
+struct destination;
+struct event_base;
+struct routes;
+struct tls_client;
+
+struct relayd {
+	struct role *role;
+	struct event_base *base;
+	struct channel *store; /* NULL while stored is away */
+	struct resolver *resolver;
+	struct routes *routes;
+	struct tls_client *tls;
+	struct map jobs; /* by token */
+	struct map destinations; /* by key */
+	TAILQ_HEAD(, report) reports; /* not confirmed by stored yet */
+	unsigned connections; /* open or opening */
+	unsigned credit_due; /* jobs that are over and not given back as credit */
+	uint64_t accepted, sent, deferred, failed;
+	bool credit_scheduled;
+};
+
+const struct conf *relayd_conf(const struct relayd *r);
+
+/* ---- report.c: what became of recipients, until stored has it on disk ---- */
+enum fate_outcome { FATE_RELEASED, FATE_SENT, FATE_DEFERRED, FATE_FAILED };
+struct fate {
+	uint64_t id;
+	enum fate_outcome outcome;
+	bool dsn_passed;
+	uint16_t code;
+	struct dsn_status enhanced;
+	struct view text;
+};
+struct report_about {
+	struct view mx; /* host */
+	struct view ip; /* with port */
+	struct view tls;
+	uint32_t closed_s;
+};
+/* Fates of recipients of `j`, which has `j->open` fewer afterwards; with none left the job is over and freed. Copied. */
+void report_fates(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fates,
+		  size_t n);
+/* One fate for all recipients that have none yet. */
+void report_rest(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fate);
+/* A new channel: says which tokens are not over, and the reports again. */
+void report_resume(struct relayd *r);
+
+/* ---- store.c: the channel ---- */
+must_check int store_add(struct relayd *r, int fd);
+void store_job_over(struct relayd *r);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC
+ * From a domain to addresses, by asking dnsd: MX, then A and AAAA of each host, then TLSA of those DNSSEC vouches for.
+ *
+ *   MX ─▶ hosts by preference, without ourselves ─▶ A, AAAA (all at once) ─▶ TLSA where all of it is secure ─▶ answer */
+#include "relayd/resolver.h"
+
+#include "base/random.h"
+#include "ipc/msgs/dns_msgs.h"
+#include "mail/address.h"
+#include "mail/dns_record.h"
+#include "relayd/relayd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_MS = 30000, ARENA_MAX = 512 * 1024, TTL_LITERAL_S = 3600, TTL_MISSING_S = 60 };
+
+struct resolver {
+	struct relayd *relayd;
+	struct channel *dns; /* NULL: away */
+};
+
+struct resolver_request {
+	struct resolver *rs;
+	resolver_answer_fn *fn;
+	void *ctx;
+	uint16_t port;
+	struct arena arena;
+	struct view domain;
+	bool secure; /* so far: MX */
+	struct resolved answer;
+	struct resolved_host hosts[RESOLVED_HOSTS_MAX];
+	size_t pending;
+	bool failed; /* an address could not be had now */
+};
+
+/* One question of a request. */
+struct question {
+	struct resolver_request *request;
+	struct resolved_host *host;
+	bool is_v6;
+};
+
+struct resolver *resolver_new(struct relayd *r)
+{
+	struct resolver *rs = xcalloc(1, sizeof *rs);
+
+	rs->relayd = r;
+	return rs;
+}
+
+static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
+{
+	(void)ctx;
+	(void)c;
+	(void)id;
+	(void)msg;
+}
+
+static void on_close(void *ctx, struct channel *c)
+{
+	struct resolver *rs = ctx;
+
+	if (rs->dns == c)
+		rs->dns = NULL;
+}
+
+int resolver_add(struct resolver *rs, int fd)
+{
+	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
+
+	if (rs->dns)
+		channel_free(&rs->dns);
+	rs->dns = channel_new(rs->relayd->base, fd, &dns_proto, DNS_PEER_RELAY, DNS_PEER_DNS, &handlers, rs);
+	return 0;
+}
+
+/* ---- the answer ---- */
+
+static void give(struct resolver_request *q, enum resolved_what what, const char *why)
+{
+	q->answer.what = what;
+	q->answer.why = why;
+	if (q->answer.ttl_s == 0)
+		q->answer.ttl_s = TTL_MISSING_S;
+	q->fn(q->ctx, &q->answer);
+	arena_fini(&q->arena);
+	free(q);
+}
+
+static void give_hosts(struct resolver_request *q)
+{
+	size_t addresses = 0;
+
+	q->answer.hosts = q->hosts;
+	for (size_t i = 0; i < q->answer.host_count; i++)
+		addresses += q->hosts[i].address_count;
+	if (addresses)
+		give(q, RESOLVED_HOSTS, NULL);
+	else if (q->failed)
+		give(q, RESOLVED_TEMPORARY, "the addresses of its servers cannot be had now");
+	else
+		give(q, RESOLVED_NO_SUCH, "no server of it has an address");
+}
+
+static bool ask(struct resolver_request *q, struct view name, uint16_t type, dns_answer_fn *fn, void *ctx)
+{
+	return q->rs->dns && name.n <= 255 &&
+	       dns_call_ask(q->rs->dns, &(struct dns_ask){name, type, ASK_MS}, ASK_MS + 1000, fn, ctx);
+}
+
+static void heed_ttl(struct resolver_request *q, uint32_t ttl_s)
+{
+	if (q->answer.ttl_s == 0 || ttl_s < q->answer.ttl_s)
+		q->answer.ttl_s = ttl_s;
+}
+
+/* ---- TLSA ---- */
+
+static void on_tlsa(void *ctx, const struct dns_msg *m)
+{
+	struct question *x = ctx;
+	struct resolver_request *q = x->request;
+	struct resolved_host *h = x->host;
+
+	free(x);
+	if (!m || m->type == DNS_FAILED)
+		h->tlsa_failed = true;
+	if (m && m->type == DNS_FOUND && m->found.secure) {
+		h->tlsa = arena_array(&q->arena, m->found.n_records, sizeof *h->tlsa);
+		for (uint32_t i = 0; h->tlsa && i < m->found.n_records && h->tlsa_count < 32; i++) {
+			struct dns_tlsa t;
+
+			if (dns_read_tlsa(m->found.records[i].data, &t))
+				h->tlsa[h->tlsa_count++] = (struct tls_tlsa){t.usage, t.selector, t.matching,
+									     arena_copy(&q->arena, t.data)};
+		}
+		heed_ttl(q, m->found.ttl_s);
+	}
+	if (--q->pending == 0)
+		give_hosts(q);
+}
+
+static void ask_tlsa(struct resolver_request *q)
+{
+	q->pending = 1;
+	for (size_t i = 0; i < q->answer.host_count; i++) {
+		struct resolved_host *h = &q->hosts[i];
+		_cleanup_(buf_fini) struct buf name = BUF_INIT(512);
+		struct question *x;
+
+		if (!h->secure || !q->secure || h->address_count == 0)
+			continue;
+		buf_printf(&name, "_%u._tcp.%.*s", q->port, VIEW_FMT(h->name));
+		x = xcalloc(1, sizeof *x);
+		*x = (struct question){q, h, false};
+		if (ask(q, buf_view(&name), DNS_TLSA, on_tlsa, x)) {
+			q->pending++;
+		} else {
+			h->tlsa_failed = true;
+			free(x);
+		}
+	}
+	if (--q->pending == 0)
+		give_hosts(q);
+}
+
+/* ---- addresses ---- */
+
+/* IPv6 and IPv4 by turns, IPv6 first (RFC 8305 §4). */
+static void interleave(struct resolved_host *h)
+{
+	struct ip all[RESOLVED_ADDRESSES_MAX];
+	size_t n = 0;
+
+	for (size_t rank = 0; n < h->address_count; rank++)
+		for (int v6 = 1; v6 >= 0; v6--) {
+			size_t seen = 0;
+
+			for (size_t i = 0; i < h->address_count; i++)
+				if (h->addresses[i].is_v6 == (v6 == 1) && seen++ == rank)
+					all[n++] = h->addresses[i];
+		}
+	memcpy(h->addresses, all, n * sizeof all[0]);
+}
+
+static void add_address(struct resolved_host *h, struct view data, bool is_v6)
+{
+	struct ip ip = {.is_v6 = is_v6};
+
+	if (h->address_count == RESOLVED_ADDRESSES_MAX)
+		return;
+	if (is_v6 ? dns_read_aaaa(data, ip.bytes) : dns_read_a(data, ip.bytes))
+		h->addresses[h->address_count++] = ip;
+}
+
+static void on_address(void *ctx, const struct dns_msg *m)
+{
+	struct question *x = ctx;
+	struct resolver_request *q = x->request;
+
+	if (!m || m->type == DNS_FAILED) {
+		q->failed = true;
+	} else if (m->type == DNS_FOUND) {
+		for (uint32_t i = 0; i < m->found.n_records; i++)
+			add_address(x->host, m->found.records[i].data, x->is_v6);
+		x->host->secure &= m->found.secure;
+		heed_ttl(q, m->found.ttl_s);
+	}
+	free(x);
+	if (--q->pending)
+		return;
+	for (size_t i = 0; i < q->answer.host_count; i++)
+		interleave(&q->hosts[i]);
+	ask_tlsa(q);
+}
+
+static void ask_addresses(struct resolver_request *q)
+{
+	static const uint16_t types[] = {DNS_AAAA, DNS_A};
+
+	q->pending = 1;
+	for (size_t i = 0; i < q->answer.host_count; i++) {
+		q->hosts[i].secure = true;
+		for (size_t k = 0; k < ARRAY_LEN(types); k++) {
+			struct question *x = xcalloc(1, sizeof *x);
+
+			*x = (struct question){q, &q->hosts[i], types[k] == DNS_AAAA};
+			q->pending++;
+			if (!ask(q, q->hosts[i].name, types[k], on_address, x))
+				on_address(x, NULL);
+		}
+	}
+	if (--q->pending == 0)
+		ask_tlsa(q);
+}
+
+/* ---- MX ---- */
+
+static void add_host(struct resolver_request *q, struct view name, uint16_t preference)
+{
+	if (q->answer.host_count < RESOLVED_HOSTS_MAX)
+		q->hosts[q->answer.host_count++] =
+		    (struct resolved_host){.name = arena_copy(&q->arena, name), .preference = preference};
+}
+
+static int by_preference(const void *a, const void *b)
+{
+	const struct dns_mx *x = a, *y = b;
+
+	return (int)x->preference - (int)y->preference;
+}
+
+static void shuffle(struct dns_mx *mx, size_t n)
+{
+	for (size_t i = n; i > 1; i--) {
+		uint32_t r;
+		struct dns_mx other;
+
+		random_bytes(&r, sizeof r);
+		other = mx[r % i];
+		mx[r % i] = mx[i - 1];
+		mx[i - 1] = other;
+	}
+}
+
+static bool is_us(const struct resolver_request *q, struct view name)
+{
+	return view_eq_lit_nocase(name, relayd_conf(q->rs->relayd)->hostname);
+}
+
+/* RFC 5321 §5.1: where we are among them ourselves, only better ones count. */
+static void take_mx(struct resolver_request *q, struct dns_mx *mx, size_t n)
+{
+	uint32_t own = UINT32_MAX;
+
+	shuffle(mx, n);
+	qsort(mx, n, sizeof *mx, by_preference);
+	for (size_t i = 0; i < n; i++)
+		if (is_us(q, mx[i].exchange) && mx[i].preference < own)
+			own = mx[i].preference;
+	for (size_t i = 0; i < n; i++)
+		if (mx[i].exchange.n && mx[i].preference < own)
+			add_host(q, mx[i].exchange, mx[i].preference);
+	if (q->answer.host_count)
+		ask_addresses(q);
+	else if (own != UINT32_MAX)
+		give(q, RESOLVED_LOOP, NULL);
+	else if (n == 1)
+		give(q, RESOLVED_NULL_MX, NULL);
+	else
+		give(q, RESOLVED_NO_SUCH, "its MX records name no server");
+}
+
+static void on_mx(void *ctx, const struct dns_msg *m)
+{
+	struct resolver_request *q = ctx;
+	struct dns_mx *mx;
+	size_t n = 0;
+
+	if (!m || m->type == DNS_FAILED) {
+		give(q, RESOLVED_TEMPORARY,
+		     m && m->failed.why == DNS_BOGUS ? "what the DNS says is not what DNSSEC vouches for"
+						     : "the DNS gives no answer now");
+		return;
+	}
+	if (m->type == DNS_NOTHING) {
+		if (!m->nothing.name_exists) {
+			give(q, RESOLVED_NO_SUCH, "there is no such domain");
+			return;
+		}
+		q->secure = m->nothing.secure;
+		add_host(q, q->domain, 0);
+		ask_addresses(q);
+		return;
+	}
+	if (m->type != DNS_FOUND) {
+		give(q, RESOLVED_TEMPORARY, "the DNS gives no answer now");
+		return;
+	}
+	q->secure = m->found.secure;
+	heed_ttl(q, m->found.ttl_s);
+	mx = arena_array(&q->arena, m->found.n_records + 1, sizeof *mx);
+	for (uint32_t i = 0; mx && i < m->found.n_records; i++)
+		n += dns_read_mx(m->found.records[i].data, &mx[n]);
+	take_mx(q, mx, n);
+}
+
+/* ---- questions ---- */
+
+static bool literal(struct view domain, struct ip *ret)
+{
+	bool is_ip = false;
+
+	if (domain.n && domain.p[0] == '[')
+		return address_literal_parse(domain, &is_ip, ret) && is_ip;
+	return ip_parse(domain, ret);
+}
+
+void resolver_ask(struct resolver *rs, struct view domain, bool use_mx, uint16_t port, resolver_answer_fn *fn,
+		  void *ctx)
+{
+	struct resolver_request *q = xcalloc(1, sizeof *q);
+
+	q->rs = rs;
+	q->fn = fn;
+	q->ctx = ctx;
+	q->port = port;
+	arena_init(&q->arena, ARENA_MAX);
+	q->domain = arena_copy(&q->arena, domain);
+	if (literal(domain, &q->hosts[0].addresses[0])) {
+		q->hosts[0].name = VIEW_EMPTY;
+		q->hosts[0].address_count = 1;
+		q->answer.host_count = 1;
+		q->answer.ttl_s = TTL_LITERAL_S;
+		give_hosts(q);
+	} else if (!use_mx) {
+		add_host(q, q->domain, 0);
+		q->secure = true;
+		ask_addresses(q);
+	} else if (!ask(q, q->domain, DNS_MX, on_mx, q)) {
+		give(q, RESOLVED_TEMPORARY, "the DNS cannot be asked now");
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_RESOLVER_H
+#define POMBO_RELAYD_RESOLVER_H
+
+#include "base/arena.h"
+#include "io/tls.h"
+#include "mail/ip.h"
+
+/* From a domain to the servers that take its mail (RFC 5321 §5.1): hosts in order of preference, equal ones in random order, each with its
+ * addresses, IPv6 and IPv4 by turns. */
+enum { RESOLVED_HOSTS_MAX = 16, RESOLVED_ADDRESSES_MAX = 16 };
+
+enum resolved_what {
+	RESOLVED_HOSTS,
+	RESOLVED_NULL_MX, /* RFC 7505: takes no mail */
+	RESOLVED_NO_SUCH, /* no such domain, or one without MX and address */
+	RESOLVED_LOOP, /* we are the best of its servers ourselves */
+	RESOLVED_TEMPORARY, /* nobody knows now */
+};
+
+struct resolved_host {
+	struct view name; /* "" for an address literal */
+	uint16_t preference;
+	bool secure; /* DNSSEC vouches for MX and address */
+	struct ip addresses[RESOLVED_ADDRESSES_MAX];
+	size_t address_count;
+	struct tls_tlsa *tlsa; /* with secure ones only */
+	size_t tlsa_count;
+	bool tlsa_failed; /* asked for in a secure zone and not answered: do not send (RFC 7672 §2.1) */
+};
+
+struct resolved {
+	enum resolved_what what;
+	const char *why; /* for people; static or in the arena */
+	uint32_t ttl_s;
+	struct resolved_host *hosts;
+	size_t host_count;
+};
+
+struct resolver;
+struct resolver_request;
+struct relayd;
+
+/* Called once, perhaps before resolver_ask() returns; the answer lives during the call. */
+typedef void resolver_answer_fn(void *ctx, const struct resolved *answer);
+
+struct resolver *resolver_new(struct relayd *r);
+/* A channel to dnsd (again after its restart). */
+must_check int resolver_add(struct resolver *rs, int fd);
+/* `domain`: a name or an address literal ("[192.0.2.1]", or bare as a route has it). `use_mx` false: the host of that name itself. `port`: for TLSA. */
+void resolver_ask(struct resolver *rs, struct view domain, bool use_mx, uint16_t port, resolver_answer_fn *fn,
+		  void *ctx);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_ROUTE_H
+#define POMBO_RELAYD_ROUTE_H
+
+#include "conf/conf.h"
+
+/* Which way a message takes: to the domain's own servers, or to a host that the operator named. */
+enum route_tls {
+	ROUTE_TLS_OPPORTUNISTIC,
+	ROUTE_TLS_NONE,
+	ROUTE_TLS_REQUIRED, /* encrypted, whoever it is */
+	ROUTE_TLS_VERIFY, /* and the certificate names the host */
+};
+
+struct route {
+	struct view key; /* what shares connections; "" where the domain itself is the key */
+	struct view host; /* name or literal; empty: the domain's MX */
+	uint16_t port;
+	bool use_mx; /* look up MX of `host` */
+	bool tls_first; /* TLS from the first byte */
+	bool lmtp;
+	enum route_tls tls;
+	struct view user, password; /* empty: no AUTH */
+	struct view source; /* address that connections come from, or empty */
+};
+
+struct routes;
+struct routes *routes_new(const struct conf *conf);
+void routes_configure(struct routes *rs, const struct conf *conf); /* after a reload */
+/* Lines "HOST USER PASSWORD"; takes over `fd`. 0 or negative errno. */
+must_check int routes_read_passwords(struct routes *rs, int fd);
+/* Never NULL; valid until the next routes_configure(). */
+const struct route *route_for(const struct routes *rs, struct view sender, struct view domain);
+
+#endif

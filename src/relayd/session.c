@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: ISC
+ * A connection as SMTP client: dials host after host, greets, starts TLS, logs in; then carries jobs (transaction.c) until it idles too long.
+ *
+ *   DIALING ─▶ HELLO ─▶ IDLE ⇄ SENDING ─▶ QUITTING ─▶ OVER
+ *      ▲        │ refused, broken: the next host; none left: the destination cannot be reached
+ *      └────────┘ */
+#include "relayd/session_private.h"
+
+#include "base/clock.h"
+#include "base/encode.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	BAD_HOST_MS = 60000,
+	PLAIN_HOST_MS = 600000,
+	QUIT_MS = 5000,
+	LINE_MAX = 4096,
+	PASSWORD_MAX = 1024,
+	SMTP_PORT = 25,
+};
+
+static const struct stream_limits limits = {
+    .in_max = 65536, .out_max = 4 * 1024 * 1024, .out_high = 256 * 1024, .out_low = 64 * 1024};
+
+static const struct conf *conf_of(const struct session_private *s)
+{
+	return relayd_conf(s->relayd);
+}
+
+struct host *session_host(const struct session_private *s)
+{
+	return &s->hosts->at[s->host_at];
+}
+
+static const struct route *route_of(const struct session_private *s)
+{
+	return destination_route(s->destination);
+}
+
+void session_set_wait(struct session_private *s, uint64_t ms)
+{
+	if (s->stream)
+		stream_set_idle_timeout(s->stream, ms);
+}
+
+struct report_about session_about(const struct session_private *s)
+{
+	return (struct report_about){buf_view(&s->mx), buf_view(&s->ip), buf_view(&s->tls), 0};
+}
+
+/* ---- the end ---- */
+
+static void tell_ready(struct session_private *s)
+{
+	if (!s->told_ready)
+		destination_session_ready(s->destination);
+	s->told_ready = true;
+}
+
+static void session_free(struct session_private *s)
+{
+	struct destination *d = s->destination;
+	struct session *self = s->self;
+
+	dial_cancel(&s->dial);
+	transaction_drop(s);
+	smtp_reply_fini(&s->reply);
+	buf_fini(&s->mx);
+	buf_fini(&s->ip);
+	buf_fini(&s->tls);
+	buf_fini(&s->last_error);
+	buf_fini(&s->scratch);
+	hosts_unref(&s->hosts);
+	tell_ready(s);
+	free(s);
+	destination_session_over(d, self);
+	free(self);
+}
+
+/* The stream's end brings the session's. */
+void session_hang_up(struct session_private *s)
+{
+	s->state = SESSION_OVER;
+	if (s->stream)
+		stream_close(s->stream);
+}
+
+static void quit(struct session_private *s)
+{
+	if (s->state == SESSION_IDLE)
+		destination_session_busy(s->destination, s->self);
+	s->state = SESSION_QUITTING;
+	session_command(s, EXPECT_QUIT, 0, "QUIT");
+	session_set_wait(s, QUIT_MS);
+}
+
+/* ---- words ---- */
+
+void session_expect(struct session_private *s, enum expect what, unsigned rcpt)
+{
+	if (s->expect_count < EXPECT_MAX)
+		s->expects[(s->expect_first + s->expect_count++) % EXPECT_MAX] = (struct waiting_reply){what, rcpt};
+}
+
+void session_command(struct session_private *s, enum expect what, unsigned rcpt, const char *fmt, ...)
+{
+	struct buf *out = stream_out(s->stream);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(out, fmt, ap);
+	va_end(ap);
+	buf_append_cstr(out, "\r\n");
+	session_expect(s, what, rcpt);
+	stream_flush(s->stream);
+}
+
+static void remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_reset(&s->last_error);
+	va_start(ap, fmt);
+	buf_vprintf(&s->last_error, fmt, ap);
+	va_end(ap);
+	s->last_code = code;
+	s->last_status = status;
+}
+
+/* ---- host after host ---- */
+
+static void dial(struct session_private *s);
+
+/* The best that was not tried: those that were bad lately after the others. */
+static bool next_host(struct session_private *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < s->hosts->count && i < 64; i++) {
+			bool bad = s->hosts->at[i].bad_until_ms > now_ms;
+
+			if (s->tried >> i & 1 || (pass == 0 && bad))
+				continue;
+			s->tried |= 1ULL << i;
+			s->host_at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void give_up(struct session_private *s)
+{
+	struct fate f = {.outcome = FATE_DEFERRED,
+			 .code = (uint16_t)s->last_code,
+			 .enhanced = s->last_status,
+			 .text = buf_view(&s->last_error)};
+	struct report_about about = session_about(s);
+
+	if (f.enhanced.class == 5)
+		f.enhanced.class = 4;
+	if (f.code >= 500 || f.code < 400)
+		f.code = 451;
+	s->state = SESSION_OVER;
+	tell_ready(s);
+	destination_unreachable(s->destination, &about, &f);
+	session_free(s);
+}
+
+/* This host is no good; `s->last_error` says why. */
+static void try_next_host(struct session_private *s)
+{
+	destination_went_wrong(s->destination);
+	if (s->again_in_plaintext) {
+		s->again_in_plaintext = false;
+		dial(s);
+		return;
+	}
+	session_host(s)->bad_until_ms = clock_mono_ms() + BAD_HOST_MS;
+	if (next_host(s))
+		dial(s);
+	else
+		give_up(s);
+}
+
+static void set_names(struct session_private *s, const struct ip *address)
+{
+	buf_reset(&s->mx);
+	buf_reset(&s->ip);
+	buf_reset(&s->tls);
+	buf_append_view(&s->mx, session_host(s)->name);
+	ip_format(&s->ip, address);
+	buf_printf(&s->ip, ":%u", route_of(s)->port);
+	if (session_host(s)->name.n == 0)
+		ip_format_literal(&s->mx, address);
+}
+
+/* Connected to ourselves (RFC 5321 §6.3): both ends have one address, and the port is ours. */
+static bool is_ourselves(const struct session_private *s, int fd)
+{
+	struct sockaddr_storage here = {0}, there = {0};
+	socklen_t here_n = sizeof here, there_n = sizeof there;
+
+	if (route_of(s)->port != SMTP_PORT + conf_of(s)->port_offset || route_of(s)->lmtp)
+		return false;
+	if (getsockname(fd, (struct sockaddr *)&here, &here_n) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&there, &there_n) < 0 || here.ss_family != there.ss_family)
+		return false;
+	if (here.ss_family == AF_INET)
+		return memcmp(&((struct sockaddr_in *)&here)->sin_addr, &((struct sockaddr_in *)&there)->sin_addr, 4) ==
+		       0;
+	return memcmp(&((struct sockaddr_in6 *)&here)->sin6_addr, &((struct sockaddr_in6 *)&there)->sin6_addr, 16) == 0;
+}
+
+static const struct stream_handlers handlers;
+
+static void loops(struct session_private *s)
+{
+	static const struct fate f = {
+	    .outcome = FATE_FAILED, .code = 554, .enhanced = {5, 4, 6}, .text = {"mail loops back to this server", 30}};
+	struct report_about about = session_about(s);
+
+	destination_unreachable(s->destination, &about, &f);
+}
+
+static void connected(void *ctx, int fd, const struct ip *address, int error)
+{
+	struct session_private *s = ctx;
+
+	s->dial = NULL;
+	set_names(s, address);
+	if (fd < 0) {
+		if (s->policy.level != POLICY_UNKNOWN)
+			remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
+				       buf_cstr(&s->mx), strerror(error));
+		try_next_host(s);
+		return;
+	}
+	if (is_ourselves(s, fd)) {
+		(void)close(fd);
+		loops(s);
+		session_free(s);
+		return;
+	}
+	s->state = SESSION_HELLO;
+	buf_reset(&s->last_error);
+	s->offers = (struct offers){0};
+	s->expect_first = s->expect_count = 0;
+	s->tls_tried = s->esmtp = false;
+	s->auth_step = 0;
+	smtp_reply_reset(&s->reply);
+	s->stream = stream_new(s->relayd->base, fd, &limits, &handlers, s);
+	session_set_wait(s, conf_of(s)->outbound_greeting_timeout);
+	session_expect(s, EXPECT_GREETING, 0);
+	if (route_of(s)->tls_first) {
+		_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
+
+		s->tls_tried = true;
+		stream_start_tls_client(s->stream, s->relayd->tls,
+					&(struct tls_target){.name = name && *name ? name : NULL});
+	}
+}
+
+static void dial(struct session_private *s)
+{
+	const struct host *h = session_host(s);
+	struct dial_spec spec = {.addresses = h->addresses,
+				 .count = h->address_count,
+				 .port = route_of(s)->port,
+				 .timeout_ms = (uint32_t)conf_of(s)->outbound_connect_timeout};
+
+	s->policy = policy_of(route_of(s), h);
+	s->state = SESSION_DIALING;
+	if (s->policy.level == POLICY_UNKNOWN) {
+		set_names(s, &h->addresses[0]);
+		remember_error(s, 451, (struct dsn_status){4, 7, 5},
+			       "the TLSA records of %s cannot be had now, though there are some", buf_cstr(&s->mx));
+		spec.count = 0;
+	}
+	if (ip_parse(route_of(s)->source, &s->source))
+		spec.source = &s->source;
+	s->dial = dial_new(s->relayd->base, &spec, connected, s);
+}
+
+/* ---- hello ---- */
+
+static void say_ehlo(struct session_private *s)
+{
+	session_command(s, EXPECT_EHLO, 0, "%s %s", route_of(s)->lmtp ? "LHLO" : "EHLO", conf_of(s)->hostname);
+	session_set_wait(s, conf_of(s)->outbound_command_timeout);
+}
+
+/* Refused or odd before any mail: on to the next host, with its words. */
+static void refuse_host(struct session_private *s, const char *what)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(2048);
+
+	if (s->reply.lines)
+		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
+	remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what, text.n ? ": " : "",
+		       buf_cstr(&text));
+	stream_close(s->stream);
+}
+
+static void take_offer(struct offers *o, struct view line)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} flags[] = {
+	    {"PIPELINING", offsetof(struct offers, pipelining)},
+	    {"CHUNKING", offsetof(struct offers, chunking)},
+	    {"8BITMIME", offsetof(struct offers, eightbitmime)},
+	    {"SMTPUTF8", offsetof(struct offers, smtputf8)},
+	    {"DSN", offsetof(struct offers, dsn)},
+	    {"STARTTLS", offsetof(struct offers, starttls)},
+	    {"REQUIRETLS", offsetof(struct offers, requiretls)},
+	    {"SIZE", offsetof(struct offers, size_given)},
+	};
+	struct view word = line, rest = VIEW_EMPTY, value;
+	bool is_auth, is_limits;
+
+	(void)view_cut(line, ' ', &word, &rest);
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (view_eq_lit_nocase(word, flags[i].name))
+			*(bool *)((char *)o + flags[i].at) = true;
+	if (view_eq_lit_nocase(word, "SIZE"))
+		(void)(view_to_u64(view_trim(rest), UINT64_MAX, &o->size_max));
+	is_auth = view_eq_lit_nocase(word, "AUTH");
+	is_limits = view_eq_lit_nocase(word, "LIMITS");
+	while ((is_auth || is_limits) && rest.n) {
+		uint32_t n;
+
+		rest = view_trim(rest);
+		if (!view_cut(rest, ' ', &word, &rest)) {
+			word = rest;
+			rest = VIEW_EMPTY;
+		}
+		o->auth_plain |= is_auth && view_eq_lit_nocase(word, "PLAIN");
+		o->auth_login |= is_auth && view_eq_lit_nocase(word, "LOGIN");
+		if (is_limits && view_starts_with_nocase(word, VIEW_LIT("RCPTMAX=")) &&
+		    view_to_u32(view_sub(word, 8, word.n), UINT32_MAX, &n))
+			o->rcpt_max = n;
+		value = VIEW_LIT("MAILMAX=");
+		if (is_limits && view_starts_with_nocase(word, value) &&
+		    view_to_u32(view_sub(word, value.n, word.n), UINT32_MAX, &n))
+			o->mail_max = n;
+	}
+}
+
+static void be_ready(struct session_private *s)
+{
+	s->was_ready = true;
+	s->sent_messages = 0;
+	s->needs_rset = false;
+	session_host(s)->bad_until_ms = 0;
+	tell_ready(s);
+	session_next(s);
+}
+
+/* ---- AUTH, towards an operator's smart host only ---- */
+
+static void put_base64(struct session_private *s, struct view bytes)
+{
+	encode_base64(&s->scratch, bytes);
+}
+
+static void auth(struct session_private *s)
+{
+	const struct route *r = route_of(s);
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(PASSWORD_MAX);
+
+	if (r->user.n == 0) {
+		be_ready(s);
+		return;
+	}
+	buf_reset(&s->scratch);
+	if (!stream_is_tls(s->stream)) {
+		refuse_host(s, "offers no TLS, and a password goes nowhere without");
+	} else if (s->offers.auth_plain) {
+		buf_append_char(&plain, '\0');
+		buf_append_view(&plain, r->user);
+		buf_append_char(&plain, '\0');
+		buf_append_view(&plain, r->password);
+		put_base64(s, buf_view(&plain));
+		s->auth_step = 2;
+		session_command(s, EXPECT_AUTH, 0, "AUTH PLAIN %s", buf_cstr(&s->scratch));
+	} else if (s->offers.auth_login) {
+		s->auth_step = 0;
+		session_command(s, EXPECT_AUTH, 0, "AUTH LOGIN");
+	} else {
+		refuse_host(s, "offers no way of logging in that we know");
+	}
+}
+
+static void on_auth(struct session_private *s)
+{
+	const struct route *r = route_of(s);
+
+	if (s->reply.code == 334 && s->auth_step < 2) {
+		buf_reset(&s->scratch);
+		put_base64(s, s->auth_step == 0 ? r->user : r->password);
+		s->auth_step++;
+		session_command(s, EXPECT_AUTH, 0, "%s", buf_cstr(&s->scratch));
+	} else if (s->reply.code / 100 == 2) {
+		be_ready(s);
+	} else {
+		refuse_host(s, "refused our login");
+	}
+}
+
+/* ---- TLS ---- */
+
+static void start_tls(struct session_private *s)
+{
+	_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
+	struct tls_target target = {
+	    .name = name && *name ? name : NULL, .tlsa = s->policy.tlsa, .tlsa_count = s->policy.tlsa_count};
+
+	s->tls_tried = true;
+	stream_start_tls_client(s->stream, s->relayd->tls, &target);
+}
+
+static void describe_tls(struct session_private *s, int verified, const char *why)
+{
+	static const char *const words[] = {"not verified", "verified", "DANE verified"};
+
+	buf_reset(&s->tls);
+	buf_append_view(&s->tls, stream_tls_text(s->stream));
+	buf_printf(&s->tls, " (%s%s%s)", words[verified], *why ? ": " : "", why);
+}
+
+static void on_tls(void *ctx, const char *error)
+{
+	struct session_private *s = ctx;
+	const char *why;
+	int verified;
+
+	if (s->state == SESSION_OVER)
+		return;
+	if (error) {
+		remember_error(s, 451, (struct dsn_status){4, 7, 5}, "TLS with %s failed: %s", buf_cstr(&s->mx), error);
+		/* RFC 7435: better in plaintext than not at all, where nobody asked for more. */
+		if (!policy_needs_tls(&s->policy) && !route_of(s)->tls_first) {
+			session_host(s)->plain_until_ms = clock_mono_ms() + PLAIN_HOST_MS;
+			s->again_in_plaintext = true;
+		}
+		return; /* the stream closes next */
+	}
+	verified = stream_tls_verified(s->stream, &why);
+	describe_tls(s, verified, why);
+	if (!policy_is_met(&s->policy, verified)) {
+		remember_error(s, 451, (struct dsn_status){4, 7, 5}, "the certificate of %s cannot be trusted: %s",
+			       buf_cstr(&s->mx), why);
+		stream_close(s->stream);
+		return;
+	}
+	if (!route_of(s)->tls_first)
+		say_ehlo(s); /* RFC 3207 §4.2: what was offered before counts no more */
+}
+
+static void on_ehlo(struct session_private *s)
+{
+	struct view rest = buf_view(&s->reply.text), line = VIEW_EMPTY, name = VIEW_EMPTY, more;
+	bool plain = session_host(s)->plain_until_ms > clock_mono_ms() && !policy_needs_tls(&s->policy);
+
+	s->offers = (struct offers){0};
+	s->esmtp = true;
+	if (smtp_reply_line(&rest, &line) && !view_cut(line, ' ', &name, &more))
+		name = line;
+	while (smtp_reply_line(&rest, &line))
+		take_offer(&s->offers, line);
+	if (view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp) {
+		loops(s);
+		session_hang_up(s);
+		return;
+	}
+	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
+		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
+	else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
+		refuse_host(s, "offers no TLS, which is asked of it");
+	else
+		auth(s);
+}
+
+static void on_starttls(struct session_private *s)
+{
+	if (s->reply.code / 100 == 2) {
+		if (stream_input(s->stream).n)
+			refuse_host(s, "said something in plaintext after STARTTLS");
+		else
+			start_tls(s);
+	} else if (policy_needs_tls(&s->policy)) {
+		refuse_host(s, "refused STARTTLS, which is asked of it");
+	} else {
+		s->tls_tried = true;
+		auth(s);
+	}
+}
+
+/* ---- replies ---- */
+
+static void hello_reply(struct session_private *s, enum expect what)
+{
+	bool ok = s->reply.code / 100 == 2;
+
+	switch (what) {
+	case EXPECT_GREETING:
+		if (ok)
+			say_ehlo(s);
+		else
+			refuse_host(s, "does not take our mail");
+		return;
+	case EXPECT_EHLO:
+		if (ok)
+			on_ehlo(s);
+		else if (s->reply.code / 100 == 5 && !route_of(s)->lmtp && !s->esmtp)
+			session_command(s, EXPECT_HELO, 0, "HELO %s", conf_of(s)->hostname);
+		else
+			refuse_host(s, "refused EHLO");
+		return;
+	case EXPECT_HELO:
+		if (!ok)
+			refuse_host(s, "refused HELO");
+		else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
+			refuse_host(s, "offers no TLS, which is asked of it");
+		else
+			auth(s);
+		return;
+	case EXPECT_STARTTLS:
+		on_starttls(s);
+		return;
+	case EXPECT_AUTH:
+		on_auth(s);
+		return;
+	case EXPECT_RSET:
+	case EXPECT_MAIL:
+	case EXPECT_RCPT:
+	case EXPECT_DATA:
+	case EXPECT_END:
+		transaction_reply(s, &(struct waiting_reply){what, 0});
+		return;
+	case EXPECT_QUIT:
+		session_hang_up(s);
+		return;
+	}
+}
+
+static void take_reply(struct session_private *s)
+{
+	struct waiting_reply w = s->expects[s->expect_first];
+
+	s->expect_first = (s->expect_first + 1) % EXPECT_MAX;
+	s->expect_count--;
+	if (w.what >= EXPECT_RSET && w.what <= EXPECT_END)
+		transaction_reply(s, &w);
+	else
+		hello_reply(s, w.what);
+	smtp_reply_reset(&s->reply);
+}
+
+/* It said what is no reply, or spoke when nobody asked. */
+static void odd(struct session_private *s, const char *why)
+{
+	if (s->state == SESSION_SENDING)
+		transaction_broken(s, why);
+	else if (s->state == SESSION_HELLO)
+		remember_error(s, 451, (struct dsn_status){4, 5, 0}, "%s %s", buf_cstr(&s->mx), why);
+	if (s->state == SESSION_IDLE)
+		destination_session_busy(s->destination, s->self);
+	if (s->state != SESSION_HELLO)
+		s->state = SESSION_OVER;
+	stream_close(s->stream);
+}
+
+static void on_input(void *ctx)
+{
+	struct session_private *s = ctx;
+
+	while (s->state != SESSION_OVER && !stream_is_closing(s->stream)) {
+		struct view in = stream_input(s->stream);
+		size_t n = 0;
+		enum parse p;
+
+		if (in.n == 0)
+			return;
+		if (s->expect_count == 0) {
+			odd(s, "spoke before it was asked");
+			return;
+		}
+		p = smtp_reply_next(&s->reply, in, &n);
+		stream_consume(s->stream, n);
+		if (p == PARSE_MORE)
+			return;
+		if (p == PARSE_BAD) {
+			odd(s, "sent what is no SMTP reply");
+			return;
+		}
+		take_reply(s);
+	}
+}
+
+static void on_drain(void *ctx)
+{
+	struct session_private *s = ctx;
+
+	if (s->state == SESSION_SENDING)
+		transaction_push(s);
+}
+
+static void on_timeout(void *ctx)
+{
+	struct session_private *s = ctx;
+
+	if (s->state == SESSION_IDLE) {
+		quit(s);
+		stream_close(s->stream);
+	} else if (s->state == SESSION_SENDING) {
+		transaction_broken(s, "did not answer in time");
+	} else if (s->state == SESSION_HELLO) {
+		remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s did not answer in time", buf_cstr(&s->mx));
+		s->reply.lines = 0;
+	}
+}
+
+static void on_closed(void *ctx, enum stream_end end)
+{
+	struct session_private *s = ctx;
+	bool in_hello = s->state == SESSION_HELLO;
+
+	s->stream = NULL;
+	if (s->state == SESSION_SENDING)
+		transaction_broken(s, "closed the connection");
+	if (!in_hello) {
+		s->state = SESSION_OVER;
+		session_free(s);
+		return;
+	}
+	if (end != STREAM_CLOSED_BY_US && end != STREAM_TIMEOUT && !s->again_in_plaintext && s->reply.lines == 0 &&
+	    s->last_error.n == 0)
+		remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s closed the connection", buf_cstr(&s->mx));
+	try_next_host(s);
+}
+
+static const struct stream_handlers handlers = {
+    .on_input = on_input, .on_drain = on_drain, .on_tls = on_tls, .on_closed = on_closed, .on_timeout = on_timeout};
+
+/* ---- job after job ---- */
+
+static bool may_send_more(const struct session_private *s)
+{
+	if (s->sent_messages >= conf_of(s)->max_messages_per_outbound_connection)
+		return false;
+	return s->offers.mail_max == 0 || s->sent_messages < s->offers.mail_max;
+}
+
+void session_next(struct session_private *s)
+{
+	struct job *j;
+
+	if (!may_send_more(s)) {
+		quit(s);
+		return;
+	}
+	j = destination_next(s->destination);
+	if (j) {
+		s->state = SESSION_SENDING;
+		transaction_begin(s, j);
+		return;
+	}
+	s->state = SESSION_IDLE;
+	destination_session_idle(s->destination, s->self);
+	session_set_wait(s, conf_of(s)->outbound_reuse_time ? conf_of(s)->outbound_reuse_time : 1);
+}
+
+void session_go(struct session *self)
+{
+	self->p->was_idle = true;
+	session_next(self->p);
+	self->p->was_idle = false;
+}
+
+bool session_is_ready(const struct session *self)
+{
+	return self->p->was_ready && self->p->state == SESSION_SENDING;
+}
+
+void session_break_off(struct session *self)
+{
+	struct session_private *s = self->p;
+
+	if (s->state != SESSION_SENDING || !s->tx.job || s->tx.job->at_dot)
+		return;
+	(void)map_u64_remove(&s->relayd->jobs, s->tx.job->token);
+	job_free(&s->tx.job);
+	session_hang_up(s);
+}
+
+struct session *session_new(struct destination *d, struct hosts *hosts)
+{
+	struct session *self = xcalloc(1, sizeof *self);
+	struct session_private *s = xcalloc(1, sizeof *s);
+
+	self->p = s;
+	s->self = self;
+	s->relayd = destination_relayd(d);
+	s->destination = d;
+	s->hosts = hosts_ref(hosts);
+	smtp_reply_init(&s->reply);
+	buf_init(&s->mx, 512);
+	buf_init(&s->ip, 128);
+	buf_init(&s->tls, 400);
+	buf_init(&s->last_error, FATE_TEXT_MAX * 2);
+	buf_init(&s->scratch, LINE_MAX);
+	arena_init(&s->tx.arena, 512 * 1024);
+	return self;
+}
+
+void session_start(struct session *self)
+{
+	struct session_private *s = self->p;
+
+	(void)next_host(s); /* there is one: hosts are never empty */
+	dial(s);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_SESSION_H
+#define POMBO_RELAYD_SESSION_H
+
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+/* One SMTP (or LMTP) connection as client: through a destination's hosts until one will have our mail, then job after job. */
+struct destination;
+struct hosts;
+
+struct session_private;
+struct session {
+	LIST_ENTRY(session) link; /* the destination's */
+	struct session_private *p;
+};
+
+struct session *session_new(struct destination *d, struct hosts *hosts);
+void session_start(struct session *s);
+/* An idle one: there is work. */
+void session_go(struct session *s);
+/* It is connected and greeted. */
+bool session_is_ready(const struct session *s);
+/* The lease of its job has ended: hangs up, unless everything is sent already. */
+void session_break_off(struct session *s);
+
+#endif

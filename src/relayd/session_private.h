@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_RELAYD_SESSION_PRIVATE_H
+#define POMBO_RELAYD_SESSION_PRIVATE_H
+
+#include "io/stream.h"
+#include "mail/smtp_data.h"
+#include "mail/smtp_reply.h"
+#include "relayd/destination.h"
+#include "relayd/dial.h"
+#include "relayd/hosts.h"
+#include "relayd/policy.h"
+#include "relayd/session.h"
+
+/* What session.c (the connection) and transaction.c (the mail) share. */
+
+/* What the next reply answers. */
+enum expect {
+	EXPECT_GREETING,
+	EXPECT_EHLO,
+	EXPECT_HELO,
+	EXPECT_STARTTLS,
+	EXPECT_AUTH,
+	EXPECT_RSET,
+	EXPECT_MAIL,
+	EXPECT_RCPT,
+	EXPECT_DATA,
+	EXPECT_END, /* of the message */
+	EXPECT_QUIT,
+};
+
+enum { EXPECT_MAX = 128, TRANSACTION_RCPTS_MAX = 100, FATE_TEXT_MAX = 1024 };
+
+enum session_state {
+	SESSION_DIALING,
+	SESSION_HELLO, /* connected: greeting, EHLO, TLS, AUTH */
+	SESSION_IDLE,
+	SESSION_SENDING, /* a transaction */
+	SESSION_QUITTING,
+	SESSION_OVER,
+};
+
+/* What EHLO offered. */
+struct offers {
+	bool pipelining, chunking, eightbitmime, smtputf8, dsn, starttls, requiretls, size_given;
+	bool auth_plain, auth_login;
+	uint64_t size_max; /* 0: none said */
+	unsigned rcpt_max, mail_max; /* 0: none said (RFC 9422) */
+};
+
+struct waiting_reply {
+	enum expect what;
+	unsigned rcpt; /* index in the job */
+};
+
+enum body_state { BODY_NOT_BEGUN, BODY_SENDING, BODY_SENT };
+
+/* The transaction under way. */
+struct transaction {
+	struct job *job;
+	struct arena arena; /* texts of fates */
+	unsigned rcpts[TRANSACTION_RCPTS_MAX]; /* indexes in the job */
+	size_t rcpt_count;
+	size_t next_rcpt; /* to be asked */
+	size_t accepted;
+	size_t lmtp_next; /* LMTP: whose reply after the dot comes next */
+	bool mail_written, mail_failed, data_written, chunked;
+	bool was_idle; /* over a connection that had idled: it may be dead, so nothing is sent ahead */
+	enum body_state body;
+	uint64_t body_at;
+	struct smtp_stuff stuff;
+	struct fate fates[TRANSACTION_RCPTS_MAX];
+	size_t fate_count;
+};
+
+struct session_private {
+	struct session *self;
+	struct relayd *relayd;
+	struct destination *destination;
+	struct hosts *hosts;
+	size_t host_at; /* in hosts */
+	uint64_t tried; /* bits of hosts that were tried */
+	struct dial *dial;
+	struct stream *stream;
+	struct ip source;
+	enum session_state state;
+	struct policy policy;
+	struct offers offers;
+	struct smtp_reply reply;
+	struct waiting_reply expects[EXPECT_MAX];
+	size_t expect_first, expect_count;
+	unsigned auth_step;
+	unsigned sent_messages;
+	bool tls_tried, esmtp, was_ready, needs_rset, again_in_plaintext, told_ready;
+	bool was_idle; /* the other side may have closed it meanwhile */
+	struct buf mx, ip, tls; /* for reports */
+	struct buf last_error; /* of the last host that would not */
+	unsigned last_code;
+	struct dsn_status last_status;
+	struct transaction tx;
+	struct buf scratch;
+};
+
+/* ---- session.c ---- */
+struct host *session_host(const struct session_private *s);
+void session_expect(struct session_private *s, enum expect what, unsigned rcpt);
+/* Writes a line and waits for its reply. */
+void session_command(struct session_private *s, enum expect what, unsigned rcpt, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void session_set_wait(struct session_private *s, uint64_t ms);
+struct report_about session_about(const struct session_private *s);
+/* The connection is of no more use. */
+void session_hang_up(struct session_private *s);
+/* The transaction has ended (its job given back or reported): the next job, or idle, or goodbye. */
+void session_next(struct session_private *s);
+
+/* ---- transaction.c ---- */
+void transaction_begin(struct session_private *s, struct job *j);
+/* Writes what may be written now. */
+void transaction_push(struct session_private *s);
+void transaction_reply(struct session_private *s, const struct waiting_reply *w);
+/* The connection broke: `why` for people. */
+void transaction_broken(struct session_private *s, const char *why);
+void transaction_drop(struct session_private *s);
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: ISC
+ * What is too old, what is late, and what the operator wants done: walks over the queue by message id, that is, by age. */
+#include "store/queue_private.h"
+
+#include "base/id.h"
+#include "store/store_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SLICE = 200, ARENA_MAX = 4 * 1024 * 1024, MS_OF_EPOCH_2024_BITS = 22 };
+
+struct old_row {
+	uint64_t id, message, lease;
+	struct view recipient;
+	uint8_t notice, notify;
+	bool held;
+};
+
+/* The first id that can have been given at that time (base/id.h: 41 bits of milliseconds, 22 below them). */
+static uint64_t id_at(int64_t wall_s)
+{
+	int64_t ms = wall_s * 1000 - id_wall_us(0) / 1000;
+
+	return ms <= 0 ? 0 : (uint64_t)ms << MS_OF_EPOCH_2024_BITS;
+}
+
+static int old_rows(struct writer *w, uint64_t after, uint64_t upto, struct arena *a, struct old_row *rows, size_t max,
+		    size_t *ret_n)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_old);
+	int rc;
+
+	*ret_n = 0;
+	sql_bind_u64(st, 1, after);
+	sql_bind_u64(st, 2, upto);
+	sql_bind_u64(st, 3, max);
+	while ((rc = sql_step(st)) > 0 && *ret_n < max)
+		rows[(*ret_n)++] = (struct old_row){.id = sql_u64(st, 0),
+						    .message = sql_u64(st, 1),
+						    .recipient = arena_copy(a, sql_bytes(st, 2)),
+						    .held = sql_i64(st, 3) != 0,
+						    .lease = sql_u64(st, 4),
+						    .notice = (uint8_t)sql_u64(st, 5),
+						    .notify = (uint8_t)sql_u64(st, 6)};
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+/* Ends a recipient: with a notice, or gone. `trace` 0: no event. */
+static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum trace_kind trace, const char *words,
+		   int64_t wall_s, size_t *ret_notices)
+{
+	struct arena a;
+	struct queue_row row = {0};
+	int rc;
+
+	arena_init(&a, 65536);
+	rc = queue_row_get(w, id, &a, &row);
+	if (rc > 0)
+		rc = trace_add(w, &(struct trace_event){.message = row.message,
+							.kind = trace,
+							.address = row.recipient,
+							.words = view_from_cstr(words),
+							.at_ms = wall_s * 1000});
+	if (rc == 0 && row.id && queue_wants_notice(row.notify, (uint8_t)notice)) {
+		struct sql_stmt *st = sql_use(w->sql, SQL_queue_end_as_is);
+
+		sql_bind_u64(st, 1, id);
+		sql_bind_i64(st, 2, QUEUE_NEVER_S);
+		sql_bind_i64(st, 3, (int64_t)notice);
+		rc = sql_run(st);
+		++*ret_notices;
+	} else if (rc == 0 && row.id) {
+		rc = queue_row_drop(w, id, row.message);
+	}
+	if (rc == 0 && row.id)
+		rc = queue_domain_settle(w, row.domain, -1);
+	arena_fini(&a);
+	return rc;
+}
+
+/* ---- age ---- */
+
+/* How far delays have been told, and, in the running pass, how far expiry has come. */
+struct aging {
+	uint64_t expire_after, now_expire_after;
+	bool expired_all, now_expired_all;
+};
+
+static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a)
+{
+	uint64_t upto = id_at(j->wall_s - j->lifetime_s);
+	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
+	size_t n;
+	int rc;
+
+	x->now_expire_after = x->expire_after;
+	x->now_expired_all = false;
+	rc = rows ? old_rows(w, x->expire_after, upto, a, rows, SLICE, &n) : -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		bool waits = rows[i].notice == QUEUE_NO_NOTICE || rows[i].notice == QUEUE_DELAYED;
+
+		/* A message may be cut in two by the slice: its first recipients end first, the rest next time. */
+		if (rows[i].message > x->now_expire_after && i > 0)
+			x->now_expire_after = rows[i].message - 1;
+		if (waits && !rows[i].held && !rows[i].lease)
+			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, "", j->wall_s, &j->ret_notices);
+	}
+	if (rc == 0 && n < SLICE)
+		x->now_expired_all = true;
+	else if (rc == 0 && x->now_expire_after == x->expire_after)
+		x->now_expire_after = rows[0].message; /* one message fills it; the rest in the next pass */
+	return rc;
+}
+
+static int read_cursor(struct writer *w, uint64_t *ret)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_setting_number);
+	int rc;
+
+	sql_bind_text(st, 1, VIEW_LIT("queue-delays-told"));
+	rc = sql_step(st);
+	*ret = rc > 0 ? sql_u64(st, 0) : 0;
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int write_cursor(struct writer *w, uint64_t value)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_setting_set_number);
+
+	sql_bind_text(st, 1, VIEW_LIT("queue-delays-told"));
+	sql_bind_u64(st, 2, value);
+	return sql_run(st);
+}
+
+static int mark_delayed(struct writer *w, struct queue_age_job *j, const struct old_row *row)
+{
+	struct sql_stmt *st;
+
+	if (row->notice != QUEUE_NO_NOTICE || !queue_wants_notice(row->notify, QUEUE_DELAYED))
+		return 0;
+	j->ret_notices++;
+	st = sql_use(w->sql, SQL_queue_notice_set);
+	sql_bind_u64(st, 1, row->id);
+	sql_bind_i64(st, 2, QUEUE_DELAYED);
+	return sql_run(st);
+}
+
+/* Everything between the last pass and delay_after_s ago hears of it once. *ret_more: there are more of them. */
+static int delay_some(struct writer *w, struct queue_age_job *j, struct arena *a, bool *ret_more)
+{
+	uint64_t upto = id_at(j->wall_s - j->delay_after_s), after, last;
+	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
+	size_t n = 0;
+	int rc = rows ? read_cursor(w, &after) : -ENOMEM;
+
+	*ret_more = false;
+	if (rc < 0 || after >= upto)
+		return rc;
+	rc = old_rows(w, after, upto, a, rows, SLICE, &n);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = mark_delayed(w, j, &rows[i]);
+	if (rc < 0)
+		return rc;
+	/* The last message of a full slice may have more recipients than were seen: they come again, marked ones stay marked. */
+	*ret_more = n == SLICE;
+	last = upto;
+	if (*ret_more)
+		last = rows[n - 1].message > after + 1 && rows[0].message != rows[n - 1].message
+			   ? rows[n - 1].message - 1
+			   : rows[n - 1].message;
+	return write_cursor(w, last);
+}
+
+static void advance_age(struct store_job *job)
+{
+	struct aging *x = job->progress;
+
+	x->expire_after = x->now_expire_after;
+	x->expired_all = x->now_expired_all;
+}
+
+static void forget_progress(struct store_job *job)
+{
+	free(job->progress);
+	job->progress = NULL;
+}
+
+static enum job_step run_age(struct writer *w, struct store_job *job)
+{
+	struct queue_age_job *j = (struct queue_age_job *)job;
+	struct aging *x;
+	struct arena a;
+	bool more = false;
+	int rc = 0;
+
+	if (!job->progress)
+		job->progress = xcalloc(1, sizeof *x);
+	x = job->progress;
+	arena_init(&a, ARENA_MAX);
+	if (!x->expired_all)
+		rc = expire_some(w, j, x, &a);
+	else if (j->delay_after_s > 0)
+		rc = delay_some(w, j, &a, &more);
+	else
+		x->now_expired_all = true;
+	arena_fini(&a);
+	if (j->ret_notices)
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	if (!x->expired_all)
+		more = true; /* delays are for the slices after */
+	return rc < 0 ? writer_error(w, rc, "ending what is too old") : more ? STEP_AGAIN : STEP_DONE;
+}
+
+void queue_age_job_init(struct queue_age_job *j)
+{
+	*j = (struct queue_age_job){0};
+	store_job_init(&j->job, run_age);
+	j->job.advance = advance_age;
+	j->job.forget = forget_progress;
+}
+
+/* ---- the operator ---- */
+
+struct changing {
+	uint64_t after_id, now_after_id;
+	uint64_t count, now_count;
+};
+
+static int set_hold(struct writer *w, const struct queue_row *row, bool held, int64_t next_s)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_hold);
+
+	sql_bind_u64(st, 1, row->id);
+	sql_bind_i64(st, 2, held);
+	sql_bind_i64(st, 3, next_s);
+	return sql_run(st);
+}
+
+static int event_of(struct writer *w, const struct queue_change_job *j, const struct queue_row *row,
+		    enum trace_kind kind)
+{
+	return trace_add(w, &(struct trace_event){.message = row->message,
+						  .kind = kind,
+						  .address = row->recipient,
+						  .words = VIEW_EMPTY,
+						  .at_ms = j->wall_s * 1000});
+}
+
+static int change_waiting(struct writer *w, struct queue_change_job *j, const struct queue_row *row)
+{
+	size_t notices = 0;
+	int rc;
+
+	switch (j->change) {
+	case QUEUE_RETRY:
+	case QUEUE_RELEASE:
+		rc = set_hold(w, row, false, j->wall_s);
+		if (rc == 0)
+			rc = event_of(w, j, row, j->change == QUEUE_RETRY ? TRACE_RETRIED : TRACE_RELEASED);
+		return rc < 0 ? rc : queue_domain_settle(w, row->domain, 0);
+	case QUEUE_HOLD:
+		rc = set_hold(w, row, true, QUEUE_NEVER_S);
+		if (rc == 0)
+			rc = event_of(w, j, row, TRACE_HELD);
+		return rc < 0 ? rc : queue_domain_settle(w, row->domain, -1);
+	case QUEUE_BOUNCE:
+		return end_row(w, row->id, QUEUE_FAILED, TRACE_REMOVED, "returned to its sender", j->wall_s, &notices);
+	case QUEUE_REMOVE:
+		return end_row(w, row->id, QUEUE_NO_NOTICE, TRACE_REMOVED, "", j->wall_s, &notices);
+	}
+	return -EINVAL;
+}
+
+/* Which of them it concerns: those under way can be held, removed or bounced (their lease ends: its results no longer count), and
+ * are not retried; those that ended are as good as gone. */
+static bool concerns(const struct queue_change_job *j, const struct queue_row *row)
+{
+	if (row->notice != QUEUE_NO_NOTICE && row->notice != QUEUE_DELAYED)
+		return j->change == QUEUE_REMOVE;
+	if (j->change == QUEUE_RETRY)
+		return row->lease == 0 && !row->held;
+	return j->change != QUEUE_RELEASE || row->held;
+}
+
+static int change_row(struct writer *w, struct queue_change_job *j, struct changing *x, uint64_t id, struct arena *a)
+{
+	struct queue_row row;
+	int rc = queue_row_get(w, id, a, &row);
+
+	if (rc <= 0 || !concerns(j, &row))
+		return rc < 0 ? rc : 0;
+	x->now_count++;
+	return change_waiting(w, j, &row);
+}
+
+static int ids_from(struct writer *w, const struct queue_change_job *j, uint64_t after, uint64_t *ids, size_t *ret_n)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_find_all);
+	int rc;
+
+	*ret_n = 0;
+	(void)j;
+	sql_bind_u64(st, 1, after);
+	sql_bind_i64(st, 2, SLICE);
+	while ((rc = sql_step(st)) > 0 && *ret_n < SLICE)
+		ids[(*ret_n)++] = sql_u64(st, 0);
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+/* All recipients of one message: few enough for one slice (at most some thousands). */
+static int change_message(struct writer *w, struct queue_change_job *j, struct changing *x, struct arena *a)
+{
+	enum { MANY = 10000 };
+	struct old_row *rows = arena_array(a, MANY, sizeof *rows);
+	size_t n = 0;
+	int rc = rows ? old_rows(w, j->message - 1, j->message, a, rows, MANY, &n) : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = change_row(w, j, x, rows[i].id, a);
+	return rc;
+}
+
+static int change_some(struct writer *w, struct queue_change_job *j, struct changing *x, struct arena *a,
+		       bool *ret_more)
+{
+	uint64_t *ids = arena_array(a, SLICE, sizeof *ids);
+	size_t n = 0;
+	int rc = ids ? ids_from(w, j, x->after_id, ids, &n) : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = change_row(w, j, x, ids[i], a);
+		x->now_after_id = ids[i];
+	}
+	*ret_more = n == SLICE;
+	return rc;
+}
+
+static void advance_change(struct store_job *job)
+{
+	struct changing *x = job->progress;
+
+	x->after_id = x->now_after_id;
+	x->count = x->now_count;
+}
+
+static enum job_step run_change(struct writer *w, struct store_job *job)
+{
+	struct queue_change_job *j = (struct queue_change_job *)job;
+	struct changing *x;
+	struct arena a;
+	bool more = false;
+	int rc;
+
+	if (!job->progress)
+		job->progress = xcalloc(1, sizeof *x);
+	x = job->progress;
+	x->now_after_id = x->after_id;
+	x->now_count = x->count;
+	arena_init(&a, ARENA_MAX * 4);
+	rc = j->message ? change_message(w, j, x, &a) : change_some(w, j, x, &a, &more);
+	arena_fini(&a);
+	j->ret_count = x->now_count;
+	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	if (rc == 0 && !more && j->ret_count == 0 && j->message)
+		job->outcome = STORE_NO_MESSAGE;
+	return rc < 0 ? writer_error(w, rc, "changing the queue") : more ? STEP_AGAIN : STEP_DONE;
+}
+
+void queue_change_job_init(struct queue_change_job *j)
+{
+	*j = (struct queue_change_job){0};
+	store_job_init(&j->job, run_change);
+	j->job.advance = advance_change;
+	j->job.forget = forget_progress;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORE_QUEUE_PRIVATE_H
+#define POMBO_STORE_QUEUE_PRIVATE_H
+
+#include "store/queue.h"
+#include "store/writer.h"
+
+/* What the jobs of the queue share. 0 or negative errno. */
+
+#define QUEUE_NEVER_S ((int64_t)1 << 60) /* next_s of who is not to be sent to: held, ended */
+#define QUEUE_PARKED_S (((int64_t)1 << 60) + 1) /* due_s of a domain whose window is full */
+
+/* A recipient of the domain is due at due_s. */
+must_check int queue_domain_is_due(struct writer *w, struct view domain, int64_t due_s);
+/* Finds anew when the domain is due, unpacks it if it was parked; closed until closed_s (< 0: as it was). */
+must_check int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s);
+
+/* One row of queue_recipient; views into `a`. */
+struct queue_row {
+	uint64_t id, message, lease;
+	struct view recipient, domain;
+	uint8_t notify, notice;
+	uint32_t attempts;
+	bool held;
+	int64_t next_s;
+};
+/* 1 found, 0 not there, negative errno. */
+must_check int queue_row_get(struct writer *w, uint64_t id, struct arena *a, struct queue_row *ret);
+/* The recipient is gone; with the last one its message. Its domain is settled by the caller. */
+must_check int queue_row_drop(struct writer *w, uint64_t id, uint64_t message);
+/* Notices were given: rows that ended go, those that were delayed wait on. */
+must_check int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids, size_t n);
+/* Does NOTIFY (0: not said) ask for a notice of this kind (RFC 3461 §4.1)? */
+bool queue_wants_notice(uint8_t notify, uint8_t notice);
+
+#endif

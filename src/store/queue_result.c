@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ * What became of leased recipients: gone, waiting again, or ended with a notice due; and the events that say so. */
+#include "store/queue_private.h"
+
+#include "store/store_private.h"
+
+#include <errno.h>
+
+enum { ARENA_MAX = 1024 * 1024, DOMAINS_MAX = 1 };
+
+struct applying {
+	struct writer *w;
+	struct queue_result_job *j;
+	struct arena arena;
+	struct view domain; /* of the lease: all its recipients have the same */
+};
+
+static int add_event(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum trace_kind kind)
+{
+	return trace_add(x->w, &(struct trace_event){
+				   .message = row->message,
+				   .kind = kind,
+				   .address = row->recipient,
+				   .peer = x->j->peer,
+				   .tls = x->j->tls,
+				   .words = f->text,
+				   .at_ms = x->j->wall_s * 1000,
+			       });
+}
+
+static int release(struct applying *x, const struct queue_row *row)
+{
+	struct sql_stmt *st = sql_use(x->w->sql, SQL_queue_free);
+
+	sql_bind_u64(st, 1, row->id);
+	sql_bind_i64(st, 2, x->j->wall_s);
+	return sql_run(st);
+}
+
+static int defer(struct applying *x, const struct queue_row *row, const struct queue_fate *f)
+{
+	struct sql_stmt *st = sql_use(x->w->sql, SQL_queue_defer);
+	int rc;
+
+	sql_bind_u64(st, 1, row->id);
+	sql_bind_i64(st, 2, queue_next_s(&x->j->schedule, row->attempts + 1, x->j->wall_s, row->message, row->domain));
+	sql_bind_text(st, 3, f->text);
+	sql_bind_i64(st, 4, f->code);
+	sql_bind_text(st, 5, f->status);
+	sql_bind_text(st, 6, x->j->mta);
+	rc = sql_run(st);
+	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED);
+}
+
+/* Nothing more is to be sent; the sender is told, if he wants to be. */
+static int finish(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum queue_notice notice)
+{
+	struct sql_stmt *st;
+
+	if (!queue_wants_notice(row->notify, (uint8_t)notice))
+		return queue_row_drop(x->w, row->id, row->message);
+	x->j->ret_notices++;
+	st = sql_use(x->w->sql, SQL_queue_end);
+	sql_bind_u64(st, 1, row->id);
+	sql_bind_i64(st, 2, QUEUE_NEVER_S);
+	sql_bind_i64(st, 3, (int64_t)notice);
+	sql_bind_text(st, 4, f->text);
+	sql_bind_i64(st, 5, f->code);
+	sql_bind_text(st, 6, f->status);
+	sql_bind_text(st, 7, x->j->mta);
+	return sql_run(st);
+}
+
+static int apply_outcome(struct applying *x, const struct queue_row *row, const struct queue_fate *f)
+{
+	int rc;
+
+	switch (f->outcome) {
+	case QUEUE_OUT_RELEASED:
+		return release(x, row);
+	case QUEUE_OUT_DEFERRED:
+		return defer(x, row, f);
+	case QUEUE_OUT_SENT:
+		rc = add_event(x, row, f, TRACE_SENT);
+		if (rc < 0)
+			return rc;
+		return f->dsn_passed ? queue_row_drop(x->w, row->id, row->message) : finish(x, row, f, QUEUE_RELAYED);
+	case QUEUE_OUT_FAILED:
+		rc = add_event(x, row, f, TRACE_FAILED);
+		return rc < 0 ? rc : finish(x, row, f, QUEUE_FAILED);
+	}
+	return -EINVAL;
+}
+
+/* A fate counts only while its recipient still has the token. */
+static int apply_fate(struct applying *x, const struct queue_fate *f)
+{
+	struct queue_row row;
+	int rc = queue_row_get(x->w, f->id, &x->arena, &row);
+
+	if (rc <= 0 || row.lease != x->j->token)
+		return rc < 0 ? rc : 0;
+	if (!row.recipient.p || !row.domain.p)
+		return -ENOMEM;
+	x->domain = row.domain;
+	x->j->ret_counted++;
+	return apply_outcome(x, &row, f);
+}
+
+static enum job_step run_result(struct writer *w, struct store_job *job)
+{
+	struct queue_result_job *j = (struct queue_result_job *)job;
+	struct applying x = {.w = w, .j = j};
+	int rc = 0;
+
+	j->ret_counted = j->ret_notices = 0;
+	arena_init(&x.arena, ARENA_MAX);
+	for (size_t i = 0; rc == 0 && i < j->fate_count; i++)
+		rc = apply_fate(&x, &j->fates[i]);
+	if (rc == 0 && j->ret_counted)
+		rc = queue_domain_settle(w, x.domain, j->closed_s);
+	arena_fini(&x.arena);
+	if (j->ret_notices)
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	return rc < 0 ? writer_error(w, rc, "recording what became of queued mail") : STEP_DONE;
+}
+
+void queue_result_job_init(struct queue_result_job *j)
+{
+	*j = (struct queue_result_job){0};
+	store_job_init(&j->job, run_result);
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: ISC
+ * relayd at the other end: leases what is due, sends it along with its bytes, records what became of it (doc/queue.md).
+ *
+ *     due, credit ─▶ lease job (writer) ─▶ bytes (reader threads) ─▶ job frames ─▶ relayd ─▶ result ─▶ result job ─▶ done
+ *
+ * One lease job is under way at a time. A lane counts what is out per domain: at LANE_FULL the domain is parked, at LANE_LOW it is
+ * looked at again. */
+#include "stored/stored.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "ipc/msgs/relay_msgs.h"
+#include "mail/smtp_command.h"
+#include "store/queue.h"
+#include "stored/op.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	LANE_FULL = 200, /* jobs */
+	LANE_LOW = 100,
+	LEASES_PER_DOMAIN = 50,
+	FETCH_LEASES = 8, /* whose bytes one reader task gets */
+	CHANGES_MAX = 64, /* domains parked or unparked by one lease job */
+	CREDIT_MAX = 65536,
+	PIECE_BYTES = 131072,
+	FETCH_ARENA_MAX = 32 * 1024 * 1024,
+};
+
+/* What is out for one domain. */
+struct lane {
+	unsigned out;
+	bool parked;
+	bool changing; /* in `park` or `unpark` */
+	char *domain;
+	size_t domain_n;
+};
+
+struct outbound {
+	struct stored *sd;
+	struct peer *peer; /* NULL: no relayd */
+	bool resumed;
+	bool dirty; /* something may be due */
+	bool leasing;
+	unsigned credit;
+	int64_t next_s; /* when something will be due */
+	struct map lanes; /* by domain */
+	struct map tokens; /* token -> lane, of jobs that are out */
+	struct lane *park[CHANGES_MAX], *unpark[CHANGES_MAX];
+	size_t park_count, unpark_count;
+};
+
+static struct outbound *outbound_of(struct stored *sd)
+{
+	if (!sd->outbound) {
+		struct outbound *o = sd->outbound = xcalloc(1, sizeof *o);
+
+		o->sd = sd;
+		map_init(&o->lanes);
+		map_init(&o->tokens);
+	}
+	return sd->outbound;
+}
+
+static void log_outcome(const char *event, enum store_outcome outcome)
+{
+	log_event(LOG_LEVEL_ERROR, event, store_outcome_name(outcome));
+}
+
+/* ---- lanes ---- */
+
+static struct lane *lane_of(struct outbound *o, struct view domain)
+{
+	struct lane *l = map_get(&o->lanes, domain);
+
+	if (l)
+		return l;
+	l = xcalloc(1, sizeof *l);
+	l->domain = xmemdup(domain.p, domain.n);
+	l->domain_n = domain.n;
+	(void)map_set(&o->lanes, domain, l);
+	return l;
+}
+
+static void lane_free(struct lane *l)
+{
+	free(l->domain);
+	free(l);
+}
+
+static void lane_settle(struct outbound *o, struct lane *l)
+{
+	bool park = l->out >= LANE_FULL && !l->parked, unpark = l->out <= LANE_LOW && l->parked;
+
+	if (!l->changing && park && o->park_count < CHANGES_MAX) {
+		o->park[o->park_count++] = l;
+		l->changing = true;
+		o->dirty = true;
+	} else if (!l->changing && unpark && o->unpark_count < CHANGES_MAX) {
+		o->unpark[o->unpark_count++] = l;
+		l->changing = true;
+		o->dirty = true;
+	} else if (l->out == 0 && !l->parked && !l->changing) {
+		(void)map_remove(&o->lanes, view_from(l->domain, l->domain_n));
+		lane_free(l);
+	}
+}
+
+static void forget_lanes(struct outbound *o)
+{
+	struct map_entry *e;
+
+	while ((e = map_first(&o->lanes))) {
+		struct lane *l = map_value(e);
+
+		(void)map_remove(&o->lanes, view_from(l->domain, l->domain_n));
+		lane_free(l);
+	}
+	map_fini(&o->tokens);
+	map_init(&o->tokens);
+	o->park_count = o->unpark_count = 0;
+}
+
+static void token_is_over(struct outbound *o, uint64_t token)
+{
+	struct lane *l = map_u64_remove(&o->tokens, token);
+
+	if (!l)
+		return;
+	l->out--;
+	lane_settle(o, l);
+}
+
+/* ---- bytes, then frames ---- */
+
+/* A lease job's results, until all its bytes were fetched. */
+struct batch {
+	struct write write;
+	struct queue_lease_job job;
+	struct outbound *o;
+	struct peer *peer; /* as when it began */
+	struct lane *park[CHANGES_MAX], *unpark[CHANGES_MAX];
+	struct view views[2 * CHANGES_MAX];
+	unsigned refs;
+};
+
+struct fetch {
+	struct task task;
+	struct batch *batch;
+	struct arena arena;
+	size_t first, count;
+	struct queue_bytes bytes[FETCH_LEASES];
+	enum store_outcome outcomes[FETCH_LEASES];
+};
+
+static void batch_unref(struct batch *b)
+{
+	if (--b->refs)
+		return;
+	store_job_fini(&b->job.job);
+	peer_unref(&b->peer);
+	free(b);
+}
+
+static void fetch_run(struct task *t, unsigned thread_index)
+{
+	struct fetch *f = (struct fetch *)t;
+	struct store_reader *r = f->batch->o->sd->reader_connections[thread_index];
+
+	for (size_t i = 0; i < f->count; i++)
+		f->outcomes[i] = queue_read(r, &f->batch->job.leases[f->first + i].envelope, &f->arena, &f->bytes[i]);
+}
+
+static struct relay_job job_of(const struct queue_lease *l, uint32_t lease_ms, struct view bytes, struct arena *a)
+{
+	const struct queue_envelope *e = &l->envelope;
+	struct relay_job m = {
+	    .token = l->token,
+	    .message_id = e->message,
+	    .lease_ms = lease_ms,
+	    .domain = l->domain,
+	    .sender = e->sender,
+	    .envid = e->envid,
+	    .ret = e->ret,
+	    .body = e->body ? 1 : 0,
+	    .smtputf8 = e->smtputf8,
+	    .requiretls = e->requiretls,
+	    .local = e->account != 0,
+	    .eightbit = e->body != 0,
+	    .size_bytes = e->size_bytes,
+	    .bytes = bytes,
+	};
+
+	m.rcpts = arena_array(a, l->rcpt_count, sizeof *m.rcpts);
+	for (size_t i = 0; m.rcpts && i < l->rcpt_count; i++) {
+		const struct queue_lease_rcpt *r = &l->rcpts[i];
+
+		m.rcpts[m.n_rcpts++] =
+		    (struct relay_rcpt){r->id, r->address, view_sub(r->orcpt, 0, 512), r->notify, r->attempts};
+	}
+	return m;
+}
+
+static void send_pieces(struct channel *c, uint64_t token, struct view rest)
+{
+	while (rest.n) {
+		(void)relay_send_piece(c, 0, &(struct relay_piece){token, view_sub(rest, 0, PIECE_BYTES)});
+		rest = view_sub(rest, PIECE_BYTES, rest.n);
+	}
+}
+
+static void send_job(struct channel *c, const struct queue_lease *l, uint32_t lease_ms, struct queue_bytes *b,
+		     struct arena *a)
+{
+	struct relay_job m = job_of(l, lease_ms, view_sub(b->head, 0, PIECE_BYTES), a);
+
+	if (b->content_fd < 0) {
+		(void)relay_send_job(c, 0, &m);
+	} else {
+		struct relay_job_file f = {m.token,
+					   m.message_id,
+					   m.lease_ms,
+					   m.domain,
+					   m.sender,
+					   m.envid,
+					   m.ret,
+					   m.body,
+					   m.smtputf8,
+					   m.requiretls,
+					   m.local,
+					   m.eightbit,
+					   m.size_bytes,
+					   m.rcpts,
+					   m.n_rcpts,
+					   m.bytes,
+					   (uint32_t)b->head.n,
+					   b->content_offset,
+					   b->content_fd};
+
+		b->content_fd = -1; /* the channel's now */
+		(void)relay_send_job_file(c, 0, &f);
+	}
+	send_pieces(c, m.token, view_sub(b->head, PIECE_BYTES, b->head.n));
+}
+
+static void fetch_done(struct completion *c)
+{
+	struct fetch *f = (struct fetch *)c;
+	struct batch *b = f->batch;
+	struct channel *channel = b->peer->channel;
+	const struct conf *conf = role_conf(b->o->sd->role);
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (channel && f->outcomes[i] == STORE_OK)
+			send_job(channel, &b->job.leases[f->first + i], (uint32_t)conf->lease_time, &f->bytes[i],
+				 &f->arena);
+		else if (channel)
+			log_outcome("queued-message-not-read", f->outcomes[i]); /* its lease runs out */
+		fd_close(&f->bytes[i].content_fd);
+		if (channel && f->outcomes[i] != STORE_OK)
+			token_is_over(b->o, b->job.leases[f->first + i].token);
+	}
+	arena_fini(&f->arena);
+	free(f);
+	batch_unref(b);
+}
+
+static void fetch_bytes(struct batch *b)
+{
+	for (size_t at = 0; at < b->job.lease_count; at += FETCH_LEASES) {
+		struct fetch *f = xcalloc(1, sizeof *f);
+
+		f->batch = b;
+		f->first = at;
+		f->count = b->job.lease_count - at < FETCH_LEASES ? b->job.lease_count - at : FETCH_LEASES;
+		arena_init(&f->arena, FETCH_ARENA_MAX);
+		for (size_t i = 0; i < f->count; i++)
+			f->bytes[i].content_fd = -1;
+		f->task.completion.done = fetch_done;
+		f->task.run = fetch_run;
+		b->refs++;
+		if (!pool_put(b->o->sd->readers, &f->task)) {
+			for (size_t i = 0; i < f->count; i++)
+				f->outcomes[i] = STORE_TEMPORARY;
+			fetch_done(&f->task.completion);
+		}
+	}
+}
+
+/* ---- leasing ---- */
+
+static void lease(struct outbound *o);
+
+static struct batch *batch_of(void *completion)
+{
+	return (struct batch *)((char *)completion - offsetof(struct batch, write));
+}
+
+static void count_out(struct outbound *o, const struct queue_lease_job *j)
+{
+	for (size_t i = 0; i < j->lease_count; i++) {
+		struct lane *l = lane_of(o, j->leases[i].domain);
+
+		l->out++;
+		(void)map_u64_set(&o->tokens, j->leases[i].token, l);
+	}
+	for (size_t i = 0; i < j->lease_count; i++) {
+		struct lane *l = map_get(&o->lanes, j->leases[i].domain);
+
+		if (l)
+			lane_settle(o, l);
+	}
+}
+
+static void leased(struct completion *c)
+{
+	struct batch *b = batch_of(c);
+	struct outbound *o = b->o;
+	bool same_peer = o->peer == b->peer;
+
+	o->leasing = false;
+	if (b->job.job.outcome != STORE_OK) {
+		log_outcome("not-leased", b->job.job.outcome);
+		o->next_s = clock_wall_s() + 1;
+	} else if (same_peer) {
+		for (size_t i = 0; i < b->job.park_count; i++)
+			b->park[i]->parked = true;
+		for (size_t i = 0; i < b->job.unpark_count; i++)
+			b->unpark[i]->parked = false;
+	}
+	for (size_t i = 0; same_peer && i < b->job.park_count; i++) {
+		b->park[i]->changing = false;
+		lane_settle(o, b->park[i]);
+	}
+	for (size_t i = 0; same_peer && i < b->job.unpark_count; i++) {
+		b->unpark[i]->changing = false;
+		lane_settle(o, b->unpark[i]);
+	}
+	if (b->job.job.outcome == STORE_OK) {
+		o->next_s = b->job.next_s;
+		o->dirty |= b->job.more;
+		if (same_peer) {
+			o->credit -=
+			    (unsigned)b->job.lease_count < o->credit ? (unsigned)b->job.lease_count : o->credit;
+			count_out(o, &b->job);
+			fetch_bytes(b);
+		}
+	}
+	batch_unref(b);
+	lease(o);
+}
+
+static struct view lane_domain(const struct lane *l)
+{
+	return view_from(l->domain, l->domain_n);
+}
+
+static void take_changes(struct outbound *o, struct batch *b)
+{
+	for (size_t i = 0; i < o->park_count; i++) {
+		b->park[i] = o->park[i];
+		b->views[i] = lane_domain(o->park[i]);
+	}
+	for (size_t i = 0; i < o->unpark_count; i++) {
+		b->unpark[i] = o->unpark[i];
+		b->views[CHANGES_MAX + i] = lane_domain(o->unpark[i]);
+	}
+	b->job.park = b->views;
+	b->job.park_count = o->park_count;
+	b->job.unpark = b->views + CHANGES_MAX;
+	b->job.unpark_count = o->unpark_count;
+	o->park_count = o->unpark_count = 0;
+}
+
+static void lease(struct outbound *o)
+{
+	struct batch *b;
+
+	if (o->leasing || !o->dirty || !o->resumed || role_conf(o->sd->role)->hold_outbound || (o->credit == 0 && !o->park_count && !o->unpark_count))
+		return;
+	o->dirty = false;
+	o->leasing = true;
+	b = xcalloc(1, sizeof *b);
+	b->o = o;
+	b->refs = 1;
+	b->peer = o->peer;
+	b->peer->refs++;
+	queue_lease_job_init(&b->job);
+	b->job.wall_s = clock_wall_s();
+	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);
+	b->job.max_jobs = o->credit;
+	b->job.max_per_domain = LEASES_PER_DOMAIN;
+	take_changes(o, b);
+	b->write.completion.done = leased;
+	b->write.job = &b->job.job;
+	write_put(o->sd->writer, &b->write);
+}
+
+void outbound_wake(struct stored *sd)
+{
+	struct outbound *o = outbound_of(sd);
+
+	o->dirty = true;
+	lease(o);
+}
+
+void outbound_tick(struct stored *sd)
+{
+	struct outbound *o = outbound_of(sd);
+
+	if (clock_wall_s() >= o->next_s)
+		o->dirty = true;
+	lease(o);
+}
+
+/* ---- what relayd says ---- */
+
+struct resume_op {
+	struct op op;
+	struct queue_resume_job job;
+	struct outbound *o;
+};
+
+static int compare_tokens(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void resumed(struct op *op, struct channel *c)
+{
+	struct outbound *o = ((struct resume_op *)op)->o;
+
+	if (op->outcome != STORE_OK)
+		log_outcome("leases-not-ended", op->outcome);
+	if (!c || o->peer != op->reply.peer)
+		return;
+	o->resumed = o->dirty = true;
+	lease(o);
+}
+
+static void on_resume(struct outbound *o, const struct relay_resume *m)
+{
+	struct resume_op *r = op_new(o->sd, sizeof *r, o->peer, 0);
+	uint64_t *tokens = arena_array(&r->op.arena, m->n_tokens, sizeof *tokens);
+
+	r->o = o;
+	r->op.answer = resumed;
+	queue_resume_job_init(&r->job);
+	r->job.wall_s = clock_wall_s();
+	for (uint32_t i = 0; tokens && i < m->n_tokens; i++)
+		tokens[i] = m->tokens[i].token;
+	if (tokens)
+		qsort(tokens, m->n_tokens, sizeof *tokens, compare_tokens);
+	r->job.tokens = tokens;
+	r->job.token_count = tokens ? m->n_tokens : 0;
+	op_write(&r->op, &r->job.job);
+}
+
+struct result_op {
+	struct op op;
+	struct queue_result_job job;
+	struct outbound *o;
+	bool last;
+	bool looks; /* something may be due again */
+};
+
+static void recorded(struct op *op, struct channel *c)
+{
+	struct result_op *r = (struct result_op *)op;
+	struct outbound *o = r->o;
+
+	if (op->outcome != STORE_OK) {
+		log_outcome("result-not-recorded", op->outcome); /* not told: relayd says it again */
+		return;
+	}
+	if (c)
+		(void)relay_send_done(c, op->reply.id, &(struct relay_done){0});
+	if (r->last && o->peer == op->reply.peer)
+		token_is_over(o, r->job.token);
+	o->dirty |= r->looks;
+	lease(o);
+}
+
+static bool copy_fates(struct result_op *r, const struct relay_result *m)
+{
+	struct arena *a = &r->op.arena;
+	struct queue_fate *fates = arena_array(a, m->n_fates, sizeof *fates);
+
+	for (uint32_t i = 0; fates && i < m->n_fates; i++) {
+		const struct relay_fate *f = &m->fates[i];
+
+		fates[i] = (struct queue_fate){
+		    .id = f->id,
+		    .outcome = (enum queue_outcome)f->outcome,
+		    .dsn_passed = f->dsn_passed,
+		    .code = f->code,
+		    .status = arena_copy(a, f->enhanced),
+		    .text = arena_copy(a, f->text),
+		};
+		r->looks |= f->outcome != QUEUE_OUT_SENT;
+	}
+	r->job.fates = fates;
+	r->job.fate_count = m->n_fates;
+	return fates != NULL;
+}
+
+static struct view peer_text(struct arena *a, struct view mx, struct view ip)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(512);
+
+	buf_append_view(&text, mx);
+	if (ip.n && mx.n)
+		buf_append_cstr(&text, " ");
+	if (ip.n)
+		buf_printf(&text, "(%.*s)", VIEW_FMT(ip));
+	return arena_copy(a, buf_view(&text));
+}
+
+static void on_result(struct outbound *o, uint32_t id, const struct relay_result *m)
+{
+	struct result_op *r = op_new(o->sd, sizeof *r, o->peer, id);
+	const struct conf *conf = role_conf(o->sd->role);
+	struct arena *a = &r->op.arena;
+
+	r->o = o;
+	r->last = m->last;
+	r->op.answer = recorded;
+	queue_result_job_init(&r->job);
+	r->job.token = m->token;
+	r->job.wall_s = clock_wall_s();
+	r->job.schedule =
+	    (struct queue_schedule){(int64_t)(conf->retry_first / 1000), (int64_t)(conf->retry_max / 1000)};
+	r->job.mta = arena_copy(a, m->mx);
+	r->job.peer = peer_text(a, m->mx, m->ip);
+	r->job.tls = arena_copy(a, m->tls);
+	r->job.closed_s = m->closed_s ? r->job.wall_s + (int64_t)m->closed_s : 0;
+	if (!copy_fates(r, m))
+		r->job.fate_count = 0;
+	op_write(&r->op, &r->job.job);
+}
+
+static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
+{
+	struct outbound *o = ctx;
+	const struct relay_msg *m = msg;
+
+	(void)c;
+	switch (m->type) {
+	case RELAY_RESUME:
+		on_resume(o, &m->resume);
+		return;
+	case RELAY_CREDIT:
+		o->credit = o->credit + m->credit.jobs < CREDIT_MAX ? o->credit + m->credit.jobs : CREDIT_MAX;
+		lease(o);
+		return;
+	case RELAY_RESULT:
+		on_result(o, id, &m->result);
+		return;
+	case RELAY_JOB:
+	case RELAY_JOB_FILE:
+	case RELAY_PIECE:
+	case RELAY_DONE:
+		return; /* ours to send; the decoder refuses them */
+	}
+}
+
+static void let_go(struct outbound *o)
+{
+	o->peer->channel = NULL;
+	peer_unref(&o->peer);
+	o->resumed = false;
+	o->credit = 0;
+	forget_lanes(o);
+}
+
+static void on_close(void *ctx, struct channel *c)
+{
+	struct outbound *o = ctx;
+
+	if (o->peer && o->peer->channel == c)
+		let_go(o);
+}
+
+int outbound_add(struct stored *sd, int fd)
+{
+	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
+	struct outbound *o = outbound_of(sd);
+
+	if (o->peer) {
+		struct channel *former = o->peer->channel;
+
+		let_go(o);
+		channel_free(&former);
+	}
+	o->peer = peer_new();
+	o->peer->channel =
+	    channel_new(role_base(sd->role), fd, &relay_proto, RELAY_PEER_STORE, RELAY_PEER_RELAY, &handlers, o);
+	return 0;
+}
