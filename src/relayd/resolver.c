@@ -132,8 +132,8 @@ static void on_tlsa(void *ctx, const struct dns_msg *m)
 			struct dns_tlsa t;
 
 			if (dns_read_tlsa(m->found.records[i].data, &t))
-				h->tlsa[h->tlsa_count++] = (struct tls_tlsa){t.usage, t.selector, t.matching,
-									     arena_copy(&q->arena, t.data)};
+				h->tlsa[h->tlsa_count++] =
+				    (struct tls_tlsa){t.usage, t.selector, t.matching, arena_copy(&q->arena, t.data)};
 		}
 		heed_ttl(q, m->found.ttl_s);
 	}

@@ -7,7 +7,6 @@
 #include "relayd/session_private.h"
 
 #include "base/clock.h"
-#include "base/encode.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,10 +19,8 @@
 
 enum {
 	BAD_HOST_MS = 60000,
-	PLAIN_HOST_MS = 600000,
 	QUIT_MS = 5000,
 	LINE_MAX = 4096,
-	PASSWORD_MAX = 1024,
 	SMTP_PORT = 25,
 };
 
@@ -58,7 +55,7 @@ struct report_about session_about(const struct session_private *s)
 
 /* ---- the end ---- */
 
-static void tell_ready(struct session_private *s)
+void session_tell_ready(struct session_private *s)
 {
 	if (!s->told_ready)
 		destination_session_ready(s->destination);
@@ -79,7 +76,7 @@ static void session_free(struct session_private *s)
 	buf_fini(&s->last_error);
 	buf_fini(&s->scratch);
 	hosts_unref(&s->hosts);
-	tell_ready(s);
+	session_tell_ready(s);
 	free(s);
 	destination_session_over(d, self);
 	free(self);
@@ -123,10 +120,7 @@ void session_command(struct session_private *s, enum expect what, unsigned rcpt,
 	stream_flush(s->stream);
 }
 
-static void remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static void remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
+void session_remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -174,7 +168,7 @@ static void give_up(struct session_private *s)
 	if (f.code >= 500 || f.code < 400)
 		f.code = 451;
 	s->state = SESSION_OVER;
-	tell_ready(s);
+	session_tell_ready(s);
 	destination_unreachable(s->destination, &about, &f);
 	session_free(s);
 }
@@ -226,7 +220,7 @@ static bool is_ourselves(const struct session_private *s, int fd)
 
 static const struct stream_handlers handlers;
 
-static void loops(struct session_private *s)
+void session_loops(struct session_private *s)
 {
 	static const struct fate f = {
 	    .outcome = FATE_FAILED, .code = 554, .enhanced = {5, 4, 6}, .text = {"mail loops back to this server", 30}};
@@ -243,14 +237,14 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	set_names(s, address);
 	if (fd < 0) {
 		if (s->policy.level != POLICY_UNKNOWN)
-			remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
-				       buf_cstr(&s->mx), strerror(error));
+			session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
+					       buf_cstr(&s->mx), strerror(error));
 		try_next_host(s);
 		return;
 	}
 	if (is_ourselves(s, fd)) {
 		(void)close(fd);
-		loops(s);
+		session_loops(s);
 		session_free(s);
 		return;
 	}
@@ -258,7 +252,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	buf_reset(&s->last_error);
 	s->offers = (struct offers){0};
 	s->expect_first = s->expect_count = 0;
-	s->tls_tried = s->esmtp = false;
+	s->tls_tried = s->esmtp = s->in_tls = false;
 	s->auth_step = 0;
 	smtp_reply_reset(&s->reply);
 	s->stream = stream_new(s->relayd->base, fd, &limits, &handlers, s);
@@ -285,8 +279,9 @@ static void dial(struct session_private *s)
 	s->state = SESSION_DIALING;
 	if (s->policy.level == POLICY_UNKNOWN) {
 		set_names(s, &h->addresses[0]);
-		remember_error(s, 451, (struct dsn_status){4, 7, 5},
-			       "the TLSA records of %s cannot be had now, though there are some", buf_cstr(&s->mx));
+		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
+				       "the TLSA records of %s cannot be had now, though there are some",
+				       buf_cstr(&s->mx));
 		spec.count = 0;
 	}
 	if (ip_parse(route_of(s)->source, &s->source))
@@ -294,269 +289,7 @@ static void dial(struct session_private *s)
 	s->dial = dial_new(s->relayd->base, &spec, connected, s);
 }
 
-/* ---- hello ---- */
-
-static void say_ehlo(struct session_private *s)
-{
-	session_command(s, EXPECT_EHLO, 0, "%s %s", route_of(s)->lmtp ? "LHLO" : "EHLO", conf_of(s)->hostname);
-	session_set_wait(s, conf_of(s)->outbound_command_timeout);
-}
-
-/* Refused or odd before any mail: on to the next host, with its words. */
-static void refuse_host(struct session_private *s, const char *what)
-{
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(2048);
-
-	if (s->reply.lines)
-		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
-	remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what, text.n ? ": " : "",
-		       buf_cstr(&text));
-	stream_close(s->stream);
-}
-
-static void take_offer(struct offers *o, struct view line)
-{
-	static const struct {
-		const char *name;
-		size_t at;
-	} flags[] = {
-	    {"PIPELINING", offsetof(struct offers, pipelining)},
-	    {"CHUNKING", offsetof(struct offers, chunking)},
-	    {"8BITMIME", offsetof(struct offers, eightbitmime)},
-	    {"SMTPUTF8", offsetof(struct offers, smtputf8)},
-	    {"DSN", offsetof(struct offers, dsn)},
-	    {"STARTTLS", offsetof(struct offers, starttls)},
-	    {"REQUIRETLS", offsetof(struct offers, requiretls)},
-	    {"SIZE", offsetof(struct offers, size_given)},
-	};
-	struct view word = line, rest = VIEW_EMPTY, value;
-	bool is_auth, is_limits;
-
-	(void)view_cut(line, ' ', &word, &rest);
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		if (view_eq_lit_nocase(word, flags[i].name))
-			*(bool *)((char *)o + flags[i].at) = true;
-	if (view_eq_lit_nocase(word, "SIZE"))
-		(void)(view_to_u64(view_trim(rest), UINT64_MAX, &o->size_max));
-	is_auth = view_eq_lit_nocase(word, "AUTH");
-	is_limits = view_eq_lit_nocase(word, "LIMITS");
-	while ((is_auth || is_limits) && rest.n) {
-		uint32_t n;
-
-		rest = view_trim(rest);
-		if (!view_cut(rest, ' ', &word, &rest)) {
-			word = rest;
-			rest = VIEW_EMPTY;
-		}
-		o->auth_plain |= is_auth && view_eq_lit_nocase(word, "PLAIN");
-		o->auth_login |= is_auth && view_eq_lit_nocase(word, "LOGIN");
-		if (is_limits && view_starts_with_nocase(word, VIEW_LIT("RCPTMAX=")) &&
-		    view_to_u32(view_sub(word, 8, word.n), UINT32_MAX, &n))
-			o->rcpt_max = n;
-		value = VIEW_LIT("MAILMAX=");
-		if (is_limits && view_starts_with_nocase(word, value) &&
-		    view_to_u32(view_sub(word, value.n, word.n), UINT32_MAX, &n))
-			o->mail_max = n;
-	}
-}
-
-static void be_ready(struct session_private *s)
-{
-	s->was_ready = true;
-	s->sent_messages = 0;
-	s->needs_rset = false;
-	session_host(s)->bad_until_ms = 0;
-	tell_ready(s);
-	session_next(s);
-}
-
-/* ---- AUTH, towards an operator's smart host only ---- */
-
-static void put_base64(struct session_private *s, struct view bytes)
-{
-	encode_base64(&s->scratch, bytes);
-}
-
-static void auth(struct session_private *s)
-{
-	const struct route *r = route_of(s);
-	_cleanup_(buf_fini) struct buf plain = BUF_INIT(PASSWORD_MAX);
-
-	if (r->user.n == 0) {
-		be_ready(s);
-		return;
-	}
-	buf_reset(&s->scratch);
-	if (!stream_is_tls(s->stream)) {
-		refuse_host(s, "offers no TLS, and a password goes nowhere without");
-	} else if (s->offers.auth_plain) {
-		buf_append_char(&plain, '\0');
-		buf_append_view(&plain, r->user);
-		buf_append_char(&plain, '\0');
-		buf_append_view(&plain, r->password);
-		put_base64(s, buf_view(&plain));
-		s->auth_step = 2;
-		session_command(s, EXPECT_AUTH, 0, "AUTH PLAIN %s", buf_cstr(&s->scratch));
-	} else if (s->offers.auth_login) {
-		s->auth_step = 0;
-		session_command(s, EXPECT_AUTH, 0, "AUTH LOGIN");
-	} else {
-		refuse_host(s, "offers no way of logging in that we know");
-	}
-}
-
-static void on_auth(struct session_private *s)
-{
-	const struct route *r = route_of(s);
-
-	if (s->reply.code == 334 && s->auth_step < 2) {
-		buf_reset(&s->scratch);
-		put_base64(s, s->auth_step == 0 ? r->user : r->password);
-		s->auth_step++;
-		session_command(s, EXPECT_AUTH, 0, "%s", buf_cstr(&s->scratch));
-	} else if (s->reply.code / 100 == 2) {
-		be_ready(s);
-	} else {
-		refuse_host(s, "refused our login");
-	}
-}
-
-/* ---- TLS ---- */
-
-static void start_tls(struct session_private *s)
-{
-	_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
-	struct tls_target target = {
-	    .name = name && *name ? name : NULL, .tlsa = s->policy.tlsa, .tlsa_count = s->policy.tlsa_count};
-
-	s->tls_tried = true;
-	stream_start_tls_client(s->stream, s->relayd->tls, &target);
-}
-
-static void describe_tls(struct session_private *s, int verified, const char *why)
-{
-	static const char *const words[] = {"not verified", "verified", "DANE verified"};
-
-	buf_reset(&s->tls);
-	buf_append_view(&s->tls, stream_tls_text(s->stream));
-	buf_printf(&s->tls, " (%s%s%s)", words[verified], *why ? ": " : "", why);
-}
-
-static void on_tls(void *ctx, const char *error)
-{
-	struct session_private *s = ctx;
-	const char *why;
-	int verified;
-
-	if (s->state == SESSION_OVER)
-		return;
-	if (error) {
-		remember_error(s, 451, (struct dsn_status){4, 7, 5}, "TLS with %s failed: %s", buf_cstr(&s->mx), error);
-		/* RFC 7435: better in plaintext than not at all, where nobody asked for more. */
-		if (!policy_needs_tls(&s->policy) && !route_of(s)->tls_first) {
-			session_host(s)->plain_until_ms = clock_mono_ms() + PLAIN_HOST_MS;
-			s->again_in_plaintext = true;
-		}
-		return; /* the stream closes next */
-	}
-	verified = stream_tls_verified(s->stream, &why);
-	describe_tls(s, verified, why);
-	if (!policy_is_met(&s->policy, verified)) {
-		remember_error(s, 451, (struct dsn_status){4, 7, 5}, "the certificate of %s cannot be trusted: %s",
-			       buf_cstr(&s->mx), why);
-		stream_close(s->stream);
-		return;
-	}
-	if (!route_of(s)->tls_first)
-		say_ehlo(s); /* RFC 3207 §4.2: what was offered before counts no more */
-}
-
-static void on_ehlo(struct session_private *s)
-{
-	struct view rest = buf_view(&s->reply.text), line = VIEW_EMPTY, name = VIEW_EMPTY, more;
-	bool plain = session_host(s)->plain_until_ms > clock_mono_ms() && !policy_needs_tls(&s->policy);
-
-	s->offers = (struct offers){0};
-	s->esmtp = true;
-	if (smtp_reply_line(&rest, &line) && !view_cut(line, ' ', &name, &more))
-		name = line;
-	while (smtp_reply_line(&rest, &line))
-		take_offer(&s->offers, line);
-	if (view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp) {
-		loops(s);
-		session_hang_up(s);
-		return;
-	}
-	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
-		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
-	else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
-		refuse_host(s, "offers no TLS, which is asked of it");
-	else
-		auth(s);
-}
-
-static void on_starttls(struct session_private *s)
-{
-	if (s->reply.code / 100 == 2) {
-		if (stream_input(s->stream).n)
-			refuse_host(s, "said something in plaintext after STARTTLS");
-		else
-			start_tls(s);
-	} else if (policy_needs_tls(&s->policy)) {
-		refuse_host(s, "refused STARTTLS, which is asked of it");
-	} else {
-		s->tls_tried = true;
-		auth(s);
-	}
-}
-
 /* ---- replies ---- */
-
-static void hello_reply(struct session_private *s, enum expect what)
-{
-	bool ok = s->reply.code / 100 == 2;
-
-	switch (what) {
-	case EXPECT_GREETING:
-		if (ok)
-			say_ehlo(s);
-		else
-			refuse_host(s, "does not take our mail");
-		return;
-	case EXPECT_EHLO:
-		if (ok)
-			on_ehlo(s);
-		else if (s->reply.code / 100 == 5 && !route_of(s)->lmtp && !s->esmtp)
-			session_command(s, EXPECT_HELO, 0, "HELO %s", conf_of(s)->hostname);
-		else
-			refuse_host(s, "refused EHLO");
-		return;
-	case EXPECT_HELO:
-		if (!ok)
-			refuse_host(s, "refused HELO");
-		else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
-			refuse_host(s, "offers no TLS, which is asked of it");
-		else
-			auth(s);
-		return;
-	case EXPECT_STARTTLS:
-		on_starttls(s);
-		return;
-	case EXPECT_AUTH:
-		on_auth(s);
-		return;
-	case EXPECT_RSET:
-	case EXPECT_MAIL:
-	case EXPECT_RCPT:
-	case EXPECT_DATA:
-	case EXPECT_END:
-		transaction_reply(s, &(struct waiting_reply){what, 0});
-		return;
-	case EXPECT_QUIT:
-		session_hang_up(s);
-		return;
-	}
-}
 
 static void take_reply(struct session_private *s)
 {
@@ -577,7 +310,7 @@ static void odd(struct session_private *s, const char *why)
 	if (s->state == SESSION_SENDING)
 		transaction_broken(s, why);
 	else if (s->state == SESSION_HELLO)
-		remember_error(s, 451, (struct dsn_status){4, 5, 0}, "%s %s", buf_cstr(&s->mx), why);
+		session_remember_error(s, 451, (struct dsn_status){4, 5, 0}, "%s %s", buf_cstr(&s->mx), why);
 	if (s->state == SESSION_IDLE)
 		destination_session_busy(s->destination, s->self);
 	if (s->state != SESSION_HELLO)
@@ -630,7 +363,8 @@ static void on_timeout(void *ctx)
 	} else if (s->state == SESSION_SENDING) {
 		transaction_broken(s, "did not answer in time");
 	} else if (s->state == SESSION_HELLO) {
-		remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s did not answer in time", buf_cstr(&s->mx));
+		session_remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s did not answer in time",
+				       buf_cstr(&s->mx));
 		s->reply.lines = 0;
 	}
 }
@@ -648,14 +382,20 @@ static void on_closed(void *ctx, enum stream_end end)
 		session_free(s);
 		return;
 	}
-	if (end != STREAM_CLOSED_BY_US && end != STREAM_TIMEOUT && !s->again_in_plaintext && s->reply.lines == 0 &&
-	    s->last_error.n == 0)
-		remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s closed the connection", buf_cstr(&s->mx));
+	if (s->in_tls)
+		hello_tls_failed(s, "the connection ended");
+	else if (end != STREAM_CLOSED_BY_US && end != STREAM_TIMEOUT && !s->again_in_plaintext && s->reply.lines == 0 &&
+		 s->last_error.n == 0)
+		session_remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s closed the connection",
+				       buf_cstr(&s->mx));
 	try_next_host(s);
 }
 
-static const struct stream_handlers handlers = {
-    .on_input = on_input, .on_drain = on_drain, .on_tls = on_tls, .on_closed = on_closed, .on_timeout = on_timeout};
+static const struct stream_handlers handlers = {.on_input = on_input,
+						.on_drain = on_drain,
+						.on_tls = hello_on_tls,
+						.on_closed = on_closed,
+						.on_timeout = on_timeout};
 
 /* ---- job after job ---- */
 

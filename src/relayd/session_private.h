@@ -90,6 +90,7 @@ struct session_private {
 	size_t expect_first, expect_count;
 	unsigned auth_step;
 	unsigned sent_messages;
+	bool in_tls; /* its handshake is under way */
 	bool tls_tried, esmtp, was_ready, needs_rset, again_in_plaintext, told_ready;
 	bool was_idle; /* the other side may have closed it meanwhile */
 	struct buf mx, ip, tls; /* for reports */
@@ -112,6 +113,19 @@ struct report_about session_about(const struct session_private *s);
 void session_hang_up(struct session_private *s);
 /* The transaction has ended (its job given back or reported): the next job, or idle, or goodbye. */
 void session_next(struct session_private *s);
+
+/* Why this host is of no use, for reports and people. */
+void session_remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void session_tell_ready(struct session_private *s);
+/* The mail for this destination comes back to us. */
+void session_loops(struct session_private *s);
+
+/* ---- hello.c ---- */
+void hello_reply(struct session_private *s, enum expect what);
+/* The handshake failed, or the connection ended in it. */
+void hello_tls_failed(struct session_private *s, const char *why);
+void hello_on_tls(void *ctx, const char *error);
 
 /* ---- transaction.c ---- */
 void transaction_begin(struct session_private *s, struct job *j);

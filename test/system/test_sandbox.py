@@ -10,7 +10,7 @@ import pombo
 import pytest
 
 INJECT = pombo.BUILD / "test" / "tools" / "inject"
-KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "dnsd", "authd", "keyd", "stored")
+KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "relayd", "dnsd", "authd", "keyd", "stored")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="stops processes of other users: needs root")
 
 # What an intruder tries first ends the process; what libraries may try in passing is refused.
@@ -39,7 +39,7 @@ def victims(server):
 @pytest.mark.parametrize("call", FATAL)
 def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
     if call in ASKS:
-        del victims["dnsd"]
+        del victims["dnsd"], victims["relayd"]
     for kind, pid in victims.items():
         assert inject(pid, call) == "killed SYS", kind
         assert server.wait_role(kind, not_pid=pid)
@@ -51,7 +51,7 @@ def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
 @pytest.mark.parametrize("call,error", REFUSED.items())
 def test_what_a_library_may_try_is_refused(victims, call, error):
     if call in ASKS:
-        del victims["dnsd"]
+        del victims["dnsd"], victims["relayd"]
     for kind, pid in victims.items():
         if kind == "stored" and call in FILES:
             continue  # below

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC
+ * The beginning of a connection: greeting, EHLO, STARTTLS, AUTH; or the reason why this host is of no use. */
+#include "base/clock.h"
+#include "base/encode.h"
+#include "relayd/session_private.h"
+
+#include <stddef.h>
+
+enum { PLAIN_HOST_MS = 600000, PASSWORD_MAX = 1024 };
+
+static const struct conf *conf_of(const struct session_private *s)
+{
+	return relayd_conf(s->relayd);
+}
+
+static const struct route *route_of(const struct session_private *s)
+{
+	return destination_route(s->destination);
+}
+
+static void say_ehlo(struct session_private *s)
+{
+	session_command(s, EXPECT_EHLO, 0, "%s %s", route_of(s)->lmtp ? "LHLO" : "EHLO", conf_of(s)->hostname);
+	session_set_wait(s, conf_of(s)->outbound_command_timeout);
+}
+
+/* Refused or odd before any mail: on to the next host, with its words. */
+static void refuse_host(struct session_private *s, const char *what)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(2048);
+
+	if (s->reply.lines)
+		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
+	session_remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what,
+			       text.n ? ": " : "", buf_cstr(&text));
+	stream_close(s->stream);
+}
+
+static void take_offer(struct offers *o, struct view line)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} flags[] = {
+	    {"PIPELINING", offsetof(struct offers, pipelining)},
+	    {"CHUNKING", offsetof(struct offers, chunking)},
+	    {"8BITMIME", offsetof(struct offers, eightbitmime)},
+	    {"SMTPUTF8", offsetof(struct offers, smtputf8)},
+	    {"DSN", offsetof(struct offers, dsn)},
+	    {"STARTTLS", offsetof(struct offers, starttls)},
+	    {"REQUIRETLS", offsetof(struct offers, requiretls)},
+	    {"SIZE", offsetof(struct offers, size_given)},
+	};
+	struct view word = line, rest = VIEW_EMPTY, value;
+	bool is_auth, is_limits;
+
+	(void)view_cut(line, ' ', &word, &rest);
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (view_eq_lit_nocase(word, flags[i].name))
+			*(bool *)((char *)o + flags[i].at) = true;
+	if (view_eq_lit_nocase(word, "SIZE"))
+		(void)(view_to_u64(view_trim(rest), UINT64_MAX, &o->size_max));
+	is_auth = view_eq_lit_nocase(word, "AUTH");
+	is_limits = view_eq_lit_nocase(word, "LIMITS");
+	while ((is_auth || is_limits) && rest.n) {
+		uint32_t n;
+
+		rest = view_trim(rest);
+		if (!view_cut(rest, ' ', &word, &rest)) {
+			word = rest;
+			rest = VIEW_EMPTY;
+		}
+		o->auth_plain |= is_auth && view_eq_lit_nocase(word, "PLAIN");
+		o->auth_login |= is_auth && view_eq_lit_nocase(word, "LOGIN");
+		if (is_limits && view_starts_with_nocase(word, VIEW_LIT("RCPTMAX=")) &&
+		    view_to_u32(view_sub(word, 8, word.n), UINT32_MAX, &n))
+			o->rcpt_max = n;
+		value = VIEW_LIT("MAILMAX=");
+		if (is_limits && view_starts_with_nocase(word, value) &&
+		    view_to_u32(view_sub(word, value.n, word.n), UINT32_MAX, &n))
+			o->mail_max = n;
+	}
+}
+
+static void be_ready(struct session_private *s)
+{
+	s->was_ready = true;
+	s->sent_messages = 0;
+	s->needs_rset = false;
+	session_host(s)->bad_until_ms = 0;
+	session_tell_ready(s);
+	session_next(s);
+}
+
+/* ---- AUTH, towards an operator's smart host only ---- */
+
+static void put_base64(struct session_private *s, struct view bytes)
+{
+	encode_base64(&s->scratch, bytes);
+}
+
+static void auth(struct session_private *s)
+{
+	const struct route *r = route_of(s);
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(PASSWORD_MAX);
+
+	if (r->user.n == 0) {
+		be_ready(s);
+		return;
+	}
+	buf_reset(&s->scratch);
+	if (!stream_is_tls(s->stream)) {
+		refuse_host(s, "offers no TLS, and a password goes nowhere without");
+	} else if (s->offers.auth_plain) {
+		buf_append_char(&plain, '\0');
+		buf_append_view(&plain, r->user);
+		buf_append_char(&plain, '\0');
+		buf_append_view(&plain, r->password);
+		put_base64(s, buf_view(&plain));
+		s->auth_step = 2;
+		session_command(s, EXPECT_AUTH, 0, "AUTH PLAIN %s", buf_cstr(&s->scratch));
+	} else if (s->offers.auth_login) {
+		s->auth_step = 0;
+		session_command(s, EXPECT_AUTH, 0, "AUTH LOGIN");
+	} else {
+		refuse_host(s, "offers no way of logging in that we know");
+	}
+}
+
+static void on_auth(struct session_private *s)
+{
+	const struct route *r = route_of(s);
+
+	if (s->reply.code == 334 && s->auth_step < 2) {
+		buf_reset(&s->scratch);
+		put_base64(s, s->auth_step == 0 ? r->user : r->password);
+		s->auth_step++;
+		session_command(s, EXPECT_AUTH, 0, "%s", buf_cstr(&s->scratch));
+	} else if (s->reply.code / 100 == 2) {
+		be_ready(s);
+	} else {
+		refuse_host(s, "refused our login");
+	}
+}
+
+/* ---- TLS ---- */
+
+static void start_tls(struct session_private *s)
+{
+	_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
+	struct tls_target target = {
+	    .name = name && *name ? name : NULL, .tlsa = s->policy.tlsa, .tlsa_count = s->policy.tlsa_count};
+
+	s->tls_tried = s->in_tls = true;
+	stream_start_tls_client(s->stream, s->relayd->tls, &target);
+}
+
+static void describe_tls(struct session_private *s, int verified, const char *why)
+{
+	static const char *const words[] = {"not verified", "verified", "DANE verified"};
+
+	buf_reset(&s->tls);
+	buf_append_view(&s->tls, stream_tls_text(s->stream));
+	buf_printf(&s->tls, " (%s%s%s)", words[verified], *why ? ": " : "", why);
+}
+
+void hello_tls_failed(struct session_private *s, const char *why)
+{
+	s->in_tls = false;
+	session_remember_error(s, 451, (struct dsn_status){4, 7, 5}, "TLS with %s failed: %s", buf_cstr(&s->mx), why);
+	/* RFC 7435: better in plaintext than not at all, where nobody asked for more. */
+	if (policy_needs_tls(&s->policy) || route_of(s)->tls_first)
+		return;
+	session_host(s)->plain_until_ms = clock_mono_ms() + PLAIN_HOST_MS;
+	s->again_in_plaintext = true;
+}
+
+void hello_on_tls(void *ctx, const char *error)
+{
+	struct session_private *s = ctx;
+	const char *why;
+	int verified;
+
+	if (s->state == SESSION_OVER)
+		return;
+	if (error) {
+		hello_tls_failed(s, error);
+		return; /* the stream closes next */
+	}
+	s->in_tls = false;
+	verified = stream_tls_verified(s->stream, &why);
+	describe_tls(s, verified, why);
+	if (!policy_is_met(&s->policy, verified)) {
+		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
+				       "the certificate of %s cannot be trusted: %s", buf_cstr(&s->mx), why);
+		stream_close(s->stream);
+		return;
+	}
+	if (!route_of(s)->tls_first)
+		say_ehlo(s); /* RFC 3207 §4.2: what was offered before counts no more */
+}
+
+static void on_ehlo(struct session_private *s)
+{
+	struct view rest = buf_view(&s->reply.text), line = VIEW_EMPTY, name = VIEW_EMPTY, more;
+	bool plain = session_host(s)->plain_until_ms > clock_mono_ms() && !policy_needs_tls(&s->policy);
+
+	s->offers = (struct offers){0};
+	s->esmtp = true;
+	if (smtp_reply_line(&rest, &line) && !view_cut(line, ' ', &name, &more))
+		name = line;
+	while (smtp_reply_line(&rest, &line))
+		take_offer(&s->offers, line);
+	if (view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp) {
+		session_loops(s);
+		session_hang_up(s);
+		return;
+	}
+	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
+		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
+	else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
+		refuse_host(s, "offers no TLS, which is asked of it");
+	else
+		auth(s);
+}
+
+static void on_starttls(struct session_private *s)
+{
+	if (s->reply.code / 100 == 2) {
+		if (stream_input(s->stream).n)
+			refuse_host(s, "said something in plaintext after STARTTLS");
+		else
+			start_tls(s);
+	} else if (policy_needs_tls(&s->policy)) {
+		refuse_host(s, "refused STARTTLS, which is asked of it");
+	} else {
+		s->tls_tried = true;
+		auth(s);
+	}
+}
+
+/* ---- replies ---- */
+
+void hello_reply(struct session_private *s, enum expect what)
+{
+	bool ok = s->reply.code / 100 == 2;
+
+	switch (what) {
+	case EXPECT_GREETING:
+		if (ok)
+			say_ehlo(s);
+		else
+			refuse_host(s, "does not take our mail");
+		return;
+	case EXPECT_EHLO:
+		if (ok)
+			on_ehlo(s);
+		else if (s->reply.code / 100 == 5 && !route_of(s)->lmtp && !s->esmtp)
+			session_command(s, EXPECT_HELO, 0, "HELO %s", conf_of(s)->hostname);
+		else
+			refuse_host(s, "refused EHLO");
+		return;
+	case EXPECT_HELO:
+		if (!ok)
+			refuse_host(s, "refused HELO");
+		else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
+			refuse_host(s, "offers no TLS, which is asked of it");
+		else
+			auth(s);
+		return;
+	case EXPECT_STARTTLS:
+		on_starttls(s);
+		return;
+	case EXPECT_AUTH:
+		on_auth(s);
+		return;
+	case EXPECT_RSET:
+	case EXPECT_MAIL:
+	case EXPECT_RCPT:
+	case EXPECT_DATA:
+	case EXPECT_END:
+		transaction_reply(s, &(struct waiting_reply){what, 0});
+		return;
+	case EXPECT_QUIT:
+		session_hang_up(s);
+		return;
+	}
+}
