@@ -38,7 +38,8 @@ struct deliver_remote {
 	struct view domain; /* its canonical domain: the queue's key */
 	struct view orcpt;
 	uint8_t notify;
-	uint8_t notice; /* enum queue_notice: nothing to send, the sender is to be told that; address may be one of ours */
+	uint8_t
+	    notice; /* enum queue_notice: nothing to send, the sender is to be told that; address may be one of ours */
 };
 
 /* One accepted message: every copy and every queued recipient in one commit. The caller has put together those that are the same.

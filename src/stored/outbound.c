@@ -380,7 +380,8 @@ static void lease(struct outbound *o)
 {
 	struct batch *b;
 
-	if (o->leasing || !o->dirty || !o->resumed || role_conf(o->sd->role)->hold_outbound || (o->credit == 0 && !o->park_count && !o->unpark_count))
+	if (o->leasing || !o->dirty || !o->resumed || role_conf(o->sd->role)->hold_outbound ||
+	    (o->credit == 0 && !o->park_count && !o->unpark_count))
 		return;
 	o->dirty = false;
 	o->leasing = true;

@@ -17,8 +17,8 @@ const struct kind_edge kind_edges[] = {
     {"auth", KIND_IMAP, KIND_AUTH},     {"auth", KIND_POP, KIND_AUTH},         {"cred", KIND_AUTH, KIND_STORE},
     {"sign", KIND_MX, KIND_KEY},        {"sign", KIND_SUBMISSION, KIND_KEY},   {"sign", KIND_IMAP, KIND_KEY},
     {"sign", KIND_POP, KIND_KEY},       {"mailbox", KIND_IMAP, KIND_STORE},    {"mailbox", KIND_POP, KIND_STORE},
-    {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},
-    {"relay", KIND_RELAY, KIND_STORE},  {"dns", KIND_RELAY, KIND_DNS},
+    {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},         {"relay", KIND_RELAY, KIND_STORE},
+    {"dns", KIND_RELAY, KIND_DNS},
 };
 const size_t kind_edges_n = ARRAY_LEN(kind_edges);
 

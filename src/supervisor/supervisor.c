@@ -106,7 +106,7 @@ static void add_processes(struct server *s)
 {
 	/* Those that others wait for first. */
 	static const enum kind_id order[] = {KIND_STORE, KIND_KEY, KIND_MX,     KIND_SUBMISSION, KIND_AUTH,
-					     KIND_IMAP,  KIND_POP, KIND_POLICY, KIND_DNS, KIND_RELAY};
+					     KIND_IMAP,  KIND_POP, KIND_POLICY, KIND_DNS,        KIND_RELAY};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
