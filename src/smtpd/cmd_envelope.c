@@ -40,7 +40,7 @@ static struct view path_text(struct session *s, const struct smtp_path *path)
 
 static unsigned offered_params(const struct session *s)
 {
-	unsigned offered = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_SMTPUTF8;
+	unsigned offered = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_SMTPUTF8 | SMTP_PARAM_RET | SMTP_PARAM_ENVID;
 
 	/* RFC 4954 §5: taken and not believed, as any AUTH= of somebody who is not another server of ours. */
 	return session_is_submission(s) ? offered | SMTP_PARAM_AUTH : offered;
@@ -134,6 +134,10 @@ enum step cmd_mail(struct session *s, const struct smtp_command *c)
 	}
 	s->tx->smtputf8 = c->params.present & SMTP_PARAM_SMTPUTF8;
 	s->tx->body = c->params.present & SMTP_PARAM_BODY ? c->params.body : SMTP_BODY_7BIT;
+	if (c->params.present & SMTP_PARAM_RET)
+		s->tx->ret = c->params.ret == SMTP_RET_FULL ? 1 : 2;
+	if (c->params.present & SMTP_PARAM_ENVID)
+		s->tx->envid = transaction_keep(s, c->params.envid);
 	s->tx->size_bytes = c->params.present & SMTP_PARAM_SIZE ? c->params.size_bytes : 0;
 	if (session_is_submission(s))
 		return ask_sender(s);
@@ -184,12 +188,28 @@ static void ask_rcpt(struct session *s, struct rcpt *r)
 		rcpt_answered(r, &reply_store_away);
 }
 
+/* RFC 3461 §4: what the sender wants to hear of this recipient. */
+static bool keep_dsn(struct session *s, struct rcpt *r, const struct smtp_params *p)
+{
+	struct buf orcpt = BUF_INIT(512);
+
+	if (p->present & SMTP_PARAM_NOTIFY)
+		r->notify = (uint8_t)p->notify;
+	if (p->present & SMTP_PARAM_ORCPT) {
+		buf_printf(&orcpt, "%.*s;%.*s", VIEW_FMT(p->orcpt_type), VIEW_FMT(p->orcpt_address));
+		if (!orcpt.overflow)
+			r->orcpt = transaction_keep(s, buf_view(&orcpt));
+	}
+	buf_fini(&orcpt);
+	return r->orcpt.p != NULL;
+}
+
 enum step cmd_rcpt(struct session *s, const struct smtp_command *c)
 {
 	struct view address = path_text(s, &c->path);
 	struct rcpt *r;
 
-	if (c->params.unknown_count || c->params.present) {
+	if (c->params.unknown_count || c->params.present & ~(unsigned)(SMTP_PARAM_NOTIFY | SMTP_PARAM_ORCPT)) {
 		reply(s, &VERDICT(555, 5, 5, 4, "A parameter of RCPT is not offered here"));
 		return STEP_DONE;
 	}
@@ -206,7 +226,7 @@ enum step cmd_rcpt(struct session *s, const struct smtp_command *c)
 		return STEP_DONE;
 	}
 	r = transaction_add(s, address);
-	if (r)
+	if (r && keep_dsn(s, r, &c->params))
 		ask_rcpt(s, r);
 	else
 		reply(s, &too_many_rcpts);

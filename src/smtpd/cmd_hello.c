@@ -55,6 +55,7 @@ static const struct {
     {"8BITMIME", NULL}, /* RFC 6152 */
     {"SMTPUTF8", NULL}, /* RFC 6531 */
     {"ENHANCEDSTATUSCODES", NULL}, /* RFC 2034 */
+    {"DSN", NULL}, /* RFC 3461 */
     {"CHUNKING", NULL}, /* RFC 3030; the last one is never left out */
 };
 

@@ -85,7 +85,7 @@ static struct smtp_rcpt *list_rcpts(struct session *s, uint32_t *ret_count)
 		return NULL;
 	for (struct rcpt *r = s->tx->first; r; r = r->next)
 		if (r->accepted)
-			list[n++] = (struct smtp_rcpt){.address = r->address, .orcpt = VIEW_EMPTY};
+			list[n++] = (struct smtp_rcpt){.address = r->address, .orcpt = r->orcpt, .notify = r->notify};
 	assert(n == s->tx->accepted);
 	*ret_count = n;
 	return list;
@@ -136,7 +136,8 @@ static bool begin(struct session *s, uint64_t size_bytes)
 	    .listener = view_from_cstr(s->service),
 	    .body = (uint8_t)s->tx->body,
 	    .smtputf8 = s->tx->smtputf8,
-	    .envid = VIEW_EMPTY,
+	    .ret = s->tx->ret,
+	    .envid = s->tx->envid,
 	    .trusted = s->trusted,
 	    .size_bytes = size_bytes,
 	};

@@ -33,6 +33,7 @@ bool transaction_begin(struct session *s, struct view sender)
 
 	arena_init(&tx->arena, TRANSACTION_MAX);
 	s->tx = tx;
+	tx->envid = VIEW_EMPTY;
 	tx->sender = transaction_keep(s, sender);
 	if (tx->sender.p)
 		return true;
@@ -70,6 +71,7 @@ struct rcpt *transaction_add(struct session *s, struct view address)
 	if (!r)
 		return NULL;
 	r->session = s;
+	r->orcpt = VIEW_EMPTY;
 	r->address = transaction_keep(s, address);
 	if (!r->address.p)
 		return NULL;

@@ -15,6 +15,8 @@ struct rcpt {
 	struct session *session;
 	struct rcpt *next;
 	struct view address;
+	struct view orcpt; /* "type;address" (RFC 3461 §4.2), or empty */
+	uint8_t notify; /* bits of enum smtp_notify; 0: not said */
 	uint32_t call_id; /* of the question out; 0: none */
 	bool answered;
 	bool accepted;
@@ -28,6 +30,8 @@ struct transaction {
 	struct view sender; /* empty: the null sender */
 	enum smtp_body body;
 	bool smtputf8;
+	uint8_t ret; /* RFC 3461 §4.3: 0 not said, 1 FULL, 2 HDRS */
+	struct view envid;
 	uint64_t size_bytes; /* announced; 0: not */
 	enum message_way way;
 	struct rcpt *first, *last;

@@ -133,6 +133,7 @@ struct queue_age_job {
 	int64_t wall_s;
 	int64_t lifetime_s;
 	int64_t delay_after_s; /* 0: nobody hears of delays */
+	int64_t trace_s; /* events of messages older than this go */
 	size_t ret_notices;
 };
 void queue_age_job_init(struct queue_age_job *j);

@@ -174,6 +174,15 @@ static int delay_some(struct writer *w, struct queue_age_job *j, struct arena *a
 	return write_cursor(w, last);
 }
 
+static int prune_trace(struct writer *w, const struct queue_age_job *j)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_trace_prune);
+
+	sql_bind_u64(st, 1, id_at(j->wall_s - j->trace_s));
+	sql_bind_i64(st, 2, SLICE);
+	return sql_run(st);
+}
+
 static void advance_age(struct store_job *job)
 {
 	struct aging *x = job->progress;
@@ -209,6 +218,8 @@ static enum job_step run_age(struct writer *w, struct store_job *job)
 	arena_fini(&a);
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	if (rc == 0)
+		rc = prune_trace(w, j);
 	if (!x->expired_all)
 		more = true; /* delays are for the slices after */
 	return rc < 0 ? writer_error(w, rc, "ending what is too old") : more ? STEP_AGAIN : STEP_DONE;

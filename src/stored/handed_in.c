@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "mail/smtp_command.h"
+#include "store/queue.h"
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
@@ -43,6 +45,9 @@ struct handed_in {
 	size_t local_cap, remote_cap;
 	struct deliver_remote *remotes;
 	struct map seen; /* accounts that have a copy already */
+	struct view message_id_text; /* of the header */
+	struct trace_event *events;
+	size_t event_cap;
 	bool unknown; /* something was not in memory */
 	struct verdict verdict; /* set (code != 0) when refused */
 };
@@ -170,12 +175,62 @@ static void committed(struct completion *c)
 	handed_in_free(h, true);
 }
 
+/* ---- for `pombo trace` ---- */
+
+static struct view client_text(struct handed_in *h)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(700);
+	const struct smtp_begin *e = &h->envelope;
+
+	buf_append_view(&text, e->helo.n ? e->helo : e->protocol);
+	if (e->client_ip.n)
+		buf_printf(&text, " (%.*s)", VIEW_FMT(e->client_ip));
+	return arena_copy(&h->arena, buf_view(&text));
+}
+
+/* One event for the arrival, one a recipient and where it leads. */
+static bool note_events(struct handed_in *h)
+{
+	struct deliver_job *j = &h->job;
+	size_t n = 0, max = 1 + j->local_count + j->remote_count;
+	int64_t now_ms = clock_wall_us() / 1000;
+
+	h->events = arena_array(&h->arena, max, sizeof *h->events);
+	if (!h->events)
+		return false;
+	h->events[n++] = (struct trace_event){.message = j->message.id,
+					      .kind = TRACE_RECEIVED,
+					      .address = h->envelope.sender,
+					      .peer = client_text(h),
+					      .tls = h->envelope.tls,
+					      .words = h->message_id_text,
+					      .at_ms = now_ms};
+	for (size_t i = 0; i < j->local_count; i++)
+		h->events[n++] = (struct trace_event){.message = j->message.id,
+						      .kind = TRACE_DELIVERED,
+						      .address = j->locals[i].prefix, /* until copy_prefixes() */
+						      .at_ms = now_ms};
+	for (size_t i = 0; i < j->remote_count; i++)
+		if (!h->remotes[i].notice)
+			h->events[n++] = (struct trace_event){.message = j->message.id,
+							      .kind = TRACE_QUEUED,
+							      .address = h->remotes[i].address,
+							      .at_ms = now_ms};
+	j->events = h->events;
+	j->event_count = n;
+	return true;
+}
+
 static void keep(struct handed_in *h)
 {
 	struct deliver_job *j = &h->job;
 
 	j->remotes = h->remotes;
 	j->wall_s = clock_wall_s();
+	if (!note_events(h)) {
+		refuse(h, &temporary);
+		return;
+	}
 	j->sender = h->envelope.sender;
 	j->envid = h->envelope.envid;
 	j->account = h->account;
@@ -224,7 +279,17 @@ static bool add_local(struct handed_in *h, const struct directory_target *t, con
 	return true;
 }
 
-static bool add_remote(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt)
+/* RFC 3461 §5.2.7.3: who was told "expanded" hears of no further success. */
+static uint8_t notify_behind(uint8_t notify, bool expanded)
+{
+	uint8_t left = (uint8_t)(notify & ~SMTP_NOTIFY_SUCCESS);
+
+	if (!expanded || !(notify & SMTP_NOTIFY_SUCCESS))
+		return notify;
+	return left ? left : SMTP_NOTIFY_NEVER;
+}
+
+static bool add_remote(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt, bool local)
 {
 	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
 	if (!h->remotes)
@@ -233,8 +298,23 @@ static bool add_remote(struct handed_in *h, const struct directory_target *t, co
 	    .address = t->address,
 	    .domain = recipient_domain(t->address, &h->arena),
 	    .orcpt = rcpt->orcpt,
-	    .notify = rcpt->notify,
+	    .notify = notify_behind(rcpt->notify, local),
 	};
+	return true;
+}
+
+/* The sender asked to hear of success (RFC 3461 §6.2.1): what happened here is known with this commit. */
+static bool add_success(struct handed_in *h, const struct smtp_rcpt *rcpt, enum queue_notice notice)
+{
+	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
+	if (!h->remotes)
+		return false;
+	h->remotes[h->job.remote_count++] =
+	    (struct deliver_remote){.address = rcpt->address,
+				    .domain = recipient_domain(rcpt->address, &h->arena),
+				    .orcpt = rcpt->orcpt,
+				    .notify = rcpt->notify,
+				    .notice = (uint8_t)notice};
 	return true;
 }
 
@@ -247,7 +327,12 @@ static void add_targets(struct handed_in *h, const struct recipient *to, const s
 			h->verdict = VERDICT(452, 4, 5, 3, "too many recipients for one message; send it in parts");
 			return;
 		}
-		if (!(t->account ? add_local(h, t, rcpt, to->target_count > 1) : add_remote(h, t, rcpt))) {
+		if (i == 0 && to->local && rcpt->notify & SMTP_NOTIFY_SUCCESS && h->envelope.sender.n &&
+		    !add_success(h, rcpt, to->target_count == 1 && t->account ? QUEUE_DELIVERED : QUEUE_EXPANDED)) {
+			h->verdict = temporary;
+			return;
+		}
+		if (!(t->account ? add_local(h, t, rcpt, to->target_count > 1) : add_remote(h, t, rcpt, to->local))) {
 			h->verdict = temporary;
 			return;
 		}
@@ -390,6 +475,7 @@ static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const
 	(void)map_u64_remove(&h->table->by_id, h->reply.id);
 	h->table = NULL;
 	h->separator = arena_copy(&h->arena, answer->judged.separator);
+	h->message_id_text = arena_copy(&h->arena, answer->judged.message_id_text);
 	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) ||
 	    (h->by == BY_ACCOUNT && !copy_senders(h, &answer->judged)))
 		refuse(h, &temporary);

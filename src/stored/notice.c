@@ -57,6 +57,7 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 			break;
 		case CHANGE_QUEUE:
 			outbound_wake(sd);
+			notices_wake(sd);
 			break;
 		}
 	}

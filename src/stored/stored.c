@@ -110,6 +110,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	look_at_space(sd);
 	upkeep_tick(sd);
 	outbound_tick(sd);
+	notices_tick(sd);
 }
 
 static int open_store(struct stored *sd)

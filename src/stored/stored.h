@@ -74,6 +74,9 @@ must_check int outbound_add(struct stored *sd, int fd); /* outbound.c: relayd */
 /* Recipients were queued, or may be due. */
 void outbound_wake(struct stored *sd);
 void outbound_tick(struct stored *sd); /* once a second */
+/* bounce.c: notices to senders; recipients that ended, or grew old */
+void notices_wake(struct stored *sd);
+void notices_tick(struct stored *sd); /* once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 must_check int dns_peer_add(struct stored *sd, int fd); /* dns_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);

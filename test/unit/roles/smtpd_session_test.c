@@ -18,7 +18,7 @@ static void ehlo_offers_what_is_there(void **state)
 	TALK(&r, c,
 	     {"EHLO client.example.net\r\n",
 	      "250-mx.example.org\r\n250-SIZE 1000000\r\n250-LIMITS MAILMAX=999999 RCPTMAX=7\r\n"
-	      "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n"
+	      "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n"
 	      "250 CHUNKING\r\n"},
 	     {"HELO client\r\n", HELO_OK}, {"EHLO [192.0.2.1]\r\n", rig_say(&r, c, "EHLO [IPv6:2001:db8::1]\r\n")});
 	rig_close(&r);
@@ -135,8 +135,8 @@ static void replies_to_single_commands(void **state)
 	    {"MAIL FROM:<a@example.net> SIZE=x\r\n", "501 5.5.4 Syntax error in parameters\r\n"},
 	    {"MAIL FROM:<a@example.net> BODY=8BITMIME SMTPUTF8\r\n", SENDER_OK},
 	    {"MAIL FROM:<a@example.net> BODY=BINARYMIME\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},
-	    {"MAIL FROM:<a@example.net> RET=HDRS\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},
-	    {"MAIL FROM:<a@example.net> ENVID=1\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},
+	    {"MAIL FROM:<a@example.net> RET=HDRS\r\n", SENDER_OK},
+	    {"MAIL FROM:<a@example.net> ENVID=1\r\n", SENDER_OK},
 	    {"MAIL FROM:<a@example.net> REQUIRETLS\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},
 	    {"MAIL FROM:<a@example.net> AUTH=<>\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},
 	    {"MAIL FROM:<a@example.net> FUTURE=1\r\n", "555 5.5.4 A parameter of MAIL is not offered here\r\n"},

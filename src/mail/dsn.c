@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: ISC
+ * Notices: a text for people, message/delivery-status for programs, the message or its header. */
+#include "mail/dsn.h"
+
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/xtext.h"
+
+#include <string.h>
+
+static const struct {
+	const char *action; /* RFC 3464 §2.3.3 */
+	const char *status;
+	const char *heading; /* for people, before the addresses */
+	const char *advice;
+} actions[] = {
+    [DSN_FAILED] =
+	{"failed", "5.0.0", "Your message could not be delivered to:",
+	 "It will not be tried again. The answer below says why; a wrong address is the most frequent reason.\r\n"
+	 "If you think that the answer is wrong, ask the recipient by other means, or their administrator."},
+    [DSN_EXPIRED] =
+	{"failed", "4.4.7", "Your message could not be delivered in time to:",
+	 "It was tried again and again and is given up now. If it still matters, send it again later, or ask the\r\n"
+	 "recipient by other means whether their mail server works."},
+    [DSN_DELAYED] =
+	{"delayed", "4.4.7", "Your message is late. It has not been delivered yet to:",
+	 "You need not do anything: it will be tried again, and you will hear of it if it has to be given up."},
+    [DSN_RELAYED] = {"relayed", "2.0.0",
+		     "Your message was accepted by another server that does not report further for:",
+		     "Whether it was delivered from there is not known here."},
+    [DSN_DELIVERED] = {"delivered", "2.0.0",
+		       "Your message was delivered to:", "This is the confirmation you asked for."},
+    [DSN_EXPANDED] = {"expanded", "2.0.0",
+		      "Your message was passed on to the members of:", "There are no further reports from there."},
+};
+
+static void put_date(struct buf *out, const struct dsn *d, int64_t at_s)
+{
+	date_format(out, &(struct date){.utc_s = at_s, .zone_min = d->zone_min, .zone_known = true});
+}
+
+/* One line of a field: what was said in several lines goes on one. */
+static void put_line(struct buf *out, struct view text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		buf_append_char(out, (unsigned char)text.p[i] < ' ' ? ' ' : text.p[i]);
+}
+
+/* ---- for people ---- */
+
+static enum dsn_action worst(const struct dsn *d)
+{
+	enum dsn_action first = DSN_EXPANDED;
+
+	for (size_t i = 0; i < d->count; i++)
+		if (d->recipients[i].action < first)
+			first = d->recipients[i].action;
+	return first;
+}
+
+static const char *subject_of(enum dsn_action action)
+{
+	switch (action) {
+	case DSN_FAILED:
+	case DSN_EXPIRED:
+		return "Your message could not be delivered";
+	case DSN_DELAYED:
+		return "Your message is late";
+	case DSN_RELAYED:
+		return "Your message was passed on";
+	case DSN_DELIVERED:
+	case DSN_EXPANDED:
+		return "Your message was delivered";
+	}
+	return "About your message";
+}
+
+static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
+{
+	buf_append_cstr(out, "    ");
+	put_line(out, r->address);
+	buf_append_cstr(out, "\r\n");
+	if (r->reply.n == 0)
+		return;
+	buf_append_cstr(out, "        ");
+	if (r->mta.n && r->code) {
+		put_line(out, r->mta);
+		buf_printf(out, " said: %u ", r->code);
+		put_line(out, r->status);
+		buf_append_char(out, ' ');
+	}
+	put_line(out, r->reply);
+	buf_append_cstr(out, "\r\n");
+}
+
+static void tell_group(struct buf *out, const struct dsn *d, enum dsn_action action)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->recipients[i].action != action)
+			continue;
+		if (!any)
+			buf_printf(out, "%s\r\n\r\n", actions[action].heading);
+		any = true;
+		tell_recipient(out, &d->recipients[i]);
+	}
+	if (any)
+		buf_printf(out, "\r\n%s\r\n\r\n", actions[action].advice);
+}
+
+static void tell_about(struct buf *out, const struct dsn *d)
+{
+	struct header_field subject;
+
+	buf_append_cstr(out, "The message: ");
+	if (header_find(d->header, "Subject", &subject)) {
+		_cleanup_(buf_fini) struct buf line = BUF_INIT(2048);
+
+		header_unfold(&line, subject.value);
+		buf_append_char(out, '"');
+		put_line(out, view_sub(buf_view(&line), 0, 300));
+		buf_append_cstr(out, "\", ");
+	}
+	buf_append_cstr(out, "sent ");
+	put_date(out, d, d->arrived_s);
+	buf_printf(out, ".\r\nIts name at %.*s: %.*s\r\n", VIEW_FMT(d->hostname), VIEW_FMT(d->id));
+}
+
+/* ---- for programs ---- */
+
+static bool is_ascii_address(struct view v)
+{
+	return view_is_ascii(v);
+}
+
+static void put_address_field(struct buf *out, const char *name, struct view address)
+{
+	buf_printf(out, "%s: %s;", name, is_ascii_address(address) ? "rfc822" : "utf-8");
+	put_line(out, address);
+	buf_append_cstr(out, "\r\n");
+}
+
+static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn_recipient *r)
+{
+	buf_append_cstr(out, "\r\n");
+	if (r->orcpt.n) {
+		buf_append_cstr(out, "Original-Recipient: ");
+		put_line(out, r->orcpt);
+		buf_append_cstr(out, "\r\n");
+	}
+	put_address_field(out, "Final-Recipient", r->address);
+	buf_printf(out, "Action: %s\r\nStatus: ", actions[r->action].action);
+	if (r->status.n && r->action != DSN_EXPIRED)
+		put_line(out, r->status);
+	else
+		buf_append_cstr(out, actions[r->action].status);
+	buf_append_cstr(out, "\r\n");
+	if (r->mta.n) {
+		buf_append_cstr(out, "Remote-MTA: dns; ");
+		put_line(out, r->mta);
+		buf_append_cstr(out, "\r\n");
+	}
+	if (r->reply.n && r->code && r->mta.n) {
+		buf_printf(out, "Diagnostic-Code: smtp; %u ", r->code);
+		put_line(out, r->status);
+		buf_append_char(out, ' ');
+		put_line(out, r->reply);
+		buf_append_cstr(out, "\r\n");
+	} else if (r->reply.n) {
+		buf_append_cstr(out, "Diagnostic-Code: x-pombo; ");
+		put_line(out, r->reply);
+		buf_append_cstr(out, "\r\n");
+	}
+	buf_append_cstr(out, "Last-Attempt-Date: ");
+	put_date(out, d, d->now_s);
+	if (r->action == DSN_DELAYED && d->give_up_s) {
+		buf_append_cstr(out, "\r\nWill-Retry-Until: ");
+		put_date(out, d, d->give_up_s);
+	}
+	buf_append_cstr(out, "\r\n");
+}
+
+static void put_status(struct buf *out, const struct dsn *d)
+{
+	if (d->envid.n) {
+		buf_append_cstr(out, "Original-Envelope-Id: ");
+		xtext_encode(out, d->envid);
+		buf_append_cstr(out, "\r\n");
+	}
+	buf_printf(out, "Reporting-MTA: dns; %.*s\r\nArrival-Date: ", VIEW_FMT(d->hostname));
+	put_date(out, d, d->arrived_s);
+	buf_append_cstr(out, "\r\n");
+	for (size_t i = 0; i < d->count; i++)
+		put_recipient(out, d, &d->recipients[i]);
+}
+
+/* ---- the whole ---- */
+
+static void put_boundary(struct buf *out, const struct dsn *d, const char *end)
+{
+	buf_printf(out, "\r\n--%.*s%s\r\n", VIEW_FMT(d->boundary), end);
+}
+
+static void put_part_head(struct buf *out, const char *type, bool eightbit)
+{
+	buf_printf(out, "Content-Type: %s\r\n", type);
+	if (eightbit)
+		buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_append_cstr(out, "\r\n");
+}
+
+static void put_head(struct buf *out, const struct dsn *d)
+{
+	buf_append_cstr(out, "Date: ");
+	put_date(out, d, d->now_s);
+	buf_printf(out, "\r\nFrom: Mail Delivery System <postmaster@%.*s>\r\nTo: <", VIEW_FMT(d->hostname));
+	put_line(out, d->to);
+	buf_printf(
+	    out, ">\r\nSubject: %s\r\nMessage-ID: <%.*s@%.*s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n",
+	    subject_of(worst(d)), VIEW_FMT(d->notice_id), VIEW_FMT(d->hostname));
+	buf_printf(out,
+		   "Content-Type: multipart/report; report-type=%s;\r\n"
+		   "\tboundary=\"%.*s\"\r\n\r\nThis is a report in MIME format.\r\n",
+		   "delivery-status", VIEW_FMT(d->boundary));
+}
+
+static void put_original(struct buf *out, const struct dsn *d)
+{
+	bool eightbit = !view_is_ascii(d->header) || (d->whole_message && !view_is_ascii(d->content));
+
+	if (d->whole_message)
+		put_part_head(out, d->utf8 ? "message/global" : "message/rfc822", eightbit);
+	else
+		put_part_head(out, d->utf8 ? "message/global-headers" : "text/rfc822-headers", eightbit);
+	buf_append_view(out, d->header);
+	if (d->whole_message)
+		buf_append_view(out, d->content);
+}
+
+void dsn_format(struct buf *out, const struct dsn *d)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(1 << 20), status = BUF_INIT(1 << 20);
+
+	for (enum dsn_action a = DSN_FAILED; a <= DSN_EXPANDED; a++)
+		tell_group(&text, d, a);
+	tell_about(&text, d);
+	put_status(&status, d);
+	put_head(out, d);
+	put_boundary(out, d, "");
+	put_part_head(out, "text/plain; charset=utf-8", !view_is_ascii(buf_view(&text)));
+	buf_append_view(out, buf_view(&text));
+	put_boundary(out, d, "");
+	put_part_head(out, d->utf8 ? "message/global-delivery-status" : "message/delivery-status",
+		      !view_is_ascii(buf_view(&status)));
+	buf_append_view(out, buf_view(&status));
+	put_boundary(out, d, "");
+	put_original(out, d);
+	put_boundary(out, d, "--");
+	out->overflow |= text.overflow || status.overflow;
+}

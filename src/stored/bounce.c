@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: ISC
+ * Notices to senders: for each message with recipients of whom there is something to tell, one notice, delivered or queued in the commit that
+ * ends them. One at a time; whatever is left by a crash is found again.
+ *
+ *     next message with notices (reader) ─▶ text ─▶ policyd (MIME index) ─▶ sender resolved ─▶ deliver job, the recipients' end in it
+ *                      └─ nobody to tell (null sender, no such address, notice refused) ─▶ settle job */
+#include "stored/stored.h"
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/id.h"
+#include "base/random.h"
+#include "mail/dsn.h"
+#include "store/queue.h"
+#include "stored/copy_prefix.h"
+#include "stored/incoming.h"
+#include "stored/recipients.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ARENA_MAX = 8 * 1024 * 1024, NOTICE_MAX = 400 * 1024, WHOLE_MAX = 50000, AGE_EVERY_S = 20, PRUNE_EVENTS = 500 };
+
+/* The notice under way. */
+struct notice {
+	struct task task;
+	struct write write;
+	struct deliver_job deliver;
+	struct queue_settle_job settle;
+	struct notices *owner;
+	struct arena arena;
+	enum store_outcome outcome;
+	struct queue_notices about;
+	struct recipient sender; /* whom to tell */
+	uint64_t id;
+	uint64_t *ids;
+	struct incoming *incoming;
+	struct view message;
+	struct smtp_rcpt rcpt;
+	struct smtp_begin envelope;
+	struct trace_event event;
+};
+
+struct notices {
+	struct stored *sd;
+	struct notice *current;
+	bool dirty;
+	uint64_t after; /* messages up to here could not be told of: next time */
+	struct queue_age_job age;
+	struct write age_write;
+	bool aging;
+	int64_t aged_s;
+};
+
+static struct notices *notices_of(struct stored *sd)
+{
+	if (!sd->notices) {
+		sd->notices = xcalloc(1, sizeof *sd->notices);
+		sd->notices->sd = sd;
+		sd->notices->dirty = true;
+	}
+	return sd->notices;
+}
+
+static void look(struct notices *ns);
+
+static void notice_over(struct notice *n, bool kept)
+{
+	struct notices *ns = n->owner;
+
+	incoming_free(&n->incoming, kept);
+	store_job_fini(&n->deliver.job);
+	store_job_fini(&n->settle.job);
+	arena_fini(&n->arena);
+	free(n);
+	ns->current = NULL;
+	look(ns);
+}
+
+/* ---- nobody is told ---- */
+
+static struct notice *of_write(void *w)
+{
+	return (struct notice *)((char *)w - offsetof(struct notice, write));
+}
+
+static void log_notice(const struct notice *n, const char *event, const char *why)
+{
+	char id[ID_TEXT_BYTES + 1], about[ID_TEXT_BYTES + 1];
+	struct log_line l;
+
+	id_format(n->id, id);
+	id_format(n->about.envelope.message, about);
+	log_begin(&l, LOG_LEVEL_INFO, event);
+	log_cstr(&l, "id", id);
+	log_cstr(&l, "about", about);
+	log_str(&l, "to", n->about.envelope.sender);
+	log_u64(&l, "recipients", n->about.count);
+	if (why)
+		log_cstr(&l, "why", why);
+	log_end(&l);
+}
+
+static void settled(struct completion *c)
+{
+	struct notice *n = of_write(c);
+
+	if (n->settle.job.outcome != STORE_OK) {
+		log_event(LOG_LEVEL_ERROR, "notice-not-settled", store_outcome_name(n->settle.job.outcome));
+		n->owner->after = n->about.envelope.message;
+	}
+	notice_over(n, false);
+}
+
+static struct trace_event event_of(const struct notice *n, enum trace_kind kind, struct view words)
+{
+	return (struct trace_event){.message = n->about.envelope.message,
+				    .kind = kind,
+				    .address = n->about.envelope.sender,
+				    .words = words,
+				    .at_ms = clock_wall_us() / 1000};
+}
+
+static void tell_nobody(struct notice *n, const char *why)
+{
+	log_notice(n, "no-notice", why);
+	n->event = event_of(n, TRACE_NO_NOTICE, view_from_cstr(why));
+	n->settle.message = n->about.envelope.message;
+	n->settle.ids = n->ids;
+	n->settle.count = n->about.count;
+	n->settle.events = &n->event;
+	n->settle.event_count = 1;
+	n->write.completion.done = settled;
+	n->write.job = &n->settle.job;
+	write_put(n->owner->sd->writer, &n->write);
+}
+
+/* ---- the sender is told ---- */
+
+static void delivered(struct completion *c)
+{
+	struct notice *n = of_write(c);
+	enum store_outcome outcome = n->deliver.job.outcome;
+
+	if (outcome == STORE_OK) {
+		log_notice(n, "notice", NULL);
+		notice_over(n, true);
+		return;
+	}
+	log_event(LOG_LEVEL_WARNING, "notice-not-kept", store_outcome_name(outcome));
+	n->owner->after = n->about.envelope.message;
+	notice_over(n, false);
+}
+
+static bool add_target(struct notice *n, const struct directory_target *t)
+{
+	struct deliver_job *j = &n->deliver;
+
+	if (t->account) {
+		struct deliver_local *l = arena_alloc(&n->arena, sizeof *l);
+
+		if (!l || j->local_count)
+			return l != NULL;
+		*l = (struct deliver_local){
+		    .account = t->account, .ignore_quota = true, .prefix = n->about.envelope.sender};
+		j->locals = l;
+		j->local_count = 1;
+	} else {
+		struct deliver_remote *r = arena_alloc(&n->arena, sizeof *r);
+
+		if (!r || j->remote_count)
+			return r != NULL;
+		*r = (struct deliver_remote){.address = t->address,
+					     .domain = recipient_domain(t->address, &n->arena),
+					     .orcpt = VIEW_EMPTY,
+					     .notify = 1 /* NEVER: no notice of a notice */};
+		j->remotes = r;
+		j->remote_count = 1;
+	}
+	return true;
+}
+
+static void keep(struct notice *n)
+{
+	struct deliver_job *j = &n->deliver;
+	struct stored *sd = n->owner->sd;
+	char id[ID_TEXT_BYTES + 1];
+
+	for (size_t i = 0; i < n->sender.target_count; i++)
+		if (!add_target(n, &n->sender.targets[i])) {
+			tell_nobody(n, "too much");
+			return;
+		}
+	j->wall_s = clock_wall_s();
+	j->sender = j->envid = VIEW_EMPTY;
+	j->body = !view_is_ascii(n->message);
+	j->smtputf8 = n->about.envelope.smtputf8;
+	j->notices_of = n->about.envelope.message;
+	j->notice_ids = n->ids;
+	j->notice_count = n->about.count;
+	id_format(n->id, id);
+	n->event = event_of(n, TRACE_NOTICE, arena_copy(&n->arena, view_from(id, ID_TEXT_BYTES)));
+	j->events = &n->event;
+	j->event_count = 1;
+	n->rcpt.address = n->about.envelope.sender;
+	n->envelope = (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = &n->rcpt, .n_rcpts = 1};
+	if (!copy_prefixes(j, &n->envelope, role_conf(sd->role)->hostname, VIEW_EMPTY, &n->arena)) {
+		tell_nobody(n, "too much");
+		return;
+	}
+	n->write.completion.done = delivered;
+	n->write.job = &j->job;
+	write_put(sd->writer, &n->write);
+}
+
+static void judged(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
+{
+	struct notice *n = ctx;
+
+	if (end == INCOMING_JUDGED && incoming_message(in, &answer->judged, &n->arena, &n->deliver.message))
+		keep(n);
+	else if (end == INCOMING_REFUSED)
+		tell_nobody(n, "the notice itself was refused");
+	else {
+		n->owner->after = n->about.envelope.message;
+		notice_over(n, false);
+	}
+}
+
+static void more(void *ctx, struct incoming *in, uint32_t bytes)
+{
+	(void)ctx;
+	(void)in;
+	(void)bytes;
+}
+
+static enum dsn_action action_of(enum queue_notice notice)
+{
+	static const enum dsn_action actions[] = {
+	    [QUEUE_FAILED] = DSN_FAILED,       [QUEUE_EXPIRED] = DSN_EXPIRED,   [QUEUE_RELAYED] = DSN_RELAYED,
+	    [QUEUE_DELIVERED] = DSN_DELIVERED, [QUEUE_EXPANDED] = DSN_EXPANDED, [QUEUE_DELAYED] = DSN_DELAYED,
+	};
+
+	return actions[notice];
+}
+
+static bool write_notice(struct notice *n, struct buf *out)
+{
+	const struct conf *conf = role_conf(n->owner->sd->role);
+	const struct queue_notices *q = &n->about;
+	struct dsn_recipient *recipients = arena_array(&n->arena, q->count, sizeof *recipients);
+	_cleanup_(buf_fini) struct buf boundary = BUF_INIT(64);
+	char id[ID_TEXT_BYTES + 1], about[ID_TEXT_BYTES + 1];
+	uint8_t noise[12];
+	time_t now = (time_t)clock_wall_s();
+	struct tm tm;
+	bool any_failure = false;
+	struct dsn d;
+
+	if (!recipients)
+		return false;
+	for (size_t i = 0; i < q->count; i++) {
+		const struct queue_noticed *r = &q->items[i];
+
+		any_failure |= r->notice == QUEUE_FAILED || r->notice == QUEUE_EXPIRED;
+		recipients[i] = (struct dsn_recipient){.address = r->recipient,
+						       .orcpt = r->orcpt,
+						       .action = action_of(r->notice),
+						       .status = r->status,
+						       .mta = r->mta,
+						       .code = r->code,
+						       .reply = r->last_reply,
+						       .attempts = r->attempts};
+	}
+	random_bytes(noise, sizeof noise);
+	encode_hex(&boundary, view_from(noise, sizeof noise));
+	id_format(n->id, id);
+	id_format(q->envelope.message, about);
+	(void)localtime_r(&now, &tm);
+	d = (struct dsn){
+	    .hostname = view_from_cstr(conf->hostname),
+	    .to = q->envelope.sender,
+	    .id = view_from(about, ID_TEXT_BYTES),
+	    .notice_id = view_from(id, ID_TEXT_BYTES),
+	    .envid = q->envelope.envid,
+	    .boundary = buf_view(&boundary),
+	    .now_s = now,
+	    .arrived_s = q->envelope.queued_s,
+	    .give_up_s = q->envelope.queued_s + (int64_t)(conf->queue_lifetime / 1000),
+	    .zone_min = (int32_t)(tm.tm_gmtoff / 60),
+	    .utf8 = q->envelope.smtputf8,
+	    .header = q->header,
+	    .content = q->content,
+	    /* RFC 3461 §6.2, §4.3: headers alone where nothing failed, and where the sender said so. */
+	    .whole_message = any_failure && q->envelope.ret != 2 && q->content.n > 0 && q->content.n <= WHOLE_MAX,
+	    .recipients = recipients,
+	    .count = q->count,
+	};
+	dsn_format(out, &d);
+	return !out->overflow;
+}
+
+static void make(struct notice *n)
+{
+	static const struct incoming_handlers handlers = {.done = judged, .more = more};
+	const struct conf *conf = role_conf(n->owner->sd->role);
+	_cleanup_(buf_fini) struct buf out = BUF_INIT(NOTICE_MAX + WHOLE_MAX + 65536);
+
+	if (!write_notice(n, &out)) {
+		tell_nobody(n, "the notice would be too long");
+		return;
+	}
+	n->message = arena_copy(&n->arena, buf_view(&out));
+	n->incoming = incoming_new(n->owner->sd, n->id, UINT32_MAX, &handlers, n);
+	incoming_data(n->incoming, n->message);
+	incoming_finish(n->incoming, &(struct judge_judge){
+					 .purpose = 3,
+					 .sender = VIEW_EMPTY,
+					 .hostname = view_from_cstr(conf->hostname),
+					 .wall_s = clock_wall_s(),
+					 .max_hops = (uint32_t)conf->max_hops,
+					 .max_header_bytes = (uint32_t)conf->max_header_size,
+				     });
+}
+
+/* ---- finding them ---- */
+
+static void find_run(struct task *t, unsigned thread_index)
+{
+	struct notice *n = (struct notice *)t;
+	struct stored *sd = n->owner->sd;
+	struct store_reader *r = sd->reader_connections[thread_index];
+
+	n->outcome = queue_next_notices(r, n->owner->after, &n->arena, &n->about);
+	if (n->outcome == STORE_OK && n->about.envelope.sender.n)
+		n->sender = recipient_resolve(sd->store, r, n->about.envelope.sender, true, 0, &n->arena);
+}
+
+static void found(struct completion *c)
+{
+	struct notice *n = (struct notice *)c;
+
+	if (n->outcome != STORE_OK) {
+		if (n->outcome != STORE_NO_MESSAGE)
+			log_event(LOG_LEVEL_ERROR, "notices-not-read", store_outcome_name(n->outcome));
+		n->owner->dirty = false; /* the next tick looks again, from the start */
+		n->owner->after = 0;
+		notice_over(n, false);
+		return;
+	}
+	n->ids = arena_array(&n->arena, n->about.count, sizeof *n->ids);
+	for (size_t i = 0; n->ids && i < n->about.count; i++)
+		n->ids[i] = n->about.items[i].id;
+	if (n->about.envelope.sender.n == 0)
+		tell_nobody(n, "the sender is the null sender: no notice of a notice");
+	else if (n->sender.answer != RECIPIENT_TAKEN)
+		tell_nobody(n, "the sender's address leads nowhere");
+	else
+		make(n);
+}
+
+static void look(struct notices *ns)
+{
+	struct notice *n;
+
+	if (ns->current || !ns->dirty || !ns->sd->writer)
+		return;
+	n = xcalloc(1, sizeof *n);
+	n->owner = ns;
+	n->id = store_next_id(ns->sd->store);
+	arena_init(&n->arena, ARENA_MAX);
+	deliver_job_init(&n->deliver);
+	queue_settle_job_init(&n->settle);
+	n->task.completion.done = found;
+	n->task.run = find_run;
+	ns->current = n;
+	if (!pool_put(ns->sd->readers, &n->task)) {
+		n->outcome = STORE_TEMPORARY;
+		found(&n->task.completion);
+	}
+}
+
+void notices_wake(struct stored *sd)
+{
+	struct notices *ns = notices_of(sd);
+
+	ns->dirty = true;
+	look(ns);
+}
+
+/* ---- age ---- */
+
+static void aged(struct completion *c)
+{
+	struct notices *ns = (struct notices *)((char *)c - offsetof(struct notices, age_write));
+
+	ns->aging = false;
+	store_job_fini(&ns->age.job);
+}
+
+void notices_tick(struct stored *sd)
+{
+	struct notices *ns = notices_of(sd);
+	const struct conf *conf = role_conf(sd->role);
+	int64_t now_s = clock_wall_s();
+
+	ns->dirty = true;
+	look(ns);
+	if (ns->aging || now_s - ns->aged_s < AGE_EVERY_S)
+		return;
+	ns->aging = true;
+	ns->aged_s = now_s;
+	queue_age_job_init(&ns->age);
+	ns->age.wall_s = now_s;
+	ns->age.lifetime_s = (int64_t)(conf->queue_lifetime / 1000);
+	ns->age.delay_after_s = (int64_t)(conf->delay_notice_after / 1000);
+	ns->age.trace_s = (int64_t)(conf->trace_time / 1000);
+	ns->age_write.completion.done = aged;
+	ns->age_write.job = &ns->age.job;
+	write_put(sd->writer, &ns->age_write);
+}

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: ISC
+"""Mail for other servers: sent, tried again, refused, as the other side behaves."""
+import json
+import time
+
+import pytest
+from dnsserver import DnsServer
+from pombo import ALICE
+from smtpserver import EXTENSIONS, HANG_UP, SILENCE, SmtpServer
+
+FAR = "bob@far.test"
+TEXT = f"From: {ALICE}\r\nSubject: hello\r\n\r\nhello\r\n.dots\r\n..\r\n"
+GO = ["hold-outbound = no"]
+QUICK = ["outbound-greeting-timeout = 2s", "outbound-command-timeout = 2s", "outbound-data-timeout = 2s", "outbound-done-timeout = 2s"]
+
+
+def submit(server, *to, text=TEXT, options=(), rcpt_options=()):
+    with server.submission() as s:
+        assert s.sendmail(ALICE, list(to) or [FAR], text, mail_options=options, rcpt_options=rcpt_options) == {}
+
+
+def wait_empty(server, timeout=20):
+    deadline = time.monotonic() + timeout
+    while (left := server.cli_json("queue", "list")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def wait_queue(server, wanted, timeout=20):
+    """Until the queue's recipients fulfil `wanted`."""
+    deadline = time.monotonic() + timeout
+    while not wanted(queue := server.cli_json("queue", "list")):
+        assert time.monotonic() < deadline, f"{queue}\n{server.tail()}"
+        time.sleep(0.05)
+    return queue
+
+
+def relaying(make_server, mx, *lines, **kwargs):
+    return make_server(config=[mx.setting(), *GO, *lines], **kwargs)
+
+
+@pytest.mark.parametrize("without", [(), ("CHUNKING",), ("PIPELINING",), ("CHUNKING", "PIPELINING"), EXTENSIONS])
+@pytest.mark.parametrize("size", [0, 500_000])
+def test_a_message_arrives_as_it_was(make_server, without, size):
+    extensions = [e for e in EXTENSIONS if e not in without]
+    body = TEXT + "".join(f"{i} " + "x" * 60 + "\r\n.\r\n" for i in range(size // 70))
+    with SmtpServer(extensions=extensions) as mx:
+        server = relaying(make_server, mx)
+        submit(server, FAR, "carol@far.test", "dan@other.test", text=body)
+        wait_empty(server)
+        assert sorted(a for m in mx.messages for a in m.addresses()) == [FAR, "carol@far.test", "dan@other.test"]
+        assert sorted(len(m.recipients) for m in mx.messages) == [1, 2]
+        for m in mx.messages:
+            assert m.sender == ALICE and m.data.startswith(b"Received: from ") and m.data.endswith(body.encode()[-200:])
+            assert m.data.split(b"\r\n\r\n", 1)[1].decode() == body.split("\r\n\r\n", 1)[1]
+        assert mx.complaints == [] and mx.connections <= 2
+
+
+BAD = {
+    "4xx": b"451 4.7.1 not now\r\n",
+    "5xx": b"550 5.7.1 never\r\n",
+    "garbage": b"\x00\xff<html>go away\r\n",
+    "hang-up": HANG_UP,
+    "silence": SILENCE,
+    "half": b"250-half",
+    "endless": b"250-" + b"x" * 100_000,
+    "421": b"421 4.3.2 going down\r\n",
+    "reply-before-command": b"250 ok\r\n250 and another\r\n250 and one more\r\n250 more\r\n250 more\r\n250 more\r\n250 more\r\n",
+}
+PLAIN = ("SIZE 1000000",)
+HARD = {("MAIL", "5xx"), ("RCPT", "5xx"), ("DATA", "5xx"), ("DOT", "5xx"), ("BDAT", "5xx")}
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT", "BDAT"])
+@pytest.mark.parametrize("how", BAD)
+def test_every_reply_class_at_every_command(make_server, command, how):
+    if how == "reply-before-command" and command in ("DATA", "DOT", "BDAT", "RCPT", "MAIL"):
+        pytest.skip("later replies follow a reply there: the commands are out already")
+    answer = BAD[how]
+    if command == "EHLO" and how == "5xx":
+        answers = {"EHLO": answer, "HELO": answer}
+    else:
+        answers = {command: answer}
+    extensions = ("CHUNKING", "PIPELINING") if command == "BDAT" else PLAIN
+    with SmtpServer(answers, extensions=extensions) as mx:
+        server = relaying(make_server, mx, *QUICK)
+        submit(server)
+        if (command, how) in HARD:
+            wait_empty(server)
+            assert mx.messages == []
+            bounce = server.messages()[-1].decode()
+            assert "never" in bounce and FAR in bounce
+        elif how == "reply-before-command":
+            wait_queue(server, lambda q: not q or q[0]["attempts"] == 1)
+        else:
+            q = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
+            assert q[0]["last_reply"] and mx.messages == [], q
+            assert server.messages() == []
+
+
+def test_recipients_part_ways(make_server):
+    def rcpt(_, line):
+        return b"550 5.1.1 who?\r\n" if b"no@" in line else b"450 4.2.1 later\r\n" if b"late@" in line else b"250 ok\r\n"
+
+    with SmtpServer({"RCPT": rcpt}) as mx:
+        server = relaying(make_server, mx)
+        submit(server, "yes@far.test", "no@far.test", "late@far.test")
+        q = wait_queue(server, lambda q: len(q) == 1 and q[0]["attempts"] == 1)
+        assert q[0]["recipient"] == "late@far.test" and "later" in q[0]["last_reply"]
+        assert [m.addresses() for m in mx.messages] == [["yes@far.test"]]
+        bounce = server.messages()[-1].decode()
+        assert "no@far.test" in bounce and "late@" not in bounce and "yes@" not in bounce
+
+
+def test_too_many_recipients_at_once_go_in_turns(make_server):
+    seen = []
+
+    def rcpt(connection, line):
+        seen.append(line)
+        return b"452 4.5.3 enough\r\n" if len(connection.message.recipients) >= 3 else b"250 ok\r\n"
+
+    with SmtpServer({"RCPT": rcpt}) as mx:
+        server = relaying(make_server, mx)
+        to = [f"r{i}@far.test" for i in range(8)]
+        submit(server, *to)
+        wait_empty(server)
+        assert sorted(a for m in mx.messages for a in m.addresses()) == to and len(mx.messages) == 3
+
+
+def test_limits_of_the_other_side_are_kept(make_server):
+    with SmtpServer(extensions=(*EXTENSIONS, "LIMITS RCPTMAX=2 MAILMAX=2")) as mx:
+        server = relaying(make_server, mx)
+        submit(server, *[f"r{i}@far.test" for i in range(7)])
+        wait_empty(server)
+        assert [len(m.recipients) for m in mx.messages] == [2, 2, 2, 1] and mx.connections == 2
+
+
+def test_opportunistic_tls(make_server, tmp_path):
+    other = make_server(hostname="mx.far.test", domain="far.test", users=["bob@far.test"])
+    server = make_server(config=[f"relay-host = 127.0.0.1:{other.ports['smtp']}", *GO])
+    submit(server)
+    wait_empty(server)
+    message = other.messages("bob@far.test")[0].decode()
+    assert "hello" in message and "with ESMTPS" in message or "UTF8SMTPS" in message
+    sent = server.wait_log(event="sent")
+    assert sent["tls"].startswith("TLSv1.3 ") and "not verified" in sent["tls"]
+
+
+def test_broken_tls_falls_back_to_plaintext(make_server):
+    with SmtpServer({"STARTTLS": b"220 go\r\n"}) as mx:
+        mx.context = type("Broken", (), {"wrap_socket": lambda self, sock, server_side: (_ for _ in ()).throw(OSError("no"))})()
+        server = relaying(make_server, mx)
+        submit(server)
+        wait_empty(server)
+        assert len(mx.messages) == 1 and not mx.messages[0].tls and mx.connections == 2
+
+
+def test_mx_order_and_a_dead_first_host(make_server):
+    with SmtpServer(address="127.0.0.3") as mx:
+        records = {("far.test", "MX"): ["10 dead.far.test.", "20 mx.far.test."], ("dead.far.test", "A"): ["127.0.0.2"],
+                   ("mx.far.test", "A"): ["127.0.0.3"]}
+        with DnsServer(records) as dns:
+            server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
+            submit(server)
+            wait_empty(server)
+            assert [m.addresses() for m in mx.messages] == [[FAR]]
+            assert server.wait_log(event="sent")["mx"] == "mx.far.test"
+
+
+def test_what_the_dns_says_without_a_server(make_server):
+    records = {("null.test", "MX"): ["0 ."], ("loop.test", "MX"): ["10 mail.example.test."], ("implicit.test", "A"): ["127.0.0.1"]}
+    with SmtpServer() as mx, DnsServer(records) as dns:
+        server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
+        submit(server, "a@null.test", "b@loop.test", "c@implicit.test", "d@nowhere.test", "e@[127.0.0.1]")
+        wait_empty(server)
+        assert sorted(a for m in mx.messages for a in m.addresses()) == ["c@implicit.test", "e@[127.0.0.1]"]
+        failed = {f["to"]: f for f in server.log_lines(event="failed")}
+        assert set(failed) == {"a@null.test", "b@loop.test", "d@nowhere.test"}
+        assert failed["a@null.test"]["code"] == "556" and "loops" in failed["b@loop.test"]["reply"]
+
+
+def test_a_dead_destination_holds_up_nobody(make_server):
+    with SmtpServer() as mx:
+        records = {("live.test", "MX"): ["10 mx.live.test."], ("mx.live.test", "A"): ["127.0.0.1"]}
+        records |= {(f"dead{i}.test", "A"): ["127.0.0.9"] for i in range(300)}
+        with DnsServer(records) as dns:
+            server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
+            submit(server, *[f"x@dead{i}.test" for i in range(300)])
+            start = time.monotonic()
+            submit(server, "y@live.test")
+            mx.wait(1, 5)
+            assert time.monotonic() - start < 3
+            wait_queue(server, lambda q: len(q) == 300 and all(r["attempts"] == 1 for r in q))
+
+
+def test_retry_when_its_time_has_come(make_server):
+    with SmtpServer({"MAIL": [b"451 4.7.1 greylisted\r\n"]}) as mx:
+        server = relaying(make_server, mx, "retry-first = 2s")
+        submit(server)
+        q = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
+        assert "greylisted" in q[0]["last_reply"]
+        mx.wait(1, 10)
+        wait_empty(server)
+
+
+def test_everything_killed_and_nothing_lost(make_server):
+    import random
+    with SmtpServer(delay=0.01) as mx:
+        server = relaying(make_server, mx, "retry-first = 1s")
+        server.tolerate("exited unexpectedly", "event=process_ended", "level=error")
+        sent, n = [], 0
+        deadline = time.monotonic() + 12
+        while time.monotonic() < deadline:
+            for _ in range(5):
+                n += 1
+                try:
+                    submit(server, f"r{n}@d{n % 7}.test")
+                    sent.append(f"r{n}@d{n % 7}.test")
+                except Exception:  # not acknowledged: it may be there or not
+                    time.sleep(0.1)
+            try:
+                server.kill(random.choice(["relayd", "relayd", "stored", "policyd"]))
+            except IndexError:
+                pass
+            time.sleep(0.4)
+        server.cli("queue", "retry", "--all", check=False)
+        wait_empty(server, 60)
+        got = [a for m in mx.messages for a in m.addresses()]
+        twice = len(got) - len(set(got))
+        print(f"{len(sent)} acknowledged, {len(set(got))} arrived, {twice} twice (all after an answer we could not have seen)")
+        assert set(sent) <= set(got)
