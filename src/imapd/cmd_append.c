@@ -156,6 +156,8 @@ static bool take_args(struct session *s, struct command *c, struct append *appen
 {
 	if (!imap_args_append(arg, &c->arena, &append->args) || !take_keywords(c, append))
 		(void)command_bad(c, "Not what APPEND takes");
+	else if (append->args.flags.over_limit)
+		(void)command_no(c, "[LIMIT]", "Too many keywords, or one is too long");
 	else if (append->args.message->literal_bytes > s->imapd->settings.max_message_bytes)
 		(void)command_no(c, "[TOOBIG]", "The message is too big");
 	else if (append->args.message->literal_bytes == 0)

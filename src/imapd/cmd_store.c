@@ -113,6 +113,8 @@ static enum step begin(struct session *s, struct command *c)
 		return command_bad(c, "Not a set of messages");
 	if (!imap_args_store(c->args->next, &c->arena, &store->args) || !take_keywords(c, store))
 		return command_bad(c, "Not what STORE takes");
+	if (store->args.flags.over_limit)
+		return command_no(c, "[LIMIT]", "Too many keywords, or one is too long");
 	if (!selected_resolve(s->selected, &set, (c->spec->flags & COMMAND_UID) != 0, &c->arena, &store->spans,
 			      &store->n_spans))
 		return command_bad(c, "There is no such message");

@@ -18,12 +18,17 @@ static uint32_t find_system(struct view name)
 	return 0;
 }
 
-bool imap_keyword_is_valid(struct view keyword)
+static bool is_atom(struct view keyword)
 {
 	for (size_t i = 0; i < keyword.n; i++)
 		if (!imap_is_atom_char(keyword.p[i]))
 			return false;
-	return keyword.n > 0 && keyword.n <= IMAP_KEYWORD_BYTES_MAX;
+	return keyword.n > 0;
+}
+
+bool imap_keyword_is_valid(struct view keyword)
+{
+	return is_atom(keyword) && keyword.n <= IMAP_KEYWORD_BYTES_MAX;
 }
 
 static bool has_keyword(const struct view *keywords, uint32_t count, struct view keyword)
@@ -36,13 +41,14 @@ static bool has_keyword(const struct view *keywords, uint32_t count, struct view
 
 static bool add_keyword(struct imap_flags *flags, struct view *keywords, struct view keyword)
 {
-	if (!imap_keyword_is_valid(keyword))
+	if (!is_atom(keyword))
 		return false;
 	if (has_keyword(keywords, flags->keyword_count, keyword))
 		return true;
-	if (flags->keyword_count == IMAP_KEYWORDS_MAX)
-		return false;
-	keywords[flags->keyword_count++] = keyword;
+	if (flags->keyword_count == IMAP_KEYWORDS_MAX || keyword.n > IMAP_KEYWORD_BYTES_MAX)
+		flags->over_limit = true;
+	else
+		keywords[flags->keyword_count++] = keyword;
 	return true;
 }
 

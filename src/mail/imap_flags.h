@@ -15,16 +15,17 @@ enum imap_flag {
 	IMAP_RECENT = 1 << 5, /* a client may not set it */
 };
 
-enum { IMAP_KEYWORDS_MAX = 64, IMAP_KEYWORD_BYTES_MAX = 64 };
+enum { IMAP_KEYWORDS_MAX = 256, IMAP_KEYWORD_BYTES_MAX = 255 };
 
 struct imap_flags {
 	uint32_t system; /* of enum imap_flag */
 	const struct view *keywords; /* no two alike, ASCII case ignored */
 	uint32_t keyword_count;
+	bool over_limit; /* there were more keywords, or longer ones: they are not among these */
 };
 
 /* "(\Seen $Junk)", or bare flags from `arg` to the end of its list. BAD (false): an unknown "\Flag", \Recent, or a
- * keyword that is too long or no atom, or too many. */
+ * keyword that is no atom. */
 must_check bool imap_flags_parse(const struct imap_arg *arg, struct arena *a, struct imap_flags *ret);
 /* An atom of at most IMAP_KEYWORD_BYTES_MAX bytes. */
 bool imap_keyword_is_valid(struct view keyword);

@@ -234,3 +234,30 @@ def test_annotations(make_server):
     s.restart()
     with logged_in(s) as w:
         assert w.imap("GETMETADATA (DEPTH infinity) \"\" /private")[0] == '* METADATA "" (/private/vendor/x/y "z")'
+
+
+# ---- keywords ----
+
+def test_thousands_of_keywords(make_server):
+    s = make_server()
+    with logged_in(s) as w, logged_in(s) as other:
+        for n in range(20):
+            literals(w, "APPEND INBOX ", message(n))
+        other.imap("NOOP")
+        for n in range(20):
+            w.imap(f"STORE {n + 1} +FLAGS.SILENT ({' '.join(f'word-{n}-{k}' for k in range(150))})")
+        lines = w.imap("SELECT INBOX")
+        flags, permanent = [x for x in lines if "FLAGS (" in x]
+        assert r"\*" in permanent and all(f" word-{n}-{k} " in flags[:-1] + " " for n in range(20) for k in range(150))
+        assert w.imap("SEARCH KEYWORD WORD-7-3")[0] == "* SEARCH 8"
+        assert w.imap("SEARCH UNKEYWORD word-7-3")[0] == "* SEARCH " + " ".join(str(n) for n in range(1, 21) if n != 8)
+        assert any(x.startswith("* 20 FETCH") and "word-19-149" in x for x in other.imap("NOOP"))
+        w.imap("STORE 1 +FLAGS (" + " ".join(f"more-{k}" for k in range(150)) + ")", r"NO \[LIMIT\]")
+        w.imap("STORE 1 +FLAGS (" + " ".join(f"more-{k}" for k in range(300)) + ")", r"NO \[LIMIT\]")
+        w.imap(f"STORE 1 +FLAGS ({'k' * 255})")
+        w.imap(f"STORE 1 +FLAGS ({'k' * 256})", r"NO \[LIMIT\]")
+        w.imap(r"STORE 1 +FLAGS (\Odd)", "BAD")
+        for n in range(7):
+            w.imap(f"STORE {n + 8} FLAGS ({' '.join(f'other-{n}-{k}' for k in range(150))})")
+        w.imap("STORE 15 FLAGS (" + " ".join(f"last-{k}" for k in range(150)) + ")", r"NO \[LIMIT\]")
+        assert "word-14-3" in w.imap("FETCH 15 FLAGS")[0]

@@ -3,6 +3,8 @@
 
 #include "imap_command_fixture.h"
 
+#include <string.h>
+
 /* Whether `what` takes the arguments; flags as text in `out`. */
 static bool takes(const char *what, const char *arguments, struct buf *out)
 {
@@ -90,7 +92,6 @@ static const struct {
     {"flags", "(\\*)", NULL},
     {"flags", "(0123456789012345678901234567890123456789012345678901234567890123)",
      "(0123456789012345678901234567890123456789012345678901234567890123)"},
-    {"flags", "(01234567890123456789012345678901234567890123456789012345678901234)", NULL},
     {"append", "{3}\r\nabc", "() 0 0 0 'abc'"},
     {"append", "(\\Seen) \" 2-Jan-1970 01:00:00 +0100\" {0}\r\n", "(\\Seen) 1 86400 60 ''"},
     {"append", "\"31-Dec-1969 23:59:59 -0030\" ~{3}\r\nabc", "() 1 1799 -30 'abc'"},
@@ -185,7 +186,9 @@ static void keywords_are_bounded(void **state)
 	assert_true(takes("flags", buf_cstr(&text), &out));
 	buf_truncate(&text, text.n - 1);
 	buf_append_cstr(&text, "1x)");
-	assert_false(takes("flags", buf_cstr(&text), &out));
+	buf_reset(&out);
+	assert_true(takes("flags", buf_cstr(&text), &out));
+	assert_null(strstr(buf_cstr(&out), "K01x"));
 	buf_fini(&text);
 	buf_fini(&out);
 }
