@@ -5,6 +5,7 @@
 #include "imapd/selected.h"
 #include "mail/imap_args.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,15 +132,49 @@ static enum step over(struct session *s, struct command *c, const struct fetch *
 	return STEP_DONE;
 }
 
-static enum step next_page(struct session *s, struct command *c, struct fetch *f)
+/* False: that was the last page. */
+static bool advance(struct fetch *f)
 {
-	forget_page(f);
 	f->uid_from = f->next;
 	if (f->next == 0) {
 		f->span_at += f->spans_asked;
 		f->uid_from = 1;
 	}
-	return f->span_at < f->n_spans ? ask_rows(s, c, f) : over(s, c, f);
+	return f->span_at < f->n_spans;
+}
+
+static enum step next_page(struct session *s, struct command *c, struct fetch *f)
+{
+	forget_page(f);
+	return advance(f) ? ask_rows(s, c, f) : over(s, c, f);
+}
+
+/* Whether stored may look for the next page while this one is written: nothing else is to be asked for these rows, and there is room for
+ * one page more than there should be. */
+static bool reads_ahead(const struct session *s, const struct fetch *f)
+{
+	return !f->marks_seen && !f->args.sections && !(f->args.items & IMAP_FETCH_PREVIEW) &&
+	       (f->next || f->span_at + f->spans_asked < f->n_spans) && !stream_is_full(s->stream);
+}
+
+static enum step write_ahead(struct session *s, struct command *c, struct fetch *f)
+{
+	enum step step = STEP_DONE;
+
+	if (advance(f))
+		step = ask_rows(s, c, f);
+	if (s->imapd->store)
+		channel_flush(s->imapd->store);
+	f->ahead = true;
+	for (; f->page.at < f->page.n; f->page.at++) {
+		enum step written = fetch_row_write(s, c, f);
+
+		assert(written == STEP_DONE); /* rows without sections need nothing */
+		(void)written;
+	}
+	f->ahead = false;
+	forget_page(f);
+	return step;
 }
 
 static enum step write_rows(struct session *s, struct command *c, struct fetch *f)
@@ -162,6 +197,8 @@ static enum step take_rows(struct session *s, struct command *c, struct fetch *f
 		return command_failed(c, "[NONEXISTENT]");
 	f->page = (struct fetch_page){.rows = c->answer->rows.rows, .n = c->answer->rows.n_rows};
 	f->next = c->answer->rows.next;
+	if (reads_ahead(s, f))
+		return write_ahead(s, c, f);
 	if (f->marks_seen)
 		f->seen = xcalloc(f->page.n ? f->page.n : 1, sizeof *f->seen);
 	return write_rows(s, c, f);

@@ -60,6 +60,7 @@ struct fetch {
 	uint32_t uid_from, next;
 	uint32_t fields;
 	bool marks_seen;
+	bool ahead; /* the next page is on its way: this one is written whole, full or not */
 	bool damaged; /* something stored has of a message cannot be read */
 	bool unknown_cte; /* a part is encoded in a way that is not known */
 	uint64_t wanted, written; /* messages */

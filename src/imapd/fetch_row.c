@@ -431,7 +431,7 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 	const struct mailbox_row *row = &f->page.rows[f->page.at];
 
 	if (!f->row.begun) {
-		if (stream_is_full(s->stream))
+		if (!f->ahead && stream_is_full(s->stream))
 			return command_await_drain(c);
 		if (!begin(s, f, row))
 			return STEP_DONE;

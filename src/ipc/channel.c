@@ -227,6 +227,15 @@ static void flush(struct channel *c)
 		forget_written(c);
 }
 
+void channel_flush(struct channel *c)
+{
+	if (c->state != CHANNEL_OPEN || event_pending(c->writable, EV_WRITE, NULL))
+		return;
+	enter(c);
+	flush(c);
+	leave(c);
+}
+
 static void drained(struct channel *c)
 {
 	if (!c->was_full || c->out.n - c->out_at > CHANNEL_OUT_LOW)

@@ -73,6 +73,8 @@ bool channel_peer_went(const struct channel *c);
 /* Hears of the end of every channel of the process, by its descriptor (closed next); `odd` is NULL, or how the peer broke the
  * rules. For role.c alone: the supervisor is told. */
 void channel_on_end(void (*fn)(void *ctx, int fd, const char *odd), void *ctx);
+/* Writes what has gathered now, not at the end of the turn: for who has much to do until then. */
+void channel_flush(struct channel *c);
 bool channel_is_full(const struct channel *c);
 /* Stops and resumes reading from this peer: backpressure (ARCHITECTURE invariant 5). Answers wait too. on_msg is not called
  * out of resume, but later in the turn. */
