@@ -234,12 +234,11 @@ static void on_close(void *ctx, struct channel *c)
 void dnsd_serve(struct event_base *base, int fd, unsigned peer, struct resolver *r, const uint16_t *direct_port)
 {
 	static const struct channel_handlers handlers = {on_msg, on_close, on_drain};
+	static const enum resolver_lane lanes[] = {
+	    [DNS_PEER_STORE] = LANE_STORE, [DNS_PEER_RELAY] = LANE_RELAY, [DNS_PEER_FETCH] = LANE_FETCH};
 	struct asker *a = xcalloc(1, sizeof *a);
 
-	*a = (struct asker){.base = base,
-			    .resolver = r,
-			    .lane = peer == DNS_PEER_STORE ? LANE_STORE : LANE_RELAY,
-			    .direct_port = direct_port};
+	*a = (struct asker){.base = base, .resolver = r, .lane = lanes[peer], .direct_port = direct_port};
 	map_init(&a->requests);
 	a->channel = channel_new(base, fd, &dns_proto, DNS_PEER_DNS, peer, &handlers, a);
 }

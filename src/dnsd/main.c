@@ -103,16 +103,20 @@ static int reloaded(struct role *r)
 
 static int on_channel(struct role *r, const char *list, const char *peer, unsigned index, int fd)
 {
+	static const struct {
+		const char *name;
+		unsigned peer;
+	} askers[] = {{"store", DNS_PEER_STORE}, {"relay", DNS_PEER_RELAY}, {"fetch", DNS_PEER_FETCH}};
 	struct state *s = role_state(r);
-	bool is_store = strcmp(peer, "store") == 0;
 
 	(void)index;
-	if (strcmp(list, "dns") != 0 || !(is_store || strcmp(peer, "relay") == 0)) {
-		fd_close(&fd);
-		return -EINVAL;
-	}
-	dnsd_serve(role_base(r), fd, is_store ? DNS_PEER_STORE : DNS_PEER_RELAY, s->resolver, &s->direct_port);
-	return 0;
+	for (size_t i = 0; strcmp(list, "dns") == 0 && i < ARRAY_LEN(askers); i++)
+		if (strcmp(peer, askers[i].name) == 0) {
+			dnsd_serve(role_base(r), fd, askers[i].peer, s->resolver, &s->direct_port);
+			return 0;
+		}
+	fd_close(&fd);
+	return -EINVAL;
 }
 
 /* Those of the resolvers, and of the name servers that are asked alone; what a reload adds waits for the next start as far as TCP goes. */

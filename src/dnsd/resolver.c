@@ -32,7 +32,7 @@ enum {
 };
 
 /* What libunbound works on at once takes about 10 KiB each. */
-static const unsigned lane_places[LANES] = {[LANE_STORE] = 1024, [LANE_RELAY] = 1536};
+static const unsigned lane_places[LANES] = {[LANE_STORE] = 1024, [LANE_RELAY] = 1536, [LANE_FETCH] = 64};
 
 struct question {
 	TAILQ_ENTRY(question) link; /* in the lane, while waiting */

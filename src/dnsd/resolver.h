@@ -12,7 +12,7 @@ struct event_base;
 struct resolver;
 struct question;
 
-enum resolver_lane { LANE_STORE, LANE_RELAY, LANES };
+enum resolver_lane { LANE_STORE, LANE_RELAY, LANE_FETCH, LANES };
 
 struct dns_result {
 	bool failed;

@@ -32,9 +32,12 @@ struct tls_server *tls_server_ref(struct tls_server *t);
 /* ---- as a client ---- */
 struct tls_client;
 
-/* `ca_file`: PEM; one that cannot be read leaves nobody to trust, said in `error`: verified is then only what TLSA records vouch for. Any
- * certificate is taken: how far it was verified is told afterwards. To be called before the sandbox. 0 or -EINVAL. */
-must_check int tls_client_new(const char *ca_file, struct tls_client **ret, struct buf *error);
+/* Any certificate is taken: how far it was verified is told afterwards. Nobody is trusted yet: verified is then only what TLSA records vouch
+ * for. To be called before the sandbox. 0 or -EINVAL. */
+must_check int tls_client_new(struct tls_client **ret);
+/* The authorities to trust from the next connection on: an open PEM file, taken over; it is read when the first connection is made, as few
+ * servers make one soon and hundreds of certificates take 2 MiB. */
+void tls_client_set_authorities(struct tls_client *t, int fd);
 struct tls_client *tls_client_ref(struct tls_client *t);
 void tls_client_unref(struct tls_client **t);
 

@@ -4,10 +4,16 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { AUTHORITIES_MAX = 8 * 1024 * 1024, READ_BYTES = 65536 };
 
 struct tls_client {
 	unsigned refs;
+	int authorities; /* to be read when they are needed; or -1 */
 	SSL_CTX *ctx;
 };
 
@@ -22,7 +28,7 @@ static bool configure(SSL_CTX *ctx)
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) && SSL_CTX_dane_enable(ctx) > 0;
 }
 
-int tls_client_new(const char *ca_file, struct tls_client **ret, struct buf *error)
+int tls_client_new(struct tls_client **ret)
 {
 	struct tls_client *t;
 
@@ -31,17 +37,67 @@ int tls_client_new(const char *ca_file, struct tls_client **ret, struct buf *err
 	ERR_clear_error();
 	t = xcalloc(1, sizeof *t);
 	t->refs = 1;
+	t->authorities = -1;
 	t->ctx = SSL_CTX_new(TLS_client_method());
 	if (!t->ctx || !configure(t->ctx)) {
-		buf_append_cstr(error, "TLS settings");
 		tls_client_unref(&t);
 		return -EINVAL;
 	}
-	if (SSL_CTX_load_verify_file(t->ctx, ca_file) != 1)
-		buf_printf(error, "cannot read certificate authorities from %s", ca_file);
-	ERR_clear_error();
 	*ret = t;
 	return 0;
+}
+
+/* ---- authorities ---- */
+
+static void read_all(int fd, struct buf *ret)
+{
+	ssize_t n = 1;
+
+	while (n > 0) {
+		char *p = buf_reserve(ret, READ_BYTES);
+
+		n = p ? pread(fd, p, READ_BYTES, (off_t)ret->n) : 0;
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			buf_commit(ret, (size_t)n);
+	}
+}
+
+static void add_authorities(X509_STORE *store, struct view pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *x;
+
+	if (!bio)
+		abort(); /* memory */
+	for (; (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)); X509_free(x))
+		(void)X509_STORE_add_cert(store, x);
+	(void)BIO_free(bio);
+	ERR_clear_error();
+}
+
+static void need_authorities(struct tls_client *t)
+{
+	_cleanup_(buf_fini) struct buf pem = BUF_INIT(AUTHORITIES_MAX);
+	X509_STORE *store;
+
+	if (t->authorities < 0)
+		return;
+	store = X509_STORE_new();
+	if (!store)
+		abort(); /* memory */
+	read_all(t->authorities, &pem);
+	fd_close(&t->authorities);
+	if (pem.n)
+		add_authorities(store, buf_view(&pem));
+	SSL_CTX_set_cert_store(t->ctx, store);
+}
+
+void tls_client_set_authorities(struct tls_client *t, int fd)
+{
+	fd_close(&t->authorities);
+	t->authorities = fd;
 }
 
 struct tls_client *tls_client_ref(struct tls_client *t)
@@ -58,11 +114,13 @@ void tls_client_unref(struct tls_client **tp)
 	if (!t || --t->refs > 0)
 		return;
 	SSL_CTX_free(t->ctx);
+	fd_close(&t->authorities);
 	free(t);
 }
 
-SSL_CTX *tls_client_ctx(const struct tls_client *t)
+SSL_CTX *tls_client_ctx(struct tls_client *t)
 {
+	need_authorities(t);
 	return t->ctx;
 }
 
@@ -89,6 +147,8 @@ bool tls_client_aim(SSL *ssl, const struct tls_target *target)
 		/* RFC 7672 §3.1.1: with DANE-EE neither names nor dates matter. */
 		(void)SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	} else if (target->name) {
+		/* RFC 8461 §4.2, RFC 9525: the name is a DNS-ID; what a subject says is no name of a host. */
+		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 		(void)SSL_set_tlsext_host_name(ssl, target->name);
 		(void)SSL_set1_host(ssl, target->name);
 	}

@@ -9,7 +9,7 @@
 /* What tls.c, tls_conn.c, tls_remote.c and tls_ticket.c share. For src/io only. */
 
 SSL_CTX *tls_server_ctx(const struct tls_server *t);
-SSL_CTX *tls_client_ctx(const struct tls_client *t);
+SSL_CTX *tls_client_ctx(struct tls_client *t);
 /* Sets name and TLSA records. False: no usable record among them. */
 must_check bool tls_client_aim(SSL *ssl, const struct tls_target *target);
 /* tls-server-end-point of the leaf certificate (RFC 5929 §4); empty when there is none. */

@@ -21,9 +21,7 @@ const struct conf *relayd_conf(const struct relayd *r)
 
 static int prepare(struct role *role)
 {
-	_cleanup_(buf_fini) struct buf error = BUF_INIT(1024);
 	struct relayd *r = xcalloc(1, sizeof *r);
-	int e;
 
 	r->role = role;
 	r->base = role_base(role);
@@ -33,10 +31,7 @@ static int prepare(struct role *role)
 	r->routes = routes_new(relayd_conf(r));
 	r->resolver = resolver_new(r);
 	role_set_state(role, r);
-	e = tls_client_new(relayd_conf(r)->outbound_ca, &r->tls, &error);
-	if (error.n)
-		log_event(LOG_LEVEL_WARNING, "no-authorities", buf_cstr(&error));
-	return e;
+	return tls_client_new(&r->tls);
 }
 
 static int on_channel(struct role *role, const char *list, const char *peer, unsigned index, int fd)
@@ -54,6 +49,10 @@ static int on_file(struct role *role, const char *name, int fd)
 {
 	if (view_eq_lit(view_from_cstr(name), "relay-passwords"))
 		return routes_read_passwords(of(role)->routes, fd);
+	if (view_eq_lit(view_from_cstr(name), "authorities")) {
+		tls_client_set_authorities(of(role)->tls, fd);
+		return 0;
+	}
 	(void)close(fd);
 	return -EINVAL;
 }

@@ -60,6 +60,8 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 		return outbound_add(sd, fd);
 	if (view_eq_lit(name, "admin"))
 		return admin_add(sd, fd);
+	if (view_eq_lit(name, "fetch"))
+		return fetch_peer_add(sd, fd);
 	if (view_eq_lit(name, "dns"))
 		return dns_peer_add(sd, fd);
 	if (view_eq_lit(name, "judge")) {

@@ -5,11 +5,12 @@
 #include <string.h>
 
 const struct kind kind_table[KIND_COUNT] = {
-    [KIND_MX] = {"mx", "smtpd", true, 100, 1},       [KIND_SUBMISSION] = {"submission", "smtpd", true, 50, 2},
-    [KIND_IMAP] = {"imap", "imapd", true, 100, 3},   [KIND_POP] = {"pop", "popd", true, 25, 4},
-    [KIND_DNS] = {"dns", "dnsd", false, 0, 9},       [KIND_POLICY] = {"policy", "policyd", false, 100, 5},
-    [KIND_AUTH] = {"auth", "authd", false, 0, 6},    [KIND_KEY] = {"key", "keyd", false, 0, 7},
-    [KIND_STORE] = {"store", "stored", false, 0, 8}, [KIND_RELAY] = {"relay", "relayd", false, 0, 10},
+    [KIND_MX] = {"mx", "smtpd", true, 100, 1},        [KIND_SUBMISSION] = {"submission", "smtpd", true, 50, 2},
+    [KIND_IMAP] = {"imap", "imapd", true, 100, 3},    [KIND_POP] = {"pop", "popd", true, 25, 4},
+    [KIND_FETCH] = {"fetch", "fetchd", false, 0, 11}, [KIND_RELAY] = {"relay", "relayd", false, 0, 10},
+    [KIND_DNS] = {"dns", "dnsd", false, 0, 9},        [KIND_POLICY] = {"policy", "policyd", false, 100, 5},
+    [KIND_AUTH] = {"auth", "authd", false, 0, 6},     [KIND_KEY] = {"key", "keyd", false, 0, 7},
+    [KIND_STORE] = {"store", "stored", false, 0, 8},
 };
 
 const struct kind_edge kind_edges[] = {
@@ -18,7 +19,7 @@ const struct kind_edge kind_edges[] = {
     {"sign", KIND_MX, KIND_KEY},        {"sign", KIND_SUBMISSION, KIND_KEY},   {"sign", KIND_IMAP, KIND_KEY},
     {"sign", KIND_POP, KIND_KEY},       {"mailbox", KIND_IMAP, KIND_STORE},    {"mailbox", KIND_POP, KIND_STORE},
     {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},         {"relay", KIND_RELAY, KIND_STORE},
-    {"dns", KIND_RELAY, KIND_DNS},
+    {"dns", KIND_RELAY, KIND_DNS},      {"dns", KIND_FETCH, KIND_DNS},         {"fetch", KIND_STORE, KIND_FETCH},
 };
 const size_t kind_edges_n = ARRAY_LEN(kind_edges);
 

@@ -202,6 +202,13 @@ static void give_dns(struct process *p)
 		give_file(p, "trust-anchor", anchors);
 }
 
+/* By which servers are verified: read when they are needed. */
+static void give_authorities(struct process *p)
+{
+	if (p->server->in.conf->outbound_ca[0])
+		give_file(p, "authorities", p->server->in.conf->outbound_ca);
+}
+
 static void give_store(struct process *p)
 {
 	_cleanup_(free_ptr) char *path = dir_path(p->server->dir, "store");
@@ -227,6 +234,8 @@ static void give_inputs(struct process *p)
 		give_key(p);
 	if (p->kind == KIND_DNS)
 		give_dns(p);
+	if (p->kind == KIND_FETCH || p->kind == KIND_RELAY)
+		give_authorities(p);
 	if (p->kind == KIND_STORE)
 		give_store(p);
 }

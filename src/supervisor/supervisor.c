@@ -105,8 +105,8 @@ static void raise_file_limit(const struct conf *conf)
 static void add_processes(struct server *s)
 {
 	/* Those that others wait for first. */
-	static const enum kind_id order[] = {KIND_STORE, KIND_KEY, KIND_MX,     KIND_SUBMISSION, KIND_AUTH,
-					     KIND_IMAP,  KIND_POP, KIND_POLICY, KIND_DNS,        KIND_RELAY};
+	static const enum kind_id order[] = {KIND_STORE, KIND_KEY,    KIND_MX,  KIND_SUBMISSION, KIND_AUTH, KIND_IMAP,
+					     KIND_POP,   KIND_POLICY, KIND_DNS, KIND_FETCH,      KIND_RELAY};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {

@@ -10,7 +10,7 @@ import pombo
 import pytest
 
 INJECT = pombo.BUILD / "test" / "tools" / "inject"
-KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "relayd", "dnsd", "authd", "keyd", "stored")
+KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "relayd", "dnsd", "fetchd", "authd", "keyd", "stored")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="stops processes of other users: needs root")
 
 # What an intruder tries first ends the process; what libraries may try in passing is refused.
@@ -18,8 +18,10 @@ FATAL = ("socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", 
          "mkfifo", "bpf")
 REFUSED = {"open": "EPERM", "openat": "EPERM", "open-folder": "EPERM", "creat": "EPERM", "sendto": "EPERM", "fork": "EPERM",
            "mmap-exec": "EPERM", "kill": "EPERM", "io_uring_setup": "ENOSYS"}
-# dnsd asks others: sockets of the two kinds it needs are its work.
+# These ask others: sockets of the two kinds they need are their work.
+ASKERS = ("dnsd", "fetchd", "relayd")
 ASKS = {"socket": "returned", "connect": "denied", "bind": "denied", "sendto": "returned|denied"}
+CA = os.path.realpath("/etc/ssl/certs/ca-certificates.crt")
 FILES = ("open", "openat", "open-folder", "creat")
 
 
@@ -39,7 +41,7 @@ def victims(server):
 @pytest.mark.parametrize("call", FATAL)
 def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
     if call in ASKS:
-        del victims["dnsd"], victims["relayd"]
+        victims = {kind: pid for kind, pid in victims.items() if kind not in ASKERS}
     for kind, pid in victims.items():
         assert inject(pid, call) == "killed SYS", kind
         assert server.wait_role(kind, not_pid=pid)
@@ -51,7 +53,7 @@ def test_what_only_an_intruder_does_ends_the_process(server, victims, call):
 @pytest.mark.parametrize("call,error", REFUSED.items())
 def test_what_a_library_may_try_is_refused(victims, call, error):
     if call in ASKS:
-        del victims["dnsd"], victims["relayd"]
+        victims = {kind: pid for kind, pid in victims.items() if kind not in ASKERS}
     for kind, pid in victims.items():
         if kind == "stored" and call in FILES:
             continue  # below
@@ -72,8 +74,9 @@ def test_landlock_denies_files_where_seccomp_would_not(server, victims, call):
             assert inject(pid, call, without_seccomp=True) == "denied EACCES", kind
 
 
-def test_dnsd_opens_sockets_to_ask_with_and_no_others(server, victims):
-    pid = victims["dnsd"]
+@pytest.mark.parametrize("kind", ASKERS)
+def test_who_asks_opens_sockets_to_ask_with_and_no_others(server, victims, kind):
+    pid = victims[kind]
     assert re.match("returned [0-9]+", inject(pid, "socket"))
     for call in ("connect", "bind"):  # of descriptor 3, a socket of another family: that far it came
         assert inject(pid, call) in ("denied EAFNOSUPPORT", "denied EINVAL", "denied EISCONN"), call
@@ -81,7 +84,7 @@ def test_dnsd_opens_sockets_to_ask_with_and_no_others(server, victims):
     assert inject(pid, "socket-raw", without_seccomp=True) in ("denied EPERM", "denied EACCES")  # it holds no capability
     for call in ("socket-unix", "socket-netlink", "listen"):
         assert inject(pid, call) == "killed SYS", call
-        pid = server.wait_role("dnsd", not_pid=pid)
+        pid = server.wait_role(kind, not_pid=pid)
         assert not re.match("killed", inject(pid, call, without_seccomp=True)), call
 
 
@@ -132,6 +135,7 @@ def test_no_process_holds_a_descriptor_that_is_not_its_own(server):
                 if int(fd) <= 2 or re.match(r"socket:|anon_inode:|pipe:", target):
                     continue
                 assert kind == "stored" and target.startswith(str((server.dir / "store").resolve())) or \
+                    kind in ("fetchd", "relayd") and target == CA or \
                     kind == "keyd" and target == str((server.dir / "tls" / "key.pem").resolve()), (kind, fd, target)
 
 
