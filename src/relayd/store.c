@@ -83,6 +83,13 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_PIECE:
 		on_piece(r, &m->piece);
 		return;
+	case RELAY_STS_FOUND:
+	case RELAY_STS_NONE:
+	case RELAY_STS_STALE:
+	case RELAY_STS_FIND:
+	case RELAY_STS_KEEP:
+	case RELAY_STS_STALE_ASK:
+	case RELAY_TLS_COUNTS:
 	case RELAY_DONE:
 	case RELAY_RESUME:
 	case RELAY_CREDIT:

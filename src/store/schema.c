@@ -96,11 +96,22 @@ static const char version_4[] =
     "INSERT INTO counter (name, value) VALUES ('lease', 0);"
     "INSERT INTO counter (name, value) VALUES ('trace', 0);";
 
+/* MTA-STS policies of other domains; how TLS went with them. */
+static const char tls_of_others[] =
+    "CREATE TABLE sts_policy (domain {text} NOT NULL PRIMARY KEY, id {text} NOT NULL, policy {bytes} NOT NULL,"
+    " fetched_s {int} NOT NULL, until_s {int} NOT NULL) {clustered};"
+    "CREATE INDEX sts_policy_fetched ON sts_policy (fetched_s);"
+    "CREATE TABLE tls_count (day {int} NOT NULL, domain {text} NOT NULL, policy_type {int} NOT NULL,"
+    " policy {text} NOT NULL, result {text} NOT NULL, mx {text} NOT NULL, mx_ip {text} NOT NULL,"
+    " sending_ip {text} NOT NULL, reason {text} NOT NULL, sessions {int} NOT NULL,"
+    " PRIMARY KEY (day, domain, policy_type, policy, result, mx, mx_ip, sending_ip, reason)) {clustered};";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},
     {version_2, NULL, false},
     {version_3, NULL, false},
     {version_4, NULL, false},
+    {tls_of_others, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -13,6 +13,7 @@
 #include "mail/smtp_command.h"
 #include "store/queue.h"
 #include "stored/op.h"
+#include "stored/tls_peer.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -563,6 +564,15 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_RESULT:
 		on_result(o, id, &m->result);
 		return;
+	case RELAY_STS_FIND:
+	case RELAY_STS_KEEP:
+	case RELAY_STS_STALE_ASK:
+	case RELAY_TLS_COUNTS:
+		tls_peer_on_msg(o->sd, o->peer, id, m);
+		return;
+	case RELAY_STS_FOUND:
+	case RELAY_STS_NONE:
+	case RELAY_STS_STALE:
 	case RELAY_JOB:
 	case RELAY_JOB_FILE:
 	case RELAY_PIECE:
