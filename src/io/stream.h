@@ -81,6 +81,8 @@ struct tls_client;
 struct tls_target;
 void stream_start_tls_client(struct stream *s, struct tls_client *tls, const struct tls_target *target);
 /* As client, once established: how far the peer's certificate was verified (enum tls_verified), and why not further. */
+/* Why it is not verified. */
+int stream_tls_flaw(const struct stream *s); /* enum tls_flaw */
 int stream_tls_verified(const struct stream *s, const char **ret_why);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty without TLS. Valid while the stream lives. */

@@ -163,6 +163,11 @@ int stream_tls_verified(const struct stream *s, const char **ret_why)
 	return s->established ? (int)tls_conn_verified(s->tls, ret_why) : (int)TLS_NOT_VERIFIED;
 }
 
+int stream_tls_flaw(const struct stream *s)
+{
+	return s->established ? (int)tls_conn_flaw(s->tls) : (int)TLS_FLAW_NONE;
+}
+
 bool stream_is_tls(const struct stream *s)
 {
 	return s->established;

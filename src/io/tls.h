@@ -52,6 +52,8 @@ struct tls_target {
 	const struct tls_tlsa *tlsa; /* DANE (RFC 7672): then nothing else counts */
 	size_t tlsa_count;
 };
+/* What is wrong with a certificate that could not be verified. */
+enum tls_flaw { TLS_FLAW_NONE, TLS_FLAW_EXPIRED, TLS_FLAW_NAME, TLS_FLAW_UNTRUSTED, TLS_FLAW_TLSA };
 enum tls_verified { TLS_NOT_VERIFIED, TLS_VERIFIED_NAME, TLS_VERIFIED_DANE };
 
 #endif

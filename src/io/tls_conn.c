@@ -141,6 +141,23 @@ enum tls_verified tls_conn_verified(const struct tls_conn *c, const char **ret_w
 	return c->dane ? TLS_VERIFIED_DANE : TLS_VERIFIED_NAME;
 }
 
+enum tls_flaw tls_conn_flaw(const struct tls_conn *c)
+{
+	switch (SSL_get_verify_result(c->ssl)) {
+	case X509_V_OK:
+		return TLS_FLAW_NONE;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FLAW_EXPIRED;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+		return TLS_FLAW_NAME;
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_FLAW_TLSA;
+	default: /* of some eighty */
+		return TLS_FLAW_UNTRUSTED;
+	}
+}
+
 static void begin(struct tls_conn *c)
 {
 	BIO *bio = bio_new(c);

@@ -22,6 +22,7 @@ struct tls_conn *tls_conn_new(struct tls_server *server, struct buf *wire);
 struct tls_conn *tls_conn_new_client(struct tls_client *client, const struct tls_target *target, struct buf *wire);
 /* Once TLS_OPEN, as a client. `ret_why`: why not, static. */
 enum tls_verified tls_conn_verified(const struct tls_conn *c, const char **ret_why);
+enum tls_flaw tls_conn_flaw(const struct tls_conn *c);
 void tls_conn_free(struct tls_conn **c);
 enum tls_state tls_conn_state(const struct tls_conn *c);
 const char *tls_conn_error(const struct tls_conn *c); /* why TLS_FAILED; for the log */

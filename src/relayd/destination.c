@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "relayd/hosts.h"
+#include "relayd/sts.h"
+#include "relayd/tally.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ struct destination {
 	double window;
 	struct hosts *hosts; /* NULL: not looked up */
 	bool resolving;
+	bool tls_optional;
 	bool running; /* in run(): no second one below it */
 	unsigned failures; /* in a row */
 };
@@ -44,6 +47,11 @@ const struct route *destination_route(const struct destination *d)
 struct view destination_name(const struct destination *d)
 {
 	return d->route.host.n ? d->route.host : d->domain;
+}
+
+bool destination_is_tls_optional(const struct destination *d)
+{
+	return d->tls_optional;
 }
 
 struct relayd *destination_relayd(const struct destination *d)
@@ -66,11 +74,15 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 		buf_printf(&key, "%.*s", VIEW_FMT(route->key));
 	else
 		buf_printf(&key, "%.*s", VIEW_FMT(j->domain));
+	/* They go over connections of their own, which nobody verifies. */
+	if (j->tls_optional)
+		buf_append_cstr(&key, "\nTLS is not required");
 	d = map_get(&r->destinations, buf_view(&key));
 	if (d)
 		return d;
 	d = xcalloc(1, sizeof *d);
 	d->relayd = r;
+	d->tls_optional = j->tls_optional;
 	d->route = *route;
 	d->route.host = own(route->host);
 	d->route.user = own(route->user);
@@ -210,17 +222,40 @@ static void cannot_be_found(struct destination *d, const struct resolved *answer
 	destination_unreachable(d, &(struct report_about){0}, &f);
 }
 
-static void on_resolved(void *ctx, const struct resolved *answer)
+static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 {
 	struct destination *d = ctx;
 
 	d->resolving = false;
+	d->hosts->sts = sts_policy_ref(policy);
+	d->hosts->sts_problem = problem;
+	if (problem)
+		tally_add(d->relayd->tally, &(struct tally_outcome){.domain = d->domain,
+								    .policy_type = TLS_REPORT_STS,
+								    .policy = VIEW_EMPTY,
+								    .result = view_from_cstr(problem),
+								    .mx = VIEW_EMPTY,
+								    .mx_ip = VIEW_EMPTY,
+								    .sending_ip = VIEW_EMPTY,
+								    .reason = VIEW_EMPTY});
+	run(d);
+}
+
+static void on_resolved(void *ctx, const struct resolved *answer)
+{
+	struct destination *d = ctx;
+
 	if (answer->what == RESOLVED_HOSTS) {
 		hosts_unref(&d->hosts);
 		d->hosts = hosts_new(answer);
 	}
 	if (answer->what != RESOLVED_HOSTS || d->hosts->count == 0)
 		cannot_be_found(d, answer);
+	else if (d->route.host.n == 0 && d->route.tls != ROUTE_TLS_NONE) {
+		sts_ask(d->relayd->sts, d->domain, on_policy, d);
+		return;
+	}
+	d->resolving = false;
 	run(d);
 }
 
@@ -287,8 +322,10 @@ static void run(struct destination *d)
 
 void destination_take(struct relayd *r, struct job *j)
 {
-	struct destination *d = destination_of(r, j);
+	struct destination *d;
 
+	job_look_at_header(j);
+	d = destination_of(r, j);
 	put(d, j, false);
 	run(d);
 }

@@ -36,6 +36,8 @@ void destination_session_over(struct destination *d, struct session *s);
 void destination_session_ready(struct destination *d);
 const struct route *destination_route(const struct destination *d);
 struct view destination_name(const struct destination *d);
+bool destination_is_tls_optional(
+    const struct destination *d); /* its messages say that TLS is not required (RFC 8689 §4.2.2) */
 struct relayd *destination_relayd(const struct destination *d);
 
 #endif

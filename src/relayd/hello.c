@@ -168,6 +168,7 @@ void hello_tls_failed(struct session_private *s, const char *why)
 {
 	s->in_tls = false;
 	session_remember_error(s, 451, (struct dsn_status){4, 7, 5}, "TLS with %s failed: %s", buf_cstr(&s->mx), why);
+	tls_outcome_broken(s, why);
 	/* RFC 7435: better in plaintext than not at all, where nobody asked for more. */
 	if (policy_needs_tls(&s->policy) || route_of(s)->tls_first)
 		return;
@@ -189,7 +190,9 @@ void hello_on_tls(void *ctx, const char *error)
 	}
 	s->in_tls = false;
 	verified = stream_tls_verified(s->stream, &why);
+	s->verified = verified;
 	describe_tls(s, verified, why);
+	tls_outcome_established(s, verified, why);
 	if (!policy_is_met(&s->policy, verified)) {
 		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
 				       "the certificate of %s cannot be trusted: %s", buf_cstr(&s->mx), why);
@@ -218,10 +221,14 @@ static void on_ehlo(struct session_private *s)
 	}
 	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
 		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
-	else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
-		refuse_host(s, "offers no TLS, which is asked of it");
-	else
-		auth(s);
+	else {
+		if (!stream_is_tls(s->stream))
+			tls_outcome_not_offered(s);
+		if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
+			refuse_host(s, "offers no TLS, which is asked of it");
+		else
+			auth(s);
+	}
 }
 
 static void on_starttls(struct session_private *s)
@@ -231,7 +238,10 @@ static void on_starttls(struct session_private *s)
 			refuse_host(s, "said something in plaintext after STARTTLS");
 		else
 			start_tls(s);
-	} else if (policy_needs_tls(&s->policy)) {
+		return;
+	}
+	tls_outcome_not_offered(s);
+	if (policy_needs_tls(&s->policy)) {
 		refuse_host(s, "refused STARTTLS, which is asked of it");
 	} else {
 		s->tls_tried = true;

@@ -3,6 +3,7 @@
 #include "relayd/hosts.h"
 
 #include "base/clock.h"
+#include "relayd/sts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ void hosts_unref(struct hosts **hp)
 	*hp = NULL;
 	if (!h || --h->refs > 0)
 		return;
+	sts_policy_unref(&h->sts);
 	arena_fini(&h->arena);
 	free(h);
 }

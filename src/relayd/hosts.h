@@ -16,8 +16,11 @@ struct host {
 	uint64_t plain_until_ms; /* its TLS is broken, and nobody insists on it */
 };
 
+struct sts_policy;
 struct hosts {
 	unsigned refs;
+	struct sts_policy *sts; /* the domain's, in force; or NULL */
+	const char *sts_problem; /* why there is none, or an old one only: a result type (RFC 8460 §4.3); or NULL */
 	uint64_t good_until_ms;
 	struct arena arena;
 	struct host *at;

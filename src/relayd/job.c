@@ -96,6 +96,14 @@ bool job_is_whole(const struct job *j)
 	return j->head.n == j->head_bytes;
 }
 
+void job_look_at_header(struct job *j)
+{
+	struct header_field f;
+
+	if (!j->requiretls && j->head.n && header_find(buf_view(&j->head), "TLS-Required", &f))
+		j->tls_optional = view_eq_lit_nocase(view_trim(f.value), "No");
+}
+
 bool job_add(struct job *j, struct view bytes)
 {
 	if (bytes.n > j->head_bytes - j->head.n)

@@ -33,6 +33,7 @@ struct job {
 	struct view domain, sender, envid;
 	uint8_t ret;
 	bool eightbit, smtputf8, requiretls, local;
+	bool tls_optional; /* "TLS-Required: No" (RFC 8689 §3); known once it is whole */
 	uint64_t size_bytes;
 	struct job_rcpt *rcpts;
 	size_t rcpt_count, open; /* open: without a fate */
@@ -48,6 +49,8 @@ struct job {
 struct job *job_new(const struct relay_job *m);
 struct job *job_new_file(const struct relay_job_file *m); /* takes over m->content */
 void job_free(struct job **j);
+/* Reads its header: to be called once it is whole. */
+void job_look_at_header(struct job *j);
 bool job_is_whole(const struct job *j);
 /* More of the head. False: more than was said. */
 must_check bool job_add(struct job *j, struct view bytes);

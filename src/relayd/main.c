@@ -4,6 +4,8 @@
 
 #include "relayd/destination.h"
 #include "relayd/route.h"
+#include "relayd/sts.h"
+#include "relayd/tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,6 +32,8 @@ static int prepare(struct role *role)
 	TAILQ_INIT(&r->reports);
 	r->routes = routes_new(relayd_conf(r));
 	r->resolver = resolver_new(r);
+	r->sts = sts_new(r);
+	r->tally = tally_new(r);
 	role_set_state(role, r);
 	return tls_client_new(&r->tls);
 }
@@ -42,6 +46,8 @@ static int on_channel(struct role *role, const char *list, const char *peer, uns
 		return store_add(of(role), fd);
 	if (view_eq_lit(view_from_cstr(list), "dns"))
 		return resolver_add(of(role)->resolver, fd);
+	if (view_eq_lit(view_from_cstr(list), "fetch"))
+		return sts_add_fetcher(of(role)->sts, fd);
 	return -EINVAL;
 }
 
@@ -69,6 +75,7 @@ static int reloaded(struct role *role)
 static void stop(struct role *role, uint32_t grace_ms)
 {
 	(void)grace_ms;
+	tally_flush(of(role)->tally);
 	role_finished(role); /* stored ends our leases when the channel closes */
 }
 

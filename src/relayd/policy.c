@@ -1,38 +1,77 @@
 /* SPDX-License-Identifier: ISC
- * The TLS policy of a host: from its route, then from what DNSSEC says of it. */
+ * The TLS policy of a host: what its route asks, or DANE and MTA-STS (policy/tls_policy.h), whichever asks more. */
 #include "relayd/policy.h"
 
-struct policy policy_of(const struct route *route, const struct host *host)
+#include "relayd/sts.h"
+
+enum { TLSA_MAX = 32 };
+
+static enum policy_level level_of(enum tls_demand demand)
 {
-	struct policy p = {.level = POLICY_OPPORTUNISTIC, .name = host->name};
+	static const enum policy_level levels[] = {
+	    [TLS_DEMAND_NOTHING] = POLICY_OPPORTUNISTIC, [TLS_DEMAND_ENCRYPT] = POLICY_REQUIRED,
+	    [TLS_DEMAND_NAME] = POLICY_VERIFY,           [TLS_DEMAND_DANE] = POLICY_DANE,
+	    [TLS_DEMAND_NEVER] = POLICY_NEVER,
+	};
 
-	switch (route->tls) {
-	case ROUTE_TLS_NONE:
-		p.level = POLICY_NONE;
-		return p;
-	case ROUTE_TLS_VERIFY:
-		p.level = POLICY_VERIFY;
-		return p;
-	case ROUTE_TLS_REQUIRED:
-		p.level = POLICY_REQUIRED;
-		break;
-	case ROUTE_TLS_OPPORTUNISTIC:
-		break;
-	}
-	/* RFC 7672 §2.2: secure records that none can be used of still mean TLS, without verification. */
-	if (host->tlsa_failed)
-		p.level = POLICY_UNKNOWN;
-	for (size_t i = 0; i < host->tlsa_count; i++) {
-		const struct tls_tlsa *t = &host->tlsa[i];
+	return levels[demand];
+}
 
-		if ((t->usage == 2 || t->usage == 3) && t->selector <= 1 && t->matching <= 2) {
-			p.level = POLICY_DANE;
-			p.tlsa = host->tlsa;
-			p.tlsa_count = host->tlsa_count;
-			return p;
-		}
-		p.level = POLICY_REQUIRED;
+static enum policy_level level_of_route(enum route_tls tls)
+{
+	static const enum policy_level levels[] = {
+	    [ROUTE_TLS_OPPORTUNISTIC] = POLICY_OPPORTUNISTIC,
+	    [ROUTE_TLS_NONE] = POLICY_NONE,
+	    [ROUTE_TLS_REQUIRED] = POLICY_REQUIRED,
+	    [ROUTE_TLS_VERIFY] = POLICY_VERIFY,
+	};
+
+	return levels[tls];
+}
+
+static void ask_domain(struct policy *p, const struct hosts *hosts, const struct host *host)
+{
+	struct dane_record records[TLSA_MAX];
+	struct tls_policy_input in = {.host = host->name,
+				      .dnssec = host->secure,
+				      .tlsa_failed = host->tlsa_failed,
+				      .tlsa = records,
+				      .sts = hosts->sts ? &hosts->sts->parsed : NULL};
+	struct tls_policy_verdict v;
+
+	for (; in.tlsa_count < host->tlsa_count && in.tlsa_count < TLSA_MAX; in.tlsa_count++) {
+		const struct tls_tlsa *t = &host->tlsa[in.tlsa_count];
+
+		records[in.tlsa_count] = (struct dane_record){t->usage, t->selector, t->matching, t->data};
 	}
+	v = tls_policy_decide(&in);
+	p->level = level_of(v.demand);
+	p->source = v.source;
+	p->testing = v.testing;
+	p->testing_mx_differs = v.testing_mx_differs;
+	p->why = v.why;
+	p->result_type = v.result_type;
+	p->name_vouched |= host->secure || (in.sts && mta_sts_allows(in.sts, host->name));
+	if (v.demand == TLS_DEMAND_DANE) {
+		p->tlsa = host->tlsa;
+		p->tlsa_count = host->tlsa_count;
+	}
+}
+
+struct policy policy_of(const struct route *route, const struct hosts *hosts, const struct host *host, bool optional)
+{
+	struct policy p = {.level = POLICY_NONE, .name = host->name, .name_vouched = route->host.n && !route->use_mx};
+	enum policy_level least = level_of_route(route->tls);
+
+	if (least == POLICY_NONE)
+		return p;
+	ask_domain(&p, hosts, host);
+	if (optional) {
+		p.level = POLICY_OPPORTUNISTIC;
+		p.tlsa_count = 0;
+	}
+	if (p.level < least)
+		p.level = least;
 	return p;
 }
 
@@ -57,7 +96,7 @@ bool policy_is_met(const struct policy *p, int verified)
 		return verified == TLS_VERIFIED_NAME || verified == TLS_VERIFIED_DANE;
 	case POLICY_DANE:
 		return verified == TLS_VERIFIED_DANE;
-	case POLICY_UNKNOWN:
+	case POLICY_NEVER:
 		return false;
 	}
 	return false;

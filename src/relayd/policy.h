@@ -2,6 +2,7 @@
 #ifndef POMBO_RELAYD_POLICY_H
 #define POMBO_RELAYD_POLICY_H
 
+#include "policy/tls_policy.h"
 #include "relayd/hosts.h"
 #include "relayd/route.h"
 
@@ -12,7 +13,7 @@ enum policy_level {
 	POLICY_REQUIRED, /* TLS, whatever the certificate */
 	POLICY_VERIFY, /* the certificate names the host, and an authority vouches for it */
 	POLICY_DANE, /* a TLSA record vouches for it (RFC 7672) */
-	POLICY_UNKNOWN, /* what is asked for cannot be known now: do not send */
+	POLICY_NEVER, /* nothing is to be sent to this host; `why` */
 };
 
 struct policy {
@@ -20,9 +21,17 @@ struct policy {
 	struct view name; /* for SNI and verification; empty: none */
 	const struct tls_tlsa *tlsa;
 	size_t tlsa_count;
+	enum tls_policy_source source; /* who asks */
+	bool testing; /* MTA-STS in testing mode: only told, not asked */
+	bool testing_mx_differs;
+	bool
+	    name_vouched; /* by DNSSEC, MTA-STS or the operator: REQUIRETLS may go there, once it is verified (RFC 8689 §4.2.1) */
+	const char *why; /* POLICY_NEVER: for people */
+	const char *result_type; /* the same for reports, or NULL */
 };
 
-struct policy policy_of(const struct route *route, const struct host *host);
+/* `optional`: the message says that TLS is not required (RFC 8689 §4.2.2): what others ask is then only told. */
+struct policy policy_of(const struct route *route, const struct hosts *hosts, const struct host *host, bool optional);
 bool policy_wants_tls(const struct policy *p); /* where it is offered */
 bool policy_needs_tls(const struct policy *p);
 /* Is a connection verified as `verified` (enum tls_verified) enough? */

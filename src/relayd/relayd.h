@@ -13,6 +13,8 @@
 struct destination;
 struct event_base;
 struct routes;
+struct sts;
+struct tally;
 struct tls_client;
 
 struct relayd {
@@ -22,6 +24,8 @@ struct relayd {
 	struct resolver *resolver;
 	struct routes *routes;
 	struct tls_client *tls;
+	struct sts *sts;
+	struct tally *tally;
 	struct map jobs; /* by token */
 	struct map destinations; /* by key */
 	TAILQ_HEAD(, report) reports; /* not confirmed by stored yet */

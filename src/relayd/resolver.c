@@ -75,6 +75,11 @@ int resolver_add(struct resolver *rs, int fd)
 	return 0;
 }
 
+struct channel *resolver_channel(const struct resolver *rs)
+{
+	return rs->dns;
+}
+
 /* ---- the answer ---- */
 
 static void give(struct resolver_request *q, enum resolved_what what, const char *why)
@@ -149,7 +154,8 @@ static void ask_tlsa(struct resolver_request *q)
 		_cleanup_(buf_fini) struct buf name = BUF_INIT(512);
 		struct question *x;
 
-		if (!h->secure || !q->secure || h->address_count == 0)
+		h->secure &= q->secure;
+		if (!h->secure || h->address_count == 0)
 			continue;
 		buf_printf(&name, "_%u._tcp.%.*s", q->port, VIEW_FMT(h->name));
 		x = xcalloc(1, sizeof *x);

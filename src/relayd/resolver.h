@@ -47,6 +47,7 @@ typedef void resolver_answer_fn(void *ctx, const struct resolved *answer);
 struct resolver *resolver_new(struct relayd *r);
 /* A channel to dnsd (again after its restart). */
 must_check int resolver_add(struct resolver *rs, int fd);
+struct channel *resolver_channel(const struct resolver *rs); /* to dnsd; NULL: away */
 /* `domain`: a name or an address literal ("[192.0.2.1]", or bare as a route has it). `use_mx` false: the host of that name itself. `port`: for TLSA. */
 void resolver_ask(struct resolver *rs, struct view domain, bool use_mx, uint16_t port, resolver_answer_fn *fn,
 		  void *ctx);

@@ -73,6 +73,7 @@ static void session_free(struct session_private *s)
 	buf_fini(&s->mx);
 	buf_fini(&s->ip);
 	buf_fini(&s->tls);
+	buf_fini(&s->local);
 	buf_fini(&s->last_error);
 	buf_fini(&s->scratch);
 	hosts_unref(&s->hosts);
@@ -218,6 +219,22 @@ static bool is_ourselves(const struct session_private *s, int fd)
 	return memcmp(&((struct sockaddr_in6 *)&here)->sin6_addr, &((struct sockaddr_in6 *)&there)->sin6_addr, 16) == 0;
 }
 
+/* Our address, as the other side sees it unless it is translated on the way. */
+static void note_local(struct session_private *s, int fd)
+{
+	struct sockaddr_storage here = {0};
+	socklen_t n = sizeof here;
+	char text[INET6_ADDRSTRLEN];
+	const void *bytes = &((struct sockaddr_in6 *)&here)->sin6_addr;
+
+	if (getsockname(fd, (struct sockaddr *)&here, &n) < 0)
+		return;
+	if (here.ss_family == AF_INET)
+		bytes = &((struct sockaddr_in *)&here)->sin_addr;
+	if (inet_ntop(here.ss_family, bytes, text, sizeof text))
+		buf_append_cstr(&s->local, text);
+}
+
 static const struct stream_handlers handlers;
 
 void session_loops(struct session_private *s)
@@ -236,7 +253,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	s->dial = NULL;
 	set_names(s, address);
 	if (fd < 0) {
-		if (s->policy.level != POLICY_UNKNOWN)
+		if (s->policy.level != POLICY_NEVER)
 			session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
 					       buf_cstr(&s->mx), strerror(error));
 		try_next_host(s);
@@ -249,6 +266,9 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 		return;
 	}
 	s->state = SESSION_HELLO;
+	s->connected = true;
+	s->peer = *address;
+	note_local(s, fd);
 	buf_reset(&s->last_error);
 	s->offers = (struct offers){0};
 	s->expect_first = s->expect_count = 0;
@@ -275,13 +295,16 @@ static void dial(struct session_private *s)
 				 .port = route_of(s)->port,
 				 .timeout_ms = (uint32_t)conf_of(s)->outbound_connect_timeout};
 
-	s->policy = policy_of(route_of(s), h);
+	s->policy = policy_of(route_of(s), s->hosts, h, destination_is_tls_optional(s->destination));
 	s->state = SESSION_DIALING;
-	if (s->policy.level == POLICY_UNKNOWN) {
+	s->connected = false;
+	s->verified = TLS_NOT_VERIFIED;
+	buf_reset(&s->local);
+	if (s->policy.level == POLICY_NEVER) {
 		set_names(s, &h->addresses[0]);
-		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
-				       "the TLSA records of %s cannot be had now, though there are some",
-				       buf_cstr(&s->mx));
+		session_remember_error(s, 451, (struct dsn_status){4, 7, 5}, "not sent to %s: %s", buf_cstr(&s->mx),
+				       s->policy.why);
+		tls_outcome_never(s);
 		spec.count = 0;
 	}
 	if (ip_parse(route_of(s)->source, &s->source))
@@ -462,6 +485,7 @@ struct session *session_new(struct destination *d, struct hosts *hosts)
 	buf_init(&s->mx, 512);
 	buf_init(&s->ip, 128);
 	buf_init(&s->tls, 400);
+	buf_init(&s->local, 64);
 	buf_init(&s->last_error, FATE_TEXT_MAX * 2);
 	buf_init(&s->scratch, LINE_MAX);
 	arena_init(&s->tx.arena, 512 * 1024);

@@ -81,7 +81,7 @@ struct session_private {
 	uint64_t tried; /* bits of hosts that were tried */
 	struct dial *dial;
 	struct stream *stream;
-	struct ip source;
+	struct ip source, peer; /* peer: once connected */
 	enum session_state state;
 	struct policy policy;
 	struct offers offers;
@@ -93,7 +93,9 @@ struct session_private {
 	bool in_tls; /* its handshake is under way */
 	bool tls_tried, esmtp, was_ready, needs_rset, again_in_plaintext, told_ready;
 	bool was_idle; /* the other side may have closed it meanwhile */
-	struct buf mx, ip, tls; /* for reports */
+	struct buf mx, ip, tls, local; /* for reports */
+	bool connected; /* to this host */
+	int verified; /* enum tls_verified, of this connection */
 	struct buf last_error; /* of the last host that would not */
 	unsigned last_code;
 	struct dsn_status last_status;
@@ -126,6 +128,12 @@ void hello_reply(struct session_private *s, enum expect what);
 /* The handshake failed, or the connection ended in it. */
 void hello_tls_failed(struct session_private *s, const char *why);
 void hello_on_tls(void *ctx, const char *error);
+
+/* ---- tls_outcome.c ---- */
+void tls_outcome_never(struct session_private *s); /* the policy lets nothing go to this host */
+void tls_outcome_not_offered(struct session_private *s); /* it goes on without TLS, or does not go on */
+void tls_outcome_broken(struct session_private *s, const char *why); /* no handshake */
+void tls_outcome_established(struct session_private *s, int verified, const char *why);
 
 /* ---- transaction.c ---- */
 void transaction_begin(struct session_private *s, struct job *j);
