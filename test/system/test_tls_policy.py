@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: ISC
+"""How strong TLS must be with other servers: MTA-STS (RFC 8461), DANE (RFC 7672), REQUIRETLS (RFC 8689), against servers with right, wrong,
+expired and no certificates, a web server for policies, plain and signed zones."""
+import http.server
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+from authority import Authority
+from dnsserver import DnsServer, SignedZones
+from pombo import ALICE
+
+TEXT = f"From: {ALICE}\r\nSubject: hello\r\n\r\nhello\r\n"
+
+
+class Sink:
+    """An SMTP server on an address of its own; `got` are the messages."""
+
+    def __init__(self, address, port, context):
+        self.got = []
+        self.requiretls = False
+        sink = self
+
+        class Handler:
+            async def handle_DATA(self, server, session, envelope):
+                sink.got.append((envelope.content, session.ssl is not None, envelope.mail_options))
+                return "250 2.0.0 ok"
+
+            async def handle_EHLO(self, server, session, envelope, hostname, responses):
+                session.host_name = hostname
+                if sink.requiretls and session.ssl:
+                    responses.insert(-1, "250-REQUIRETLS")
+                return responses
+
+        class Lenient(SMTP):
+            def _getparams(self, params):
+                found = super()._getparams([p for p in params if p != "REQUIRETLS"])
+                return found
+
+        class Here(Controller):
+            def factory(self):
+                return Lenient(self.handler, tls_context=context, hostname="sink.test", enable_SMTPUTF8=True)
+
+        self.controller = Here(Handler(), hostname=address, port=port)
+        self.controller.start()
+
+    def close(self):
+        self.controller.stop()
+
+
+class PolicyHost:
+    """Policies by HTTPS: {host name: (status, type, text)}; `asked` are the names asked for."""
+
+    def __init__(self, contexts):
+        self.policies, self.asked, self.contexts = {}, [], contexts
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                host = self.headers["Host"].split(":")[0]
+                owner.asked.append((host, self.path))
+                status, kind, text = owner.policies.get(host, (404, "text/plain", "none\n"))
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                if status == 301:
+                    self.send_header("Location", f"https://{host}/elsewhere")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        context = next(iter(contexts.values()))
+        context.sni_callback = lambda sock, name, _: setattr(sock, "context", owner.contexts.get(name, context))
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def get_request(self):
+                sock, peer = super().get_request()
+                sock.settimeout(10)
+                return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), peer
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def publish(self, domain, mode, *mx, max_age=86400, status=200, kind="text/plain", text=None):
+        lines = ["version: STSv1", f"mode: {mode}", *[f"mx: {m}" for m in mx], f"max_age: {max_age}"]
+        self.policies[f"mta-sts.{domain}"] = (status, kind, text if text is not None else "\r\n".join(lines) + "\r\n")
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def changed(settings, *lines):
+    keys = [line.split(" = ")[0] for line in lines]
+    return [s for s in settings if s.split(" = ")[0] not in keys] + list(lines)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class World:
+    """The other side: authority, name server, web server, and mail servers at 127.0.1.N, all on one port."""
+
+    def __init__(self, folder):
+        self.ca = Authority(folder)
+        self.port = free_port()
+        self.sinks = {}
+        self.dns = DnsServer({})
+        self.web = PolicyHost({"unused.test": self.ca.server("unused.test")})
+
+    def sink(self, host, context):
+        address = f"127.0.1.{len(self.sinks) + 1}"
+        self.sinks[host] = Sink(address, self.port, context)
+        self.dns.set({(host, "A"): [address]})
+        return self.sinks[host]
+
+    def domain(self, domain, mx, sts_id=None, web=None):
+        """A domain whose mail goes to `mx`; with an id it has an MTA-STS record, and a web server that `web` vouches for (a context)."""
+        self.dns.set({(domain, "MX"): [f"{i * 10} {m}." for i, m in enumerate(mx)]})
+        if sts_id:
+            self.dns.set({(f"_mta-sts.{domain}", "TXT"): [f'"v=STSv1; id={sts_id};"'], (f"mta-sts.{domain}", "A"): ["127.0.0.1"]})
+            self.web.contexts[f"mta-sts.{domain}"] = web or self.ca.server(f"mta-sts.{domain}")
+
+    def settings(self):
+        return ["hold-outbound = no", f"outbound-port = {self.port}", f"fetch-port = {self.web.port}", f"outbound-ca = {self.ca.file}",
+                *self.dns.settings()]
+
+    def close(self):
+        for s in self.sinks.values():
+            s.close()
+        self.web.close()
+        self.dns.close()
+
+
+@pytest.fixture
+def world(tmp_path):
+    w = World(tmp_path)
+    yield w
+    w.close()
+
+
+def submit(server, *to, text=TEXT, options=()):
+    with server.submission() as s:
+        assert s.sendmail(ALICE, list(to), text, mail_options=options) == {}
+
+
+def fate(server, to, event, timeout=20):
+    return server.wait_log(event=event, to=to, timeout=timeout)
+
+
+CERTIFICATES = {
+    "good": lambda ca, host: ca.server(host),
+    "wildcard": lambda ca, host: ca.server("*." + host.split(".", 1)[1]),
+    "self-signed": lambda ca, host: ca.server(host, self_signed=True),
+    "expired": lambda ca, host: ca.server(host, expired=True),
+    "wrong-name": lambda ca, host: ca.server("else.where.test"),
+    "subject-only": lambda ca, host: ca.server(subject=host),
+    "plaintext": lambda ca, host: None,
+}
+
+
+@pytest.fixture
+def sts_world(world):
+    for kind, make in CERTIFICATES.items():
+        for mode in ("enforce", "testing"):
+            domain = f"{kind}.{mode}.test"
+            world.sink(f"mx.{domain}", make(world.ca, f"mx.{domain}"))
+            world.domain(domain, [f"mx.{domain}"], sts_id="1")
+            world.web.publish(domain, mode, f"mx.{domain}")
+    return world
+
+
+def test_mta_sts_by_certificate(make_server, sts_world):
+    """Enforced: only a certificate of the host's name, in a subjectAltName, that an authority vouches for. Testing: all go."""
+    server = make_server(config=sts_world.settings())
+    submit(server, *[f"bob@{k}.{m}.test" for k in CERTIFICATES for m in ("enforce", "testing")])
+    for kind in CERTIFICATES:
+        enforced = "sent" if kind in ("good", "wildcard") else "deferred"
+        line = fate(server, f"bob@{kind}.enforce.test", enforced)
+        assert len(sts_world.sinks[f"mx.{kind}.enforce.test"].got) == (enforced == "sent"), kind
+        if enforced == "sent":
+            assert line["tls"].startswith("TLSv1.3 ") and line["tls"].endswith("(verified)")
+        fate(server, f"bob@{kind}.testing.test", "sent")
+        (_, under_tls, _), = sts_world.sinks[f"mx.{kind}.testing.test"].got
+        assert under_tls == (kind != "plaintext"), kind
+    assert len(server.cli_json("queue", "list")) == 5
+
+
+def test_mta_sts_by_name_of_the_host(make_server, world):
+    good, other = world.sink("mx1.far.test", world.ca.server("mx1.far.test")), world.sink("mx.other.test", world.ca.server("mx.other.test"))
+    world.domain("far.test", ["mx.other.test", "mx1.far.test"], sts_id="a1")
+    world.web.publish("far.test", "enforce", "*.far.test")
+    world.domain("bad.test", ["mx.other.test"], sts_id="a1")
+    world.web.publish("bad.test", "enforce", "mx.bad.test")
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test", "bob@bad.test")
+    assert fate(server, "bob@far.test", "sent")["mx"] == "mx1.far.test"  # the better one is passed over
+    assert "does not name this host" in fate(server, "bob@bad.test", "deferred")["reply"]
+    assert len(good.got) == 1 and other.got == []
+
+
+@pytest.mark.parametrize("how", ["404", "redirect", "html", "malformed", "not-verified", "too-long", "no-server", "two-records"])
+def test_a_policy_that_cannot_be_had_binds_nobody(make_server, world, how):
+    """RFC 8461 §5.1: unless one was had before (below)."""
+    sink = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
+    web = world.ca.server("mta-sts.else.test") if how == "not-verified" else None
+    world.domain("far.test", ["mx.far.test"], sts_id="1", web=web)
+    world.web.publish("far.test", "enforce", "mx.far.test")
+    if how == "404":
+        world.web.policies.clear()
+    elif how == "redirect":
+        world.web.publish("far.test", "enforce", "mx.far.test", status=301)
+    elif how == "html":
+        world.web.publish("far.test", "enforce", "mx.far.test", kind="text/html")
+    elif how == "malformed":
+        world.web.publish("far.test", "enforce", text="version: STSv1\nmode: enforce\n")
+    elif how == "too-long":
+        world.web.publish("far.test", "enforce", text="version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 9\n" + "x: y\n" * 20000)
+    elif how == "no-server":
+        world.dns.set({("mta-sts.far.test", "A"): ["127.0.9.9"]})
+    elif how == "two-records":
+        world.dns.set({("_mta-sts.far.test", "TXT"): ['"v=STSv1; id=1;"', '"v=STSv1; id=2;"']})
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    assert "not verified" in fate(server, "bob@far.test", "sent", timeout=60)["tls"]
+    assert len(sink.got) == 1
+    if how == "two-records":
+        assert world.web.asked == [] and not server.log_lines(event="mta-sts-not-fetched")
+    else:
+        assert server.log_lines(event="mta-sts-not-fetched", domain="far.test")
+    assert ("mta-sts.far.test", "/elsewhere") not in world.web.asked
+
+
+@pytest.fixture
+def turncoat(world):
+    """far.test enforces, and its server is good at first; another that is not takes its name with turn()."""
+    world.domain("far.test", ["mx.far.test"], sts_id="1")
+    world.web.publish("far.test", "enforce", "mx.far.test")
+    bad = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
+    address = world.dns.records[("mx.far.test", "A")]
+    good = world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.good, world.bad = good, bad
+    world.sinks["bad"] = bad
+    world.turn = lambda: world.dns.set({("mx.far.test", "A"): address})
+    return world
+
+
+def test_a_policy_outlives_a_restart_and_those_who_take_it_away(make_server, turncoat):
+    server = make_server(config=turncoat.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    assert turncoat.web.asked == [("mta-sts.far.test", "/.well-known/mta-sts.txt")]
+    turncoat.turn()
+    turncoat.dns.set({("_mta-sts.far.test", "TXT"): []})
+    turncoat.web.policies.clear()
+    server.restart()
+    submit(server, "carol@far.test")
+    fate(server, "carol@far.test", "deferred")
+    assert turncoat.bad.got == [] and len(turncoat.web.asked) == 1
+
+
+def test_a_new_id_with_nothing_behind_it_takes_no_policy_away(make_server, turncoat):
+    server = make_server(config=turncoat.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    turncoat.turn()
+    turncoat.dns.set({("_mta-sts.far.test", "TXT"): ['"v=STSv1; id=2;"']})
+    turncoat.web.policies.clear()
+    server.restart()
+    submit(server, "carol@far.test")
+    fate(server, "carol@far.test", "deferred")
+    assert turncoat.bad.got == [] and len(turncoat.web.asked) == 2
+    assert server.log_lines(event="mta-sts-not-fetched", in_force="yes")
+
+
+def test_a_new_policy_under_a_new_id_counts(make_server, turncoat):
+    server = make_server(config=turncoat.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    turncoat.turn()
+    turncoat.dns.set({("_mta-sts.far.test", "TXT"): ['"v=STSv1; id=2;"']})
+    turncoat.web.publish("far.test", "none", max_age=0)
+    server.restart()
+    submit(server, "carol@far.test")
+    fate(server, "carol@far.test", "sent")
+    assert len(turncoat.bad.got) == 1
+
+
+def test_a_policy_runs_out(make_server, turncoat):
+    turncoat.web.publish("far.test", "enforce", "mx.far.test", max_age=2)
+    server = make_server(config=turncoat.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    turncoat.turn()
+    turncoat.dns.set({("_mta-sts.far.test", "TXT"): []})
+    time.sleep(3)
+    server.restart()
+    submit(server, "carol@far.test")
+    fate(server, "carol@far.test", "sent")
+    assert len(turncoat.bad.got) == 1
+
+
+# DANE
+
+def zone(port, tlsa, name="signed.test"):
+    """Hosts and their TLSA records: {host: (address, [records])}."""
+    lines = ["$TTL 300", f"@ SOA ns.{name}. hostmaster.{name}. 1 3600 600 86400 300", "@ NS ns", "ns A 127.0.0.1"]
+    for host, (address, records) in tlsa.items():
+        lines += [f"{host} MX 10 mx.{host}.{name}.", f"mx.{host} A {address}"]
+        lines += [f"_{port}._tcp.mx.{host} TLSA {r}" for r in records]
+    return "\n".join(lines) + "\n"
+
+
+DANE = {
+    # host: (certificate, records of it, what becomes of mail)
+    "ee-spki": ("good", [(3, 1, 1)], "sent"),
+    "ee-cert": ("good", [(3, 0, 2)], "sent"),
+    "ee-full": ("good", [(3, 1, 0)], "sent"),
+    "ee-expired": ("expired", [(3, 1, 1)], "sent"),  # RFC 7672 §3.1.1: neither dates
+    "ee-wrong-name": ("wrong-name", [(3, 1, 1)], "sent"),  # nor names matter
+    "ee-self-signed": ("self-signed", [(3, 1, 1)], "sent"),
+    "ta-good": ("good", [(2, 0, 1)], "sent"),
+    "ta-wrong-name": ("wrong-name", [(2, 0, 1)], "deferred"),  # §3.1.2: here they do
+    "ta-expired": ("expired", [(2, 0, 1)], "deferred"),
+    "mismatch": ("good", ["3 1 1 " + "00" * 32], "deferred"),
+    "one-of-two": ("good", ["3 1 1 " + "00" * 32, (3, 1, 1)], "sent"),
+    "plaintext": ("plaintext", ["3 1 1 " + "00" * 32], "deferred"),
+    "pkix-only": ("self-signed", ["1 1 1 " + "00" * 32], "sent"),  # §3.1.3: unusable, so encrypted whoever it is
+    "pkix-plaintext": ("plaintext", ["0 1 1 " + "00" * 32], "deferred"),
+    "none": ("self-signed", [], "sent"),
+    "none-plaintext": ("plaintext", [], "sent"),
+}
+
+
+def signed(world, cases=DANE):
+    hosts = {}
+    for host, (certificate, records, _) in cases.items():
+        name = f"mx.{host}.signed.test"
+        if certificate == "wrong-name":
+            context = world.ca.server(f"{host}.else.test", with_authority=True)
+            world.ca.made[name] = world.ca.made[f"{host}.else.test"]
+        else:
+            how = {"expired": {"expired": True}, "self-signed": {"self_signed": True}}.get(certificate, {"with_authority": True})
+            context = None if certificate == "plaintext" else world.ca.server(name, **how)
+        world.sink(name, context)
+        address = world.dns.records[(name, "A")][0]
+        hosts[host] = (address, [r if isinstance(r, str) else world.ca.tlsa(name, *r) for r in records])
+    return SignedZones({"signed.test": zone(world.port, hosts)})
+
+
+def dane_settings(world, knot):
+    return changed(world.settings(), f"dns-server = 127.0.0.1@{knot.port}", f"trust-anchor = {knot.anchors()[0]}")
+
+
+def test_dane(make_server, world):
+    with signed(world) as knot:
+        server = make_server(config=dane_settings(world, knot))
+        for host in DANE:
+            submit(server, f"bob@{host}.signed.test")
+        for host, (certificate, _, event) in DANE.items():
+            line = fate(server, f"bob@{host}.signed.test", event)
+            got = world.sinks[f"mx.{host}.signed.test"].got
+            assert len(got) == (event == "sent"), host
+            if event == "sent":
+                assert line["tls"].endswith("(DANE verified)") == host.startswith(("ee-", "ta-", "one-")), (host, line)
+                assert got[0][1] == (certificate != "plaintext")
+
+
+def test_a_bogus_zone_is_sent_nothing(make_server, world):
+    cases = {"ee-spki": DANE["ee-spki"]}
+    with signed(world, cases) as knot:
+        anchor = knot.anchors()[0].split()
+        anchor[-1] = "00" * (len(anchor[-1]) // 2)
+        server = make_server(config=changed(dane_settings(world, knot), f"trust-anchor = {' '.join(anchor)}"))
+        submit(server, "bob@ee-spki.signed.test")
+        assert "DNSSEC" in fate(server, "bob@ee-spki.signed.test", "deferred", timeout=60)["reply"]
+        assert world.sinks["mx.ee-spki.signed.test"].got == []
+
+
+def test_tlsa_records_that_cannot_be_had_are_no_reason_to_go_without(make_server, world):
+    """RFC 7672 §2.1.2: whoever can hold back an answer must not be able to take DANE away."""
+    cases = {"ee-spki": DANE["ee-spki"]}
+    with signed(world, cases) as knot:
+        import dns.message
+        import dns.query
+
+        def pass_on(query, transport):
+            if query.question[0].name.to_text().startswith("_"):
+                return None
+            return dns.query.udp(query, "127.0.0.1", 5, knot.port).to_wire()
+
+        class Between(DnsServer):
+            def answer(self, packet, transport):
+                return pass_on(dns.message.from_wire(packet), transport)
+
+        with Between() as between:
+            server = make_server(config=changed(dane_settings(world, knot), f"dns-server = 127.0.0.1@{between.port}"))
+            submit(server, "bob@ee-spki.signed.test")
+            assert "TLSA" in fate(server, "bob@ee-spki.signed.test", "deferred", timeout=60)["reply"]
+            assert world.sinks["mx.ee-spki.signed.test"].got == []
+
+
+# REQUIRETLS
+
+def test_requiretls(make_server, world):
+    """RFC 8689 §4.2.1: it needs a name that is vouched for, a certificate, and a server that promises the same."""
+    sinks = {}
+    for domain, makes in {"yes": "good", "promises-not": "good", "nobody-vouches": "good", "not-verified": "self-signed",
+                          "no-tls": "plaintext"}.items():
+        sinks[domain] = world.sink(f"mx.{domain}.test", CERTIFICATES[makes](world.ca, f"mx.{domain}.test"))
+        sinks[domain].requiretls = domain != "promises-not"
+        world.domain(f"{domain}.test", [f"mx.{domain}.test"], sts_id=None if domain == "nobody-vouches" else "1")
+        world.web.publish(f"{domain}.test", "testing", f"mx.{domain}.test")
+    server = make_server(config=world.settings())
+    submit(server, *[f"bob@{d}.test" for d in sinks], options=["REQUIRETLS"])
+    fate(server, "bob@yes.test", "sent")
+    for domain in sinks:
+        if domain != "yes":
+            line = fate(server, f"bob@{domain}.test", "failed")
+            assert "TLS" in line["reply"], line
+            assert sinks[domain].got == []
+
+
+def test_a_message_may_say_that_tls_is_not_required(make_server, world):
+    """RFC 8689 §4.2.2: it goes where others may not; those still wait."""
+    sink = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
+    world.domain("far.test", ["mx.far.test"], sts_id="1")
+    world.web.publish("far.test", "enforce", "mx.far.test")
+    server = make_server(config=world.settings())
+    submit(server, "carol@far.test", text="TLS-Required: No\r\n" + TEXT)
+    fate(server, "carol@far.test", "sent")
+    assert [under_tls for _, under_tls, _ in sink.got] == [True]
+    submit(server, "dan@far.test")
+    fate(server, "dan@far.test", "deferred")
+    assert len(sink.got) == 1
+
+
+def test_fetchd_comes_back_and_dnsd_too(make_server, world):
+    sink = world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"], sts_id="1")
+    world.web.publish("far.test", "enforce", "mx.far.test")
+    server = make_server(config=world.settings())
+    server.tolerate("exited unexpectedly")
+    server.wait_role("fetchd", not_pid=server.kill("fetchd"))
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    assert len(sink.got) == 1 and server.log_lines(event="mta-sts-fetched", domain="far.test", mode="enforce")
