@@ -42,6 +42,8 @@ static unsigned offered_params(const struct session *s)
 {
 	unsigned offered = SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_SMTPUTF8 | SMTP_PARAM_RET | SMTP_PARAM_ENVID;
 
+	if (session_is_tls(s))
+		offered |= SMTP_PARAM_REQUIRETLS;
 	/* RFC 4954 §5: taken and not believed, as any AUTH= of somebody who is not another server of ours. */
 	return session_is_submission(s) ? offered | SMTP_PARAM_AUTH : offered;
 }
@@ -132,6 +134,7 @@ enum step cmd_mail(struct session *s, const struct smtp_command *c)
 		reply(s, &refusal);
 		return STEP_DONE;
 	}
+	s->tx->requiretls = c->params.present & SMTP_PARAM_REQUIRETLS;
 	s->tx->smtputf8 = c->params.present & SMTP_PARAM_SMTPUTF8;
 	s->tx->body = c->params.present & SMTP_PARAM_BODY ? c->params.body : SMTP_BODY_7BIT;
 	if (c->params.present & SMTP_PARAM_RET)

@@ -21,6 +21,13 @@ static void offer_starttls(const struct session *s, struct buf *out)
 		buf_append_cstr(out, "STARTTLS");
 }
 
+/* RFC 8689 §2: under TLS only. */
+static void offer_requiretls(const struct session *s, struct buf *out)
+{
+	if (session_is_tls(s))
+		buf_append_cstr(out, "REQUIRETLS");
+}
+
 static void offer_auth(const struct session *s, struct buf *out)
 {
 	if (!session_may_login(s) || auth_is_done(s))
@@ -50,6 +57,7 @@ static const struct {
     {NULL, offer_size}, /* RFC 1870 */
     {NULL, offer_starttls}, /* RFC 3207 */
     {NULL, offer_auth}, /* RFC 4954 */
+    {NULL, offer_requiretls}, /* RFC 8689 */
     {NULL, offer_limits}, /* RFC 9422 */
     {"PIPELINING", NULL}, /* RFC 2920 */
     {"8BITMIME", NULL}, /* RFC 6152 */

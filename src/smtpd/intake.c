@@ -136,6 +136,7 @@ static bool begin(struct session *s, uint64_t size_bytes)
 	    .listener = view_from_cstr(s->service),
 	    .body = (uint8_t)s->tx->body,
 	    .smtputf8 = s->tx->smtputf8,
+	    .requiretls = s->tx->requiretls,
 	    .ret = s->tx->ret,
 	    .envid = s->tx->envid,
 	    .trusted = s->trusted,

@@ -29,7 +29,7 @@ struct transaction {
 	struct arena arena;
 	struct view sender; /* empty: the null sender */
 	enum smtp_body body;
-	bool smtputf8;
+	bool smtputf8, requiretls;
 	uint8_t ret; /* RFC 3461 §4.3: 0 not said, 1 FULL, 2 HDRS */
 	struct view envid;
 	uint64_t size_bytes; /* announced; 0: not */
