@@ -6,7 +6,11 @@
 #include "base/mem.h"
 
 /* SMTP TLS reports (RFC 8460). Pure. */
-enum tls_report_policy { TLS_REPORT_NO_POLICY, TLS_REPORT_TLSA, TLS_REPORT_STS }; /* relay.def, the store: values stay */
+enum tls_report_policy {
+	TLS_REPORT_NO_POLICY,
+	TLS_REPORT_TLSA,
+	TLS_REPORT_STS
+}; /* relay.def, the store: values stay */
 
 /* §3: the addresses that a domain wants its reports at, from the strings of `_smtp._tls.DOMAIN`. */
 enum { TLS_REPORT_RUA_MAX = 10 };
