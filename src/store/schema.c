@@ -107,11 +107,8 @@ static const char tls_of_others[] =
     " PRIMARY KEY (day, domain, policy_type, policy, result, mx, mx_ip, sending_ip, reason)) {clustered};";
 
 static const struct migration migrations[] = {
-    {version_1, NULL, false},
-    {version_2, NULL, false},
-    {version_3, NULL, false},
-    {version_4, NULL, false},
-    {tls_of_others, NULL, false},
+    {version_1, NULL, false}, {version_2, NULL, false},     {version_3, NULL, false},
+    {version_4, NULL, false}, {tls_of_others, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 
