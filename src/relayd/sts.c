@@ -52,12 +52,12 @@ struct entry {
 	bool must_fetch; /* a refresh: the id may be the same */
 	unsigned asking; /* the DNS and stored */
 	enum record_state record;
-	char id[MTA_STS_ID_MAX + 1], kept_id[MTA_STS_ID_MAX + 1];
+	char id[MTA_STS_ID_MAX + 1], kept_id[MTA_STS_ID_MAX + 1]; /* proven: an id is no longer */
 	uint32_t ttl_s;
 	struct sts_policy *policy;
 	int64_t fetched_s, until_s; /* of the policy */
 	int64_t failed_s; /* when a fetch failed last, with failed_id */
-	char failed_id[MTA_STS_ID_MAX + 1];
+	char failed_id[MTA_STS_ID_MAX + 1]; /* proven: the same */
 	const char *problem;
 	uint64_t good_until_ms;
 };
