@@ -13,6 +13,16 @@
 
 enum { NEEDS_FACTS = ~(ROW_FLAGS | ROW_MODSEQ), NEEDS_MESSAGE = ROW_HEADER | ROW_INDEX | ROW_MESSAGE };
 
+/* A walk through a table by message id. Messages of a mailbox came one after another, and mostly lie so: the next one is a step or
+ * two away, which costs less than to look for it. Where others lie between, it is looked for. */
+struct row_scan {
+	enum sql_id id;
+	struct sql_stmt *st; /* NULL: stands nowhere */
+	uint64_t at;
+	unsigned missed;
+};
+enum { SCAN_STEPS = 3, SCAN_MISSES_MAX = 32 };
+
 /* A page of rows under way. */
 struct rows_work {
 	struct store_reader *r;
@@ -22,6 +32,7 @@ struct rows_work {
 	struct range_list ranges;
 	struct facts_cache facts;
 	struct keyset_cache keysets;
+	struct row_scan messages, headers, contents;
 	struct box_row *rows; /* on the heap until the page is whole */
 	size_t count, cap, bytes;
 	uint32_t next;
@@ -37,6 +48,42 @@ struct whereabouts {
 };
 
 /* ---- bytes ---- */
+
+static void scan_end(struct row_scan *s)
+{
+	if (s->st)
+		sql_reset(s->st);
+	s->st = NULL;
+}
+
+static int scan_step(struct row_scan *s)
+{
+	int rc = sql_step(s->st);
+
+	if (rc > 0)
+		s->at = sql_u64(s->st, 0);
+	else
+		scan_end(s);
+	return rc;
+}
+
+/* 0: s->st stands on the row; -EUCLEAN: it is not there. */
+static int scan_find(struct store_reader *r, struct row_scan *s, uint64_t id)
+{
+	unsigned steps = s->missed < SCAN_MISSES_MAX ? SCAN_STEPS : 0;
+	int rc = 1;
+
+	for (unsigned i = 0; rc > 0 && s->st && s->at < id && i < steps; i++)
+		rc = scan_step(s);
+	if (rc < 0 || (s->st && s->at == id))
+		return rc < 0 ? rc : 0;
+	s->missed += s->st != NULL;
+	scan_end(s);
+	s->st = sql_use(r->sql, s->id);
+	sql_bind_u64(s->st, 1, id);
+	rc = scan_step(s);
+	return rc < 0 ? rc : rc > 0 && s->at == id ? 0 : -EUCLEAN;
+}
 
 static int find_message(struct store_reader *r, const struct facts_entry *facts, struct whereabouts *ret)
 {
@@ -157,64 +204,86 @@ static int read_uidl(struct rows_work *x, const struct state_entry *e, const str
 /* Prefix and header block into the arena, with room for `whole` bytes in all. */
 static int read_header(struct rows_work *x, const struct facts_entry *facts, uint64_t whole, struct box_row *row)
 {
-	struct sql_stmt *st = sql_use(x->r->sql, SQL_header_get);
-	int rc;
+	struct view data, prefix;
+	size_t n;
+	char *p;
+	int rc = scan_find(x->r, &x->headers, facts->message);
 
-	sql_bind_u64(st, 1, facts->message);
-	sql_bind_u64(st, 2, facts->prefix_off + 1ULL);
-	sql_bind_u64(st, 3, facts->prefix_bytes);
-	rc = sql_step(st);
-	if (rc > 0) {
-		struct view data = sql_bytes(st, 0), prefix = sql_bytes(st, 1);
-		size_t n = data.n + prefix.n;
-		char *p = arena_alloc(x->a, n > whole ? n : whole);
+	if (rc < 0)
+		return rc;
+	data = sql_bytes(x->headers.st, 1);
+	prefix = view_sub(sql_bytes(x->headers.st, 2), facts->prefix_off, facts->prefix_bytes);
+	if (prefix.n != facts->prefix_bytes)
+		return -EUCLEAN;
+	n = data.n + prefix.n;
+	p = arena_alloc(x->a, n > whole ? n : whole);
+	if (!p)
+		return -EMSGSIZE;
+	if (prefix.n)
+		memcpy(p, prefix.p, prefix.n);
+	if (data.n)
+		memcpy(p + prefix.n, data.p, data.n);
+	row->header = view_from(p, n);
+	row->header_bytes = (uint32_t)data.n;
+	return 0;
+}
 
-		if (p) {
-			memcpy(p, prefix.p, prefix.n);
-			memcpy(p + prefix.n, data.p, data.n);
-			row->header = view_from(p, n);
-			row->header_bytes = (uint32_t)data.n;
-		}
-		rc = !p ? -EMSGSIZE : prefix.n != facts->prefix_bytes ? -EUCLEAN : 1;
-	}
-	sql_reset(st);
-	return rc < 0 ? rc : rc == 0 ? -EUCLEAN : 0;
+static int read_content_file(struct rows_work *x, const struct whereabouts *w, char *to)
+{
+	struct buf content = BUF_INIT(x->q->inline_max + 1ULL);
+	int rc = append_file(x->r, w, 0, w->content_bytes, &content);
+
+	if (rc == 0 && content.n > 0)
+		memcpy(to, content.p, content.n);
+	buf_fini(&content);
+	return rc;
 }
 
 /* The content behind the header, which read_header() left room for. */
 static int read_content(struct rows_work *x, const struct whereabouts *w, struct box_row *row)
 {
-	struct buf content = BUF_INIT(x->q->inline_max + 1ULL);
 	char *p = (char *)(uintptr_t)row->header.p;
 	uint64_t head = row->header.n;
-	int rc = -EUCLEAN;
+	struct view bytes;
+	int rc = 0;
 
-	if (head + w->content_bytes == row->size_bytes)
-		rc = w->content_file ? append_file(x->r, w, 0, w->content_bytes, &content)
-				     : append_part(x->r, SQL_content_part, w->content, 0, w->content_bytes, &content);
-	if (rc == 0 && content.n > 0)
-		memcpy(p + head, content.p, content.n);
+	if (head + w->content_bytes != row->size_bytes)
+		return -EUCLEAN;
 	row->message = view_from(p, row->size_bytes);
-	buf_fini(&content);
-	return rc;
+	if (w->content_bytes == 0)
+		return 0;
+	if (w->content_file)
+		return read_content_file(x, w, p + head);
+	rc = scan_find(x->r, &x->contents, w->content);
+	if (rc < 0)
+		return rc;
+	bytes = view_sub(sql_bytes(x->contents.st, 1), 0, w->content_bytes);
+	if (bytes.n != w->content_bytes)
+		return -EUCLEAN;
+	memcpy(p + head, bytes.p, bytes.n);
+	return 0;
 }
 
-static int read_index(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
+/* Of the row that x->messages stands on. */
+static int take_index(struct rows_work *x, struct box_row *row)
 {
-	struct sql_stmt *st = sql_use(x->r->sql, SQL_message_index);
-	int rc;
+	row->header_bytes = (uint32_t)sql_u64(x->messages.st, 1);
+	row->index = arena_copy(x->a, sql_bytes(x->messages.st, 6));
+	return row->index.p ? 0 : -EMSGSIZE;
+}
 
-	sql_bind_u64(st, 1, facts->message);
-	rc = sql_step(st);
-	if (rc > 0) {
-		row->header_bytes = (uint32_t)sql_u64(st, 0);
-		row->index = arena_copy(x->a, sql_bytes(st, 1));
-		rc = row->index.p ? 0 : -EMSGSIZE;
-	} else {
-		rc = rc < 0 ? rc : -EUCLEAN;
-	}
-	sql_reset(st);
-	return rc;
+static void take_whereabouts(struct sql_stmt *st, const struct facts_entry *facts, struct whereabouts *ret)
+{
+	*ret = (struct whereabouts){
+	    .message = facts->message,
+	    .header_bytes = sql_u64(st, 1),
+	    .content_bytes = sql_u64(st, 2),
+	    .content = sql_u64(st, 3),
+	    .content_file = sql_i64(st, 4) != 0,
+	    .content_offset = sql_u64(st, 5),
+	    .prefix_off = facts->prefix_off,
+	    .prefix_bytes = facts->prefix_bytes,
+	};
 }
 
 static int read_message(struct rows_work *x, const struct facts_entry *facts, struct box_row *row)
@@ -224,10 +293,12 @@ static int read_message(struct rows_work *x, const struct facts_entry *facts, st
 	struct whereabouts w;
 	int rc = 0;
 
-	if (fields & ROW_INDEX)
-		rc = read_index(x, facts, row);
+	if (fields & ROW_INDEX || whole)
+		rc = scan_find(x->r, &x->messages, facts->message);
+	if (rc == 0 && fields & ROW_INDEX)
+		rc = take_index(x, row);
 	if (rc == 0 && whole)
-		rc = find_message(x->r, facts, &w);
+		take_whereabouts(x->messages.st, facts, &w);
 	if (rc == 0 && (whole || fields & ROW_HEADER))
 		rc = read_header(x, facts, whole ? row->size_bytes : 0, row);
 	if (rc == 0 && whole)
@@ -387,7 +458,14 @@ static enum store_outcome give(struct rows_work *x, struct box_rows *ret)
 
 enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a, struct box_rows *ret)
 {
-	struct rows_work x = {.r = r, .q = q, .a = a, .facts = {.no = UINT32_MAX}, .keysets = {.a = a}};
+	struct rows_work x = {.r = r,
+			      .q = q,
+			      .a = a,
+			      .facts = {.no = UINT32_MAX},
+			      .keysets = {.a = a},
+			      .messages = {.id = SQL_message_from},
+			      .headers = {.id = SQL_header_from},
+			      .contents = {.id = SQL_content_from}};
 	enum store_outcome outcome;
 	int rc;
 
@@ -399,6 +477,9 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 	rc = rc < 0 ? rc : box_read(r, q->account, q->mailbox, &x.box);
 	if (rc > 0)
 		rc = collect(&x);
+	scan_end(&x.messages);
+	scan_end(&x.headers);
+	scan_end(&x.contents);
 	outcome = box_outcome(r, rc);
 	reader_end(r);
 	if (outcome == STORE_OK)
