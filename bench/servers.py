@@ -17,6 +17,7 @@ PEERS = {
     "postfix+dovecot": dict(script="postfix_dovecot", port=2525, tls=2465, rcpt="u%03d@mdbox.test",
                             groups=["postfix", "dovecot-mdbox"], imap=2144, imaps=3003, user="u%03d",
                             submit_rcpt="u%03d@mdbox.test", wait=f"-l {RUN}/dovecot-mdbox/log -s 'saved mail to'"),
+    "postfix": dict(script="postfix_dovecot", env={"PARTS": "postfix"}, port=2526, groups=["postfix"]),
     "dovecot": dict(script="postfix_dovecot", env={"PARTS": "dovecot"}, groups=["dovecot-mdbox"], imap=2144, imaps=3003,
                     user="u%03d"),
     "cyrus": dict(script="cyrus", groups=["cyrus"], imap=8143, imaps=8993, user="u%03d"),
@@ -24,7 +25,7 @@ PEERS = {
 for peer in PEERS.values():
     peer["groups"] = [g + G for g in peer["groups"]]
     peer.update({key: peer[key] + SHIFT for key in ("port", "tls", "imap", "imaps") if key in peer})
-CLIENTS = ("smtpload", "mail_wait", "idle_hold", "imap_time", "imap_mix", "imap_watch")
+CLIENTS = ("smtpload", "smtpsink", "mail_wait", "idle_hold", "imap_time", "imap_mix", "imap_watch")
 
 
 def sh(cmd, **kw):
