@@ -17,8 +17,14 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-struct cnt { unsigned long long n; double t; };
-struct k { int fd, data, m, n; char b[65536]; };
+struct cnt {
+	unsigned long long n;
+	double t;
+};
+struct k {
+	int fd, data, m, n;
+	char b[65536];
+};
 static struct cnt *cnt;
 static double wall(void)
 {
@@ -26,7 +32,11 @@ static double wall(void)
 	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
-static void end(struct k *c) { close(c->fd); free(c); }
+static void end(struct k *c)
+{
+	close(c->fd);
+	free(c);
+}
 /* looks for CRLF.CRLF; m = how much of it has matched (starts at 2: after DATA's own line end) */
 static int eat_data(struct k *c, char *p, int n, int *used)
 {
@@ -63,11 +73,20 @@ int main(int argc, char **argv)
 	double max = 3600;
 	while ((o = getopt(argc, argv, "p:k:t:q")) != -1)
 		switch (o) {
-		case 'p': port = atoi(optarg); break;
-		case 'k': kf = optarg; break;
-		case 't': max = atof(optarg); break;
-		case 'q': quick = 1; break;
-		default: return 1;
+		case 'p':
+			port = atoi(optarg);
+			break;
+		case 'k':
+			kf = optarg;
+			break;
+		case 't':
+			max = atof(optarg);
+			break;
+		case 'q':
+			quick = 1;
+			break;
+		default:
+			return 1;
 		}
 	signal(SIGPIPE, SIG_IGN);
 	int f = open(kf ? kf : "/tmp/smtpsink.cnt", O_CREAT | O_RDWR | O_TRUNC, 0644);
@@ -75,12 +94,12 @@ int main(int argc, char **argv)
 		return perror("count file"), 1;
 	cnt = mmap(NULL, sizeof *cnt, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
 	int l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (bind(l, (void *)&a, sizeof a) || listen(l, 512))
 		return perror("listen"), 1;
-	struct epoll_event ev[128], e = { .events = EPOLLIN, .data.ptr = NULL };
+	struct epoll_event ev[128], e = {.events = EPOLLIN, .data.ptr = NULL};
 	epoll_ctl(ep, EPOLL_CTL_ADD, l, &e);
 	double stop = wall() + max;
 	while (wall() < stop) {
@@ -93,7 +112,7 @@ int main(int argc, char **argv)
 					c = malloc(sizeof *c);
 					c->fd = fd, c->data = c->n = c->m = 0;
 					setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-					struct epoll_event x = { .events = EPOLLIN, .data.ptr = c };
+					struct epoll_event x = {.events = EPOLLIN, .data.ptr = c};
 					epoll_ctl(ep, EPOLL_CTL_ADD, fd, &x);
 					if (write(fd, "220 sink ESMTP\r\n", 16) < 0)
 						;
@@ -127,7 +146,9 @@ int main(int argc, char **argv)
 				if (!nl)
 					break;
 				if (!strncasecmp(p, "EHLO", 4))
-					ol += sprintf(out + ol, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 100000000\r\n");
+					ol += sprintf(
+					    out + ol,
+					    "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 100000000\r\n");
 				else if (!strncasecmp(p, "DATA", 4)) {
 					ol += sprintf(out + ol, "354 go\r\n");
 					c->data = 1, c->m = 2;
