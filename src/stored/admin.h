@@ -16,6 +16,8 @@ admin_request_fn admin_on_domain_add, admin_on_domain_alias, admin_on_domain_rem
 /* admin_list.c */
 admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_show, admin_on_alias_list,
     admin_on_queue_list;
+/* admin_queue.c */
+admin_request_fn admin_on_queue_change, admin_on_trace_ask, admin_on_trace_find;
 /* admin_dns.c */
 admin_request_fn admin_on_dns_ask;
 /* admin_mail.c */

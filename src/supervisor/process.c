@@ -209,6 +209,17 @@ static void give_authorities(struct process *p)
 		give_file(p, "authorities", p->server->in.conf->outbound_ca);
 }
 
+/* For the smart host; there may be none. */
+static void give_passwords(struct process *p)
+{
+	_cleanup_(free_ptr) char *path = dir_path(p->server->dir, "relay-passwords");
+	struct control_file m = {.name = VIEW_LIT("relay-passwords"),
+				 .fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+
+	if (m.fd >= 0)
+		(void)control_send_file(p->control, 0, &m);
+}
+
 static void give_store(struct process *p)
 {
 	_cleanup_(free_ptr) char *path = dir_path(p->server->dir, "store");
@@ -232,6 +243,8 @@ static void give_inputs(struct process *p)
 	}
 	if (p->kind == KIND_KEY)
 		give_key(p);
+	if (p->kind == KIND_RELAY)
+		give_passwords(p);
 	if (p->kind == KIND_DNS)
 		give_dns(p);
 	if (p->kind == KIND_FETCH || p->kind == KIND_RELAY)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Mail for other servers: sent, tried again, refused, as the other side behaves."""
-import json
+import random
 import time
 
 import pytest
@@ -94,7 +94,8 @@ def test_every_reply_class_at_every_command(make_server, command, how):
             wait_queue(server, lambda q: not q or q[0]["attempts"] == 1)
         else:
             q = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
-            assert q[0]["last_reply"] and mx.messages == [], q
+            # Half a yes at the end of the message: the other side has it, and we cannot know.
+            assert q[0]["last_reply"] and (mx.messages == [] or (command, how) in (("DOT", "half"), ("DOT", "endless"))), q
             assert server.messages() == []
 
 
@@ -204,7 +205,6 @@ def test_retry_when_its_time_has_come(make_server):
 
 
 def test_everything_killed_and_nothing_lost(make_server):
-    import random
     with SmtpServer(delay=0.01) as mx:
         server = relaying(make_server, mx, "retry-first = 1s")
         server.tolerate("exited unexpectedly", "event=process_ended", "level=error")
@@ -229,3 +229,17 @@ def test_everything_killed_and_nothing_lost(make_server):
         twice = len(got) - len(set(got))
         print(f"{len(sent)} acknowledged, {len(set(got))} arrived, {twice} twice (all after an answer we could not have seen)")
         assert set(sent) <= set(got)
+
+
+def test_a_smart_host_with_a_password(make_server):
+    other = make_server(hostname="mx.far.test", domain="far.test", users=["relay@far.test"], config=["hold-outbound = yes"])
+    server = make_server(start=False, config=[f"relay-host = 127.0.0.1:{other.ports['submission']}", *GO])
+    path = server.dir / "relay-passwords"
+    path.write_text(f"other.test x y\n127.0.0.1 relay@far.test {other.password}\n")
+    other.cli("account", "send-as", "relay@far.test", ALICE, check=False)
+    server.start()
+    submit(server, "x@elsewhere.test")
+    deadline = time.monotonic() + 10
+    while not other.log_lines(event="login") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert other.log_lines(event="login")[0]["account"] == "relay@far.test"

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC
+ * pombo trace: the life of messages, a line an event. */
+#include "cli/commands.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "cli/listing.h"
+#include "cli/option.h"
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ID_BITS_BELOW_MS = 22 };
+
+static json_t *in_json(const struct admin_event *e)
+{
+	char id[ID_TEXT_BYTES + 1], at[CLOCK_RFC3339_BYTES];
+
+	id_format(e->message_id, id);
+	clock_format_rfc3339(e->at_ms * 1000, at);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", id, "time", at, "event", show_json_text(e->kind),
+			 "address", show_json_text(e->address), "peer", show_json_text(e->peer), "tls",
+			 show_json_text(e->tls), "text", show_json_text(e->words));
+}
+
+static void put(struct buf *line, const char *before, struct view text)
+{
+	if (text.n == 0)
+		return;
+	buf_append_cstr(line, before);
+	show_clean(text, line);
+}
+
+static void print_one(const struct admin_event *e)
+{
+	_cleanup_(buf_fini) struct buf line = BUF_INIT(16384);
+	char id[ID_TEXT_BYTES + 1], at[CLOCK_RFC3339_BYTES];
+	bool received = view_eq_lit(e->kind, "received");
+
+	id_format(e->message_id, id);
+	clock_format_rfc3339(e->at_ms * 1000, at);
+	put(&line, received ? " from " : " ", e->address.n ? e->address : VIEW_LIT("<>"));
+	put(&line, received ? " by way of " : " by ", e->peer);
+	put(&line, ", ", e->tls);
+	put(&line, ": ", e->words);
+	(void)printf("%s %s %.*s%s\n", at, id, VIEW_FMT(e->kind), buf_cstr(&line));
+}
+
+static int show_events(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *n)
+{
+	struct admin_msg answer;
+	uint64_t after = 0;
+	int r;
+
+	do {
+		r = store_client_ask(s, admin_put_trace_ask(&s->payload, &(struct admin_trace_ask){id, after}),
+				     ADMIN_TRACE_ASK, "trace", ADMIN_TRACE, &answer);
+		if (r)
+			return r;
+		for (uint32_t i = 0; i < answer.trace.n_events; i++, ++*n) {
+			if (c->json)
+				(void)json_array_append_new(all, in_json(&answer.trace.events[i]));
+			else
+				print_one(&answer.trace.events[i]);
+		}
+		after = answer.trace.last_seq;
+	} while (answer.trace.more && answer.trace.n_events);
+	return 0;
+}
+
+static int show_found(const struct cli *c, struct store_client *s, const char *text, uint64_t after, json_t *all,
+		      size_t *n)
+{
+	bool more = true;
+
+	while (more) {
+		uint64_t ids[200];
+		struct admin_msg answer;
+		size_t count = 0;
+		int r = store_client_ask(
+		    s, admin_put_trace_find(&s->payload, &(struct admin_trace_find){after, view_from_cstr(text)}),
+		    ADMIN_TRACE_FIND, text, ADMIN_TRACE_FOUND, &answer);
+
+		if (r)
+			return r;
+		for (uint32_t i = 0; i < answer.trace_found.n_messages && count < ARRAY_LEN(ids); i++)
+			ids[count++] = answer.trace_found.messages[i].message_id;
+		after = answer.trace_found.after;
+		more = answer.trace_found.more;
+		for (size_t i = 0; i < count && r == 0; i++)
+			r = show_events(c, s, ids[i], all, n);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* "2h", "3d", "30m", or a day "2026-11-22"; the smallest id that can have been given then. */
+static bool parse_since(const char *text, uint64_t *ret)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {{'m', 60}, {'h', 3600}, {'d', 86400}};
+	struct view v = view_from_cstr(text);
+	struct tm tm = {0};
+	int64_t at_s = -1, ms;
+	uint32_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (v.n > 1 && v.p[v.n - 1] == units[i].unit && view_to_u32(view_sub(v, 0, v.n - 1), 100000, &n))
+			at_s = clock_wall_s() - (int64_t)n * units[i].seconds;
+	if (at_s < 0) {
+		const char *end = strptime(text, "%Y-%m-%d", &tm);
+
+		if (!end || *end)
+			return false;
+		tm.tm_isdst = -1;
+		at_s = (int64_t)mktime(&tm);
+	}
+	ms = at_s * 1000 - id_wall_us(0) / 1000;
+	*ret = ms > 0 ? (uint64_t)ms << ID_BITS_BELOW_MS : 0;
+	return true;
+}
+
+static int run(struct cli *c)
+{
+	const char *since = NULL;
+	const struct option options[] = {{.name = "since", .value = &since}};
+	int r = option_take(c, options, ARRAY_LEN(options));
+	struct store_client s;
+	uint64_t id, after = 0;
+	size_t n = 0;
+	json_t *all;
+
+	if (r)
+		return r;
+	if (c->argc != 2)
+		return cli_usage(c, "a message id, a Message-ID or an address is needed");
+	if (since && !parse_since(since, &after))
+		return cli_fail(CLI_BAD_DATA, since, "this is no time", "give a day like 2026-01-31, or 30m, 6h, 3d");
+	r = store_client_open(c, &s);
+	if (r)
+		return r;
+	all = json_array();
+	r = id_parse(view_from_cstr(c->argv[1]), &id) ? show_events(c, &s, id, all, &n)
+						      : show_found(c, &s, c->argv[1], after, all, &n);
+	store_client_close(&s);
+	if (r == 0 && n == 0)
+		r = cli_fail(CLI_NO_SUCH, c->argv[1], "nothing is known of it",
+			     "events are kept for as long as trace-time says");
+	if (r == 0 && c->json)
+		return show_json(all);
+	json_decref(all);
+	return r;
+}
+
+static const struct cli_option_help trace_options[] = {
+    {"--since TIME", "only messages from then on: a day (2026-01-31), or 30m, 6h, 3d ago"}, {NULL, NULL}};
+
+const struct cli_command cmd_trace = {
+    .name = "trace",
+    .usage = "ID | MESSAGE-ID | ADDRESS [--since TIME] [--json]",
+    .summary = "tells what became of a message",
+    .help = "A line an event: where it came from, into which mailboxes it went, which server took it over what kind of "
+	    "TLS and with which words, what "
+	    "was tried in vain, which notices were sent. \"sent\" means that another server took it over, no more.",
+    .options = trace_options,
+    .example = "pombo trace 03q2v9x8k0001\npombo trace bob@example.net --since 3d",
+    .shows = true,
+    .run = run,
+};

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: ISC
+"""The queue over days, what the operator does with it, notices to senders, and the life of a message."""
+import email
+import time
+
+import pytest
+from flufl.bounce import scan_message
+from pombo import ALICE
+from smtpserver import EXTENSIONS, SmtpServer
+from test_relay import FAR, GO, TEXT, relaying, submit, wait_empty, wait_queue
+
+LATER = {"MAIL": b"451 4.7.1 not today\r\n"}
+
+
+def restart_later(server, seconds):
+    server.stop()
+    server.env["POMBO_CLOCK_SHIFT"] = str(seconds)
+    return server.start()
+
+
+def notices(server, n, timeout=15):
+    deadline = time.monotonic() + timeout
+    while len(found := server.messages()) < n:
+        assert time.monotonic() < deadline, f"{len(found)} of {n}\n{server.tail()}"
+        time.sleep(0.05)
+    return [email.message_from_bytes(m) for m in found]
+
+
+def fields(notice):
+    status = notice.get_payload()[1].get_payload()
+    return status[0], status[1:]
+
+
+def test_days_pass(make_server):
+    with SmtpServer(LATER) as mx:
+        server = relaying(make_server, mx, users=[ALICE])
+        submit(server)
+        first = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]
+        restart_later(server, 5 * 3600)
+        late = notices(server, 1)[0]
+        assert late["Subject"] == "Your message is late" and fields(late)[1][0]["Action"] == "delayed"
+        q = wait_queue(server, lambda q: q and q[0]["attempts"] >= 2)
+        assert q[0]["id"] == first["id"]
+        restart_later(server, 6 * 86400)
+        wait_empty(server)
+        failed = notices(server, 2)[1]
+        assert failed["Subject"] == "Your message could not be delivered" and fields(failed)[1][0]["Status"] == "4.4.7"
+        assert len(server.messages()) == 2
+
+
+def test_a_notice_is_read_by_people_and_programs(make_server):
+    with SmtpServer({"RCPT": b"550 5.1.1 no such user\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        submit(server, FAR, "carol@far.test", options=["ENVID=QQ314159", "RET=HDRS"], rcpt_options=["ORCPT=rfc822;Bob+2BX@other.test"])
+        wait_empty(server)
+        m = notices(server, 1)[0]
+        assert m["Return-Path"] == "<>" and m["Auto-Submitted"] == "auto-replied" and m.get_content_type() == "multipart/report"
+        text = m.get_payload()[0].get_payload()
+        assert "could not be delivered to" in text and FAR in text and "550 5.1.1 no such user" in text and '"hello"' in text
+        head, rcpts = fields(m)
+        assert head["Original-Envelope-Id"] == "QQ314159" and len(rcpts) == 2
+        assert rcpts[0]["Original-Recipient"] == "rfc822;Bob+X@other.test" and rcpts[0]["Action"] == "failed"
+        assert rcpts[0]["Diagnostic-Code"] == "smtp; 550 5.1.1 no such user"
+        assert m.get_payload()[2].get_content_type() == "text/rfc822-headers"
+        assert scan_message(m) == {b"Bob+X@other.test"}  # what the sender knows them by
+        sent = [c for c in mx.commands if c.startswith(("MAIL", "RCPT"))]
+        assert "ENVID=QQ314159" in sent[0] and "RET=HDRS" in sent[0] and "ORCPT=rfc822;Bob+2BX@other.test" in sent[1]
+
+
+@pytest.mark.parametrize("dsn", [True, False])
+def test_success_is_reported_where_it_was_asked_for(make_server, dsn):
+    with SmtpServer(extensions=[e for e in EXTENSIONS if dsn or e != "DSN"]) as mx:
+        server = relaying(make_server, mx, users=[ALICE, "bob@example.test"])
+        server.add_alias("list@example.test", "bob@example.test", "far@far.test")
+        submit(server, FAR, "bob@example.test", "list@example.test", rcpt_options=["NOTIFY=SUCCESS,FAILURE"])
+        wait_empty(server)
+        told = {}
+        for m in notices(server, 1 if dsn else 2):
+            told |= {r["Final-Recipient"].split(";")[1]: r["Action"] for r in fields(m)[1]}
+        wanted = {"bob@example.test": "delivered", "list@example.test": "expanded"}
+        assert told == (wanted if dsn else wanted | {FAR: "relayed"})
+        assert any("NOTIFY=SUCCESS,FAILURE" in c for c in mx.commands) == dsn
+
+
+def test_no_notice_of_a_notice_and_none_that_is_not_wanted(make_server):
+    with SmtpServer({"RCPT": b"550 5.1.1 no\r\n"}) as mx:
+        server = relaying(make_server, mx, "trusted-networks = 127.0.0.1")
+        submit(server, rcpt_options=["NOTIFY=NEVER"])
+        with server.smtp() as s:
+            s.sendmail("", [FAR], TEXT)
+        wait_empty(server)
+        time.sleep(0.5)
+        assert server.messages() == []
+
+
+def test_the_operator(make_server):
+    with SmtpServer(LATER) as mx:
+        server = relaying(make_server, mx)
+        submit(server)
+        key = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]["id"]
+        assert server.cli("queue", "hold", key).stdout == "1 recipient held\n"
+        assert server.cli_json("queue", "list")[0]["held"]
+        assert server.cli("queue", "retry", "--all").stdout == "0 recipients due now\n"
+        assert server.cli("queue", "hold", "0000000000001", check=False).returncode == 67
+        assert server.cli("queue", "hold", "x", check=False).returncode == 65
+        server.cli("queue", "release", key)
+        wait_queue(server, lambda q: q[0]["attempts"] == 2 and not q[0]["held"])
+        server.cli("queue", "retry", key)
+        wait_queue(server, lambda q: q[0]["attempts"] == 3)
+        server.cli("queue", "remove", key, "--bounce")
+        wait_empty(server)
+        assert FAR in notices(server, 1)[0].as_string()
+        submit(server, "gone@far.test")
+        key = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]["id"]
+        server.cli("queue", "remove", key)
+        assert server.cli("queue", "list").stdout == "Mail queue is empty\n"
+        assert len(server.messages()) == 1
+
+
+def test_the_life_of_a_message(make_server):
+    with SmtpServer({"MAIL": [b"451 4.7.1 greylisted\r\n"]}) as mx:
+        server = relaying(make_server, mx, "retry-first = 1s", users=[ALICE, "bob@example.test"])
+        submit(server, FAR, "bob@example.test", text=f"Message-ID: <1@x.test>\r\n{TEXT}")
+        wait_empty(server)
+        events = server.cli_json("trace", FAR)
+        assert [e["event"] for e in events] == ["received", "delivered", "queued", "deferred", "sent"]
+        assert events[0]["address"] == ALICE and events[0]["text"] == "<1@x.test>" and events[0]["tls"].startswith("TLSv1.3")
+        assert events[3]["text"] == "greylisted" and events[4]["text"] == "kept as 1" and "127.0.0.1" in events[4]["peer"]
+        for name in (events[0]["id"], "<1@x.test>", "1@x.test", "bob@example.test", "BOB@far.test"):
+            assert server.cli_json("trace", name, "--since", "1h") == events
+        lines = server.cli("trace", events[0]["id"]).stdout.splitlines()
+        assert len(lines) == 5 and "sent" in lines[4]
+        assert server.cli("trace", "nobody@x.test", check=False).returncode == 67
+        restart_later(server, 31 * 86400)
+        deadline = time.monotonic() + 30
+        while server.cli("trace", FAR, check=False).returncode == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def test_hold_outbound(make_server):
+    with SmtpServer() as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = yes"])
+        submit(server)
+        time.sleep(1.5)
+        assert mx.connections == 0
+        server.configure(GO)
+        server.reload()
+        wait_empty(server)
+        assert len(mx.messages) == 1

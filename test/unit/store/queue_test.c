@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC
+ * The queue: leases and their fencing, one destination beside another, schedule, age, the operator. */
+#include "store/queue.h"
+
+#include "base/id.h"
+#include "trial.h"
+
+#include <stdlib.h>
+
+enum { NOW = 1800000000 };
+
+static int start(void **state)
+{
+	struct trial *t = malloc(sizeof *t);
+
+	trial_start(t);
+	trial_domain(t, "example.org");
+	*state = t;
+	return 0;
+}
+
+static int end(void **state)
+{
+	trial_end(*state);
+	free(*state);
+	return 0;
+}
+
+static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notify)
+{
+	struct deliver_remote remotes[10];
+	struct deliver_job j;
+	uint64_t id;
+
+	for (size_t i = 0; i < n; i++) {
+		struct buf address = BUF_INIT(100);
+
+		buf_printf(&address, "r%zu@%s", i, domain);
+		remotes[i] = (struct deliver_remote){.address = arena_copy(&t->arena, buf_view(&address)),
+						     .domain = trial_text(domain),
+						     .orcpt = VIEW_EMPTY,
+						     .notify = notify};
+		buf_fini(&address);
+	}
+	deliver_job_init(&j);
+	id = j.message.id = store_next_id(t->store);
+	j.message.header = VIEW_LIT("Subject: x\r\n\r\n");
+	j.message.content = VIEW_LIT("hello\r\n");
+	j.message.index = j.message.header_add = VIEW_EMPTY;
+	j.wall_s = NOW;
+	j.remotes = remotes;
+	j.remote_count = n;
+	j.remote_prefix = VIEW_LIT("Received: x\r\n");
+	j.sender = VIEW_LIT("a@example.org");
+	j.envid = VIEW_EMPTY;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+	return id;
+}
+
+static size_t lease(struct trial *t, struct queue_lease_job *j, int64_t now, size_t max, size_t per_domain)
+{
+	queue_lease_job_init(j);
+	j->wall_s = now;
+	j->until_s = now + 100;
+	j->max_jobs = max;
+	j->max_per_domain = per_domain;
+	assert_int_equal(trial_run(t, &j->job), STORE_OK);
+	return j->lease_count;
+}
+
+static size_t result(struct trial *t, uint64_t token, uint64_t rcpt, enum queue_outcome outcome, int64_t now,
+		     int64_t closed)
+{
+	const struct queue_fate fate = {
+	    .id = rcpt, .outcome = outcome, .code = 451, .status = VIEW_LIT("4.0.0"), .text = VIEW_LIT("words")};
+	struct queue_result_job j;
+	size_t counted;
+
+	queue_result_job_init(&j);
+	j.token = token;
+	j.wall_s = now;
+	j.schedule = (struct queue_schedule){60, 14400};
+	j.mta = j.peer = j.tls = VIEW_EMPTY;
+	j.closed_s = closed;
+	j.fates = &fate;
+	j.fate_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	counted = j.ret_counted;
+	store_job_fini(&j.job);
+	return counted;
+}
+
+static void leases_and_fencing(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job a, b;
+	uint64_t late;
+
+	(void)put(t, "far.example", 3, 0);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_int_equal(a.leases[0].rcpt_count, 3);
+	assert_true(a.next_s == NOW + 100 && !a.more);
+	assert_int_equal(lease(t, &b, NOW + 99, 10, 10), 0); /* still leased */
+	store_job_fini(&b.job);
+	assert_int_equal(lease(t, &b, NOW + 100, 10, 10), 1); /* run out: taken up again */
+	late = a.leases[0].token;
+	assert_true(b.leases[0].token > late);
+	assert_int_equal(result(t, late, a.leases[0].rcpts[0].id, QUEUE_OUT_SENT, NOW + 101, 0), 0);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(result(t, b.leases[0].token, b.leases[0].rcpts[i].id, QUEUE_OUT_SENT, NOW + 101, 0),
+				 1);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 0);
+	assert_int_equal(trial_rows(t, "queue_message"), 0);
+	assert_int_equal(trial_rows(t, "queue_domain"), 0);
+	assert_int_equal(trial_rows(t, "message"), 0);
+	store_job_fini(&a.job);
+	store_job_fini(&b.job);
+}
+
+static void one_destination_beside_another(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job j;
+	const struct view dead = VIEW_LIT("dead.example");
+
+	for (size_t i = 0; i < 30; i++)
+		(void)put(t, "dead.example", 1, 0);
+	(void)put(t, "live.example", 1, 0);
+	assert_int_equal(lease(t, &j, NOW, 10, 5), 6);
+	assert_true(view_eq(j.leases[5].domain, VIEW_LIT("live.example")) && j.more);
+	/* Its window is full: parked, others go on. */
+	store_job_fini(&j.job);
+	queue_lease_job_init(&j);
+	j.wall_s = NOW;
+	j.until_s = NOW + 100;
+	j.max_jobs = j.max_per_domain = 5;
+	j.park = &dead;
+	j.park_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	assert_int_equal(j.lease_count, 0);
+	assert_false(j.more);
+	store_job_fini(&j.job);
+	(void)put(t, "dead.example", 1, 0); /* new mail does not unpark it */
+	assert_int_equal(lease(t, &j, NOW, 10, 5), 0);
+	store_job_fini(&j.job);
+	queue_lease_job_init(&j);
+	j.wall_s = NOW;
+	j.until_s = NOW + 100;
+	j.max_jobs = j.max_per_domain = 5;
+	j.unpark = &dead;
+	j.unpark_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	assert_int_equal(j.lease_count, 5);
+	/* Closed: nothing of it until then, whatever comes. */
+	assert_int_equal(result(t, j.leases[0].token, j.leases[0].rcpts[0].id, QUEUE_OUT_DEFERRED, NOW, NOW + 60), 1);
+	store_job_fini(&j.job);
+	(void)put(t, "dead.example", 1, 0);
+	assert_int_equal(lease(t, &j, NOW + 59, 10, 5), 0);
+	assert_int_equal(j.next_s, NOW + 60);
+	store_job_fini(&j.job);
+	assert_int_equal(lease(t, &j, NOW + 60, 10, 5), 5);
+	store_job_fini(&j.job);
+}
+
+static void relayd_comes_anew(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job a, b;
+	struct queue_resume_job r;
+	uint64_t kept;
+
+	for (size_t i = 0; i < 4; i++)
+		(void)put(t, "far.example", 2, 0);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 4);
+	kept = a.leases[1].token;
+	queue_resume_job_init(&r);
+	r.wall_s = NOW + 1;
+	r.tokens = &kept;
+	r.token_count = 1;
+	assert_int_equal(trial_run(t, &r.job), STORE_OK);
+	store_job_fini(&r.job);
+	assert_int_equal(lease(t, &b, NOW + 1, 10, 10), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(b.leases[i].envelope.message != a.leases[1].envelope.message);
+	assert_int_equal(result(t, kept, a.leases[1].rcpts[0].id, QUEUE_OUT_SENT, NOW + 2, 0), 1);
+	store_job_fini(&a.job);
+	store_job_fini(&b.job);
+}
+
+static void schedule(void **state)
+{
+	static const struct queue_schedule s = {60, 14400};
+	static const int64_t wanted[] = {60, 120, 300, 600, 1200, 2400, 3600, 7200, 10800, 14400, 14400, 14400};
+
+	(void)state;
+	for (uint32_t n = 1; n <= ARRAY_LEN(wanted); n++) {
+		bool differ = false;
+
+		for (uint64_t m = 1; m < 50; m++) {
+			int64_t at = queue_next_s(&s, n, NOW, m << 22, VIEW_LIT("a.example")) - NOW;
+
+			assert_true(at >= wanted[n - 1] * 9 / 10 && at <= wanted[n - 1] * 11 / 10);
+			assert_int_equal(at, queue_next_s(&s, n, NOW, m << 22, VIEW_LIT("a.example")) - NOW);
+			differ |= at != queue_next_s(&s, n, NOW, 50 << 22, VIEW_LIT("a.example")) - NOW;
+		}
+		assert_true(differ);
+	}
+}
+
+static size_t age(struct trial *t, int64_t now)
+{
+	struct queue_age_job j;
+	size_t n;
+
+	queue_age_job_init(&j);
+	j.wall_s = now;
+	j.lifetime_s = 5 * 86400;
+	j.delay_after_s = 4 * 3600;
+	j.trace_s = 30 * 86400;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	n = j.ret_notices;
+	store_job_fini(&j.job);
+	return n;
+}
+
+/* Ids sort by the clock of now, so this test's times are real. */
+static void old_mail(void **state)
+{
+	struct trial *t = *state;
+	struct queue_notices told;
+	uint64_t first = put(t, "far.example", 3, 0);
+	int64_t now = id_wall_us(first) / 1000000;
+
+	(void)put(t, "far.example", 2, 1); /* NOTIFY=NEVER */
+	assert_int_equal(age(t, now + 3600), 0);
+	assert_int_equal(age(t, now + 4 * 3600 + 60), 3);
+	assert_int_equal(age(t, now + 5 * 3600), 0); /* once */
+	assert_int_equal(queue_next_notices(t->reader, 0, &t->arena, &told), STORE_OK);
+	assert_true(told.envelope.message == first && told.count == 3 && told.items[0].notice == QUEUE_DELAYED);
+	assert_int_equal(age(t, now + 5 * 86400 + 60), 3);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 3); /* the two nobody is told of are gone */
+	trial_reset(t);
+	assert_int_equal(queue_next_notices(t->reader, 0, &t->arena, &told), STORE_OK);
+	assert_true(told.count == 3 && told.items[0].notice == QUEUE_EXPIRED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
+	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
+	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
+	    cmocka_unit_test(schedule),
+	    cmocka_unit_test_setup_teardown(old_mail, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
