@@ -5,6 +5,7 @@
 #include "stored/indexer.h"
 #include "stored/judge.h"
 #include "stored/session.h"
+#include "stored/tls_reports.h"
 
 #include "store/housekeep.h"
 
@@ -113,6 +114,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	upkeep_tick(sd);
 	outbound_tick(sd);
 	notices_tick(sd);
+	tls_reports_tick(sd);
 }
 
 static int open_store(struct stored *sd)

@@ -35,6 +35,7 @@ struct stored {
 	struct admin *admin;
 	struct outbound *outbound;
 	struct notices *notices;
+	struct tls_reports *tls_reports;
 	struct event *tick;
 	struct upkeep *upkeep;
 	bool create; /* make the store instead of opening it */

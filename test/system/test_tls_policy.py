@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: ISC
 """How strong TLS must be with other servers: MTA-STS (RFC 8461), DANE (RFC 7672), REQUIRETLS (RFC 8689), against servers with right, wrong,
 expired and no certificates, a web server for policies, plain and signed zones."""
+import email
+import gzip
 import http.server
+import json
 import socket
 import ssl
 import threading
@@ -460,3 +463,49 @@ def test_fetchd_comes_back_and_dnsd_too(make_server, world):
     submit(server, "bob@far.test")
     fate(server, "bob@far.test", "sent")
     assert len(sink.got) == 1 and server.log_lines(event="mta-sts-fetched", domain="far.test", mode="enforce")
+
+
+# TLS-RPT
+
+def report_of(content):
+    """The JSON within a report's mail."""
+    message = email.message_from_bytes(content)
+    text, attached = message.get_payload()
+    assert text.get_content_type() == "text/plain" and attached.get_content_type() == "application/tlsrpt+gzip"
+    return message, attached, json.loads(gzip.decompress(attached.get_payload(decode=True)))
+
+
+def test_a_report_of_the_day_before(make_server, world):
+    """RFC 8460: counted by policy and kind of failure; mailed on a later day to who asks for it."""
+    world.sink("mx.good.test", world.ca.server("mx.good.test"))
+    bad = world.sink("mx.bad.test", world.ca.server("mx.bad.test", self_signed=True))
+    for domain in ("good.test", "bad.test"):
+        world.domain(domain, [f"mx.{domain}"], sts_id="1")
+        world.web.publish(domain, "testing", f"mx.{domain}", max_age=864000)
+        world.dns.set({(f"_smtp._tls.{domain}", "TXT"): [f'"v=TLSRPTv1; rua=mailto:reports@{domain}"']})
+    server = make_server(config=world.settings())
+    submit(server, "bob@good.test", "bob@bad.test")
+    fate(server, "bob@good.test", "sent")
+    fate(server, "bob@bad.test", "sent")
+    time.sleep(7)  # relayd hands counts on every 5 s
+    server.stop()
+    server.env["POMBO_CLOCK_SHIFT"] = str(2 * 86400)
+    server.start()
+    for domain in ("good.test", "bad.test"):
+        server.wait_log(event="tls-report", domain=domain, timeout=30)
+        fate(server, f"reports@{domain}", "sent")
+    found = [report_of(content) for content, _, _ in bad.got if b"TLS-Report-Domain" in content]
+    (message, attached, report), = found
+    assert message["TLS-Report-Domain"] == "bad.test" and message["TLS-Report-Submitter"] == "mail.example.test"
+    assert message.get_content_type() == "multipart/report" and message.get_param("report-type") == "tlsrpt"
+    assert message["Subject"].replace("\r\n", "").startswith("Report Domain: bad.test Submitter: mail.example.test Report-ID: <")
+    assert attached.get_filename().startswith("mail.example.test!bad.test!") and attached.get_filename().endswith(".json.gz")
+    policy, = report["policies"]
+    assert policy["policy"] == {"policy-type": "sts", "policy-domain": "bad.test", "mx-host": ["mx.bad.test"],
+                                "policy-string": ["version: STSv1", "mode: testing", "mx: mx.bad.test", "max_age: 864000"]}
+    assert policy["summary"] == {"total-successful-session-count": 0, "total-failure-session-count": 1}
+    failure, = policy["failure-details"]
+    assert failure["result-type"] == "certificate-not-trusted" and failure["receiving-mx-hostname"] == "mx.bad.test"
+    assert failure["receiving-ip"].startswith("127.0.1.") and failure["failed-session-count"] == 1
+    (_, _, report), = [report_of(c) for c, _, _ in world.sinks["mx.good.test"].got if b"TLS-Report-Domain" in c]
+    assert report["policies"][0]["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
