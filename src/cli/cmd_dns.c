@@ -34,14 +34,56 @@ static int find_domain(struct store_client *s, struct view domain, const char *t
 			"see 'pombo domain list', or add it with 'pombo domain add'");
 }
 
+/* What is to be published, and with `check` what is. */
+static int make(const struct cli *c, struct store_client *s, struct view domain, bool check, json_t **ret)
+{
+	_cleanup_(dkim_key_list_fini) struct dkim_key_list keys = {NULL, 0};
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(2048), hash = BUF_INIT(64);
+	_cleanup_(free_ptr) char *cert = NULL;
+	struct conf *conf = NULL;
+	int r = find_domain(s, domain, c->argv[1]);
+
+	if (r == 0)
+		r = dkim_keys_get(s, c->argv[1], &keys);
+	if (r)
+		return r;
+	r = supervisor_read_conf(c->dir, &conf, NULL, &error);
+	if (r)
+		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
+	cert = conf->tls_cert[0] == '/' ? xstrdup(conf->tls_cert) : cli_path(c, conf->tls_cert);
+	dns_tls_hash(cert, &hash);
+	*ret = dns_records(&(struct dns_input){conf, domain, &keys, buf_view(&hash)});
+	conf_free(&conf);
+	return check ? dns_check(*ret, s) : 0;
+}
+
+static int show(const struct cli *c, struct view domain, bool check)
+{
+	struct store_client s;
+	json_t *records = NULL;
+	int r = check ? store_client_connect(c, &s) : store_client_open(c, &s), shown = 0;
+
+	if (r)
+		return r;
+	r = make(c, &s, domain, check, &records);
+	store_client_close(&s);
+	if (!records)
+		return r;
+	if (c->json) {
+		shown = show_json(records);
+	} else {
+		dns_print(records);
+		json_decref(records);
+	}
+	return shown ? shown : r;
+}
+
 static int dns(struct cli *c)
 {
-	_cleanup_(buf_fini) struct buf domain = BUF_INIT(ADDRESS_DOMAIN_MAX), error = BUF_INIT(2048);
+	_cleanup_(buf_fini) struct buf domain = BUF_INIT(ADDRESS_DOMAIN_MAX);
 	const char *ask = NULL;
-	const struct option options[] = {{.name = "ask", .value = &ask}};
-	struct conf *conf = NULL;
-	struct store_client s;
-	json_t *records;
+	bool check = false;
+	const struct option options[] = {{.name = "ask", .value = &ask}, {.name = "check", .flag = &check}};
 	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
@@ -52,36 +94,26 @@ static int dns(struct cli *c)
 		return dns_lookup_run(c, ask, c->argv[1]);
 	if (c->argv[1][0] == '[' || !address_domain_canon(view_from_cstr(c->argv[1]), &domain))
 		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is not a domain", NULL);
-	r = store_client_open(c, &s);
-	if (r)
-		return r;
-	r = find_domain(&s, buf_view(&domain), c->argv[1]);
-	store_client_close(&s);
-	if (r)
-		return r;
-	r = supervisor_read_conf(c->dir, &conf, NULL, &error);
-	if (r)
-		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
-	records = dns_records(conf, buf_view(&domain));
-	conf_free(&conf);
-	if (c->json)
-		return show_json(records);
-	dns_print(records);
-	json_decref(records);
-	return 0;
+	return show(c, buf_view(&domain), check);
 }
 
 const struct cli_command cmd_dns = {
     .name = "dns",
-    .usage = "DOMAIN [--json] | --ask TYPE NAME [--json]",
+    .usage = "DOMAIN [--check] [--json] | --ask TYPE NAME [--json]",
     .summary = "prints the DNS records to publish for a domain",
     .help =
 	"Lines of a zone file: where mail for the domain goes (MX), this machine's addresses, which machines send its "
 	"mail "
-	"(SPF), what others should do with the rest (DMARC; p=none asks for nothing yet), and where mail programs find "
+	"(SPF), the keys that sign it (DKIM), what others should do with the rest (DMARC; p=none asks for nothing "
+	"yet), how mail should come "
+	"here (MTA-STS, TLSA from the certificate, reports by TLS-RPT), who may issue certificates (CAA), and where "
+	"mail programs find "
 	"their servers (SRV).",
     .options =
 	(const struct cli_option_help[]){
+	    {"--check", "Say behind each record whether it is published: right, wrong (with what is there), or "
+			"missing. The exit status is 1 when any is not right. Asks through the running server."},
+
 	    {"--ask TYPE", "Say what the DNS has of this type (MX, TXT, TLSA ...) at NAME now, as the running "
 			   "server sees it, and whether DNSSEC vouches for it."},
 	    {NULL, NULL}},

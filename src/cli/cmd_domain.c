@@ -2,6 +2,7 @@
  * pombo domain: whose mail is taken here. */
 #include "cli/commands.h"
 
+#include "cli/dkim_keys.h"
 #include "cli/listing.h"
 #include "cli/option.h"
 #include "cli/show.h"
@@ -11,27 +12,43 @@
 
 enum { NAME_COLUMNS = 40 };
 
+/* The domain, then its DKIM keys, which sign at once. Closes. */
+static int add(const struct cli *c, struct store_client *s, bool encoded, uint16_t type, bool dkim)
+{
+	int r = store_client_do(s, encoded, type, c->argv[1], stdout);
+
+	if (r == 0 && dkim)
+		r = dkim_keys_make(c, s, c->argv[1], true);
+	store_client_close(s);
+	return r;
+}
+
 static int run_add(struct cli *c)
 {
+	bool no_dkim = false;
+	const struct option options[] = {{.name = "no-dkim", .flag = &no_dkim}};
 	struct store_client s;
-	int r = option_take_words(c, 1, 1, "one domain is needed");
+	int r = option_take(c, options, ARRAY_LEN(options));
 
+	if (r == 0 && c->argc != 2)
+		return cli_usage(c, "one domain is needed");
 	if (r == 0)
 		r = store_client_open(c, &s);
 	if (r)
 		return r;
-	return store_client_change(
-	    &s, admin_put_domain_add(&s.payload, &(struct admin_domain_add){view_from_cstr(c->argv[1])}),
-	    ADMIN_DOMAIN_ADD, c->argv[1]);
+	return add(c, &s, admin_put_domain_add(&s.payload, &(struct admin_domain_add){view_from_cstr(c->argv[1])}),
+		   ADMIN_DOMAIN_ADD, !no_dkim);
 }
 
 const struct cli_command cmd_domain_add = {
     .name = "domain add",
-    .usage = "DOMAIN",
+    .usage = "DOMAIN [--no-dkim]",
     .summary = "takes mail for a domain from now on",
     .help =
 	"Accounts and aliases in it can be made then. Names with other letters than ASCII may be typed as they are. "
-	"'pombo dns DOMAIN' prints the records to publish.",
+	"Its DKIM keys are made and sign from now on. 'pombo dns DOMAIN' prints the records to publish.",
+    .options = (const struct cli_option_help[]){{"--no-dkim", "Make no DKIM keys: for a domain that never sends."},
+						{NULL, NULL}},
     .example = "pombo domain add example.org",
     .run = run_add,
 };
@@ -45,11 +62,10 @@ static int run_alias(struct cli *c)
 		r = store_client_open(c, &s);
 	if (r)
 		return r;
-	return store_client_change(
-	    &s,
-	    admin_put_domain_alias(
-		&s.payload, &(struct admin_domain_alias){view_from_cstr(c->argv[1]), view_from_cstr(c->argv[2])}),
-	    ADMIN_DOMAIN_ALIAS, c->argv[1]);
+	return add(c, &s,
+		   admin_put_domain_alias(&s.payload, &(struct admin_domain_alias){view_from_cstr(c->argv[1]),
+										   view_from_cstr(c->argv[2])}),
+		   ADMIN_DOMAIN_ALIAS, true);
 }
 
 const struct cli_command cmd_domain_alias = {
@@ -70,9 +86,10 @@ static int run_remove(struct cli *c)
 		r = store_client_open(c, &s);
 	if (r)
 		return r;
-	return store_client_change(
+	r = store_client_change(
 	    &s, admin_put_domain_remove(&s.payload, &(struct admin_domain_remove){view_from_cstr(c->argv[1])}),
 	    ADMIN_DOMAIN_REMOVE, c->argv[1]);
+	return r ? r : dkim_keys_drop(c, c->argv[1]);
 }
 
 const struct cli_command cmd_domain_remove = {

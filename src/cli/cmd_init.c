@@ -4,6 +4,7 @@
 
 #include "cli/account.h"
 #include "cli/certificate.h"
+#include "cli/dkim_keys.h"
 #include "cli/dns.h"
 #include "cli/folder.h"
 #include "cli/option.h"
@@ -29,6 +30,7 @@ struct init {
 	struct conf *conf;
 	struct buf domain_ascii;
 	struct account_secret secret;
+	struct dkim_key_list keys;
 	bool made_dir;
 };
 
@@ -39,6 +41,7 @@ static void init_fini(struct init *in)
 	conf_free(&in->conf);
 	buf_fini(&in->domain_ascii);
 	account_secret_wipe(&in->secret);
+	dkim_key_list_fini(&in->keys);
 }
 
 /* ---- checks ---- */
@@ -200,7 +203,7 @@ static int write_conf(const struct cli *c, const struct init *in)
 	return 0;
 }
 
-static int make_store(const struct cli *c, const struct init *in)
+static int make_store(const struct cli *c, struct init *in)
 {
 	const struct admin_domain_add domain = {buf_view(&in->domain_ascii)};
 	const struct account_new account = {.address = in->user, .secret = &in->secret};
@@ -213,6 +216,10 @@ static int make_store(const struct cli *c, const struct init *in)
 	r = store_client_do(&s, admin_put_domain_add(&s.payload, &domain), ADMIN_DOMAIN_ADD, in->domain, out);
 	if (r == 0 && in->user)
 		r = account_add(&s, &account, out);
+	if (r == 0)
+		r = dkim_keys_make(c, &s, in->domain, true);
+	if (r == 0)
+		r = dkim_keys_get(&s, in->domain, &in->keys);
 	store_client_close(&s);
 	return r;
 }
@@ -241,6 +248,15 @@ static int make(const struct cli *c, struct init *in)
 
 /* ---- what was made ---- */
 
+static json_t *records_of(const struct cli *c, const struct init *in)
+{
+	_cleanup_(buf_fini) struct buf hash = BUF_INIT(64);
+	_cleanup_(free_ptr) char *cert = cli_path(c, "tls/cert.pem");
+
+	dns_tls_hash(cert, &hash);
+	return dns_records(&(struct dns_input){in->conf, buf_view(&in->domain_ascii), &in->keys, buf_view(&hash)});
+}
+
 static int tell_json(const struct cli *c, const struct init *in)
 {
 	bool made_up = in->user && !in->password_stdin;
@@ -248,7 +264,7 @@ static int tell_json(const struct cli *c, const struct init *in)
 	return show_json(json_pack("{s:o, s:o, s:o, s:o}", "dir", show_json_text(view_from_cstr(c->dir)), "account",
 				   in->user ? show_json_text(view_from_cstr(in->user)) : json_null(), "password",
 				   made_up ? show_json_text(buf_view(&in->secret.password)) : json_null(), "dns",
-				   dns_records(in->conf, buf_view(&in->domain_ascii))));
+				   records_of(c, in)));
 }
 
 static int tell(const struct cli *c, const struct init *in)
@@ -261,7 +277,7 @@ static int tell(const struct cli *c, const struct init *in)
 		(void)printf("password of %s (shown this once): %.*s\n", in->user,
 			     VIEW_FMT(buf_view(&in->secret.password)));
 	(void)printf("\nDNS records to publish ('pombo dns %s' prints them again):\n\n", in->domain);
-	records = dns_records(in->conf, buf_view(&in->domain_ascii));
+	records = records_of(c, in);
 	dns_print(records);
 	json_decref(records);
 	(void)printf("\npombo is set up in %s; its certificate is self-signed: put a real one into tls/.\n"
@@ -293,7 +309,8 @@ const struct cli_command cmd_init = {
     .name = "init",
     .usage = "--hostname NAME --domain DOMAIN [--user ADDRESS] [--password-stdin] [--listen ADDR]... [--port-offset N]",
     .summary = "sets up a new server in an empty folder",
-    .help = "Makes the data folder: pombo.conf (commented), a self-signed ECDSA certificate, the mail store, the first "
+    .help = "Makes the data folder: pombo.conf (commented), a self-signed ECDSA certificate, DKIM keys, the mail "
+	    "store, the first "
 	    "account. "
 	    "Prints the DNS records to publish. Refuses a folder that holds anything; when it fails it leaves nothing "
 	    "behind.",

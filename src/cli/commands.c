@@ -12,6 +12,7 @@ const struct cli_command *const commands[] = {
     &cmd_domain_alias,
     &cmd_domain_remove,
     &cmd_domain_list,
+    &cmd_domain_dkim,
     &cmd_account_add,
     &cmd_account_list,
     &cmd_account_show,

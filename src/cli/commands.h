@@ -10,7 +10,7 @@ extern const size_t commands_n;
 
 extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_run, cmd_stop, cmd_reload, cmd_status;
-extern const struct cli_command cmd_domain_add, cmd_domain_alias, cmd_domain_remove, cmd_domain_list;
+extern const struct cli_command cmd_domain_add, cmd_domain_alias, cmd_domain_remove, cmd_domain_list, cmd_domain_dkim;
 extern const struct cli_command cmd_account_add, cmd_account_password, cmd_account_remove, cmd_account_enable,
     cmd_account_disable, cmd_account_quota, cmd_account_send_as, cmd_account_list, cmd_account_show;
 extern const struct cli_command cmd_alias_add, cmd_alias_remove, cmd_alias_list;

@@ -2,12 +2,17 @@
  * The DNS records that make other servers and mail programs find this one. */
 #include "cli/dns.h"
 
+#include "base/encode.h"
+
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 512, VALUE_MAX_BYTES = 1024, MX_PREFERENCE = 10 };
+enum { NAME_MAX_BYTES = 512, VALUE_MAX_BYTES = 2048, MX_PREFERENCE = 10, STRING_MAX = 255 };
 
 /* ---- which addresses ---- */
 
@@ -165,6 +170,86 @@ static void add_mail(json_t *records, const char *domain, const char *host)
 	add_record(records, buf_cstr(&dmarc), "TXT", "\"v=DMARC1; p=none\"");
 }
 
+/* ---- DKIM, and how mail is to come ---- */
+
+/* RFC 1035 §3.3: at most 255 bytes a string. */
+static void put_strings(struct buf *out, struct view text)
+{
+	for (size_t at = 0; at < text.n; at += STRING_MAX)
+		buf_printf(out, "%s\"%.*s\"", at ? " " : "", VIEW_FMT(view_sub(text, at, STRING_MAX)));
+}
+
+static void add_dkim(json_t *records, json_t *notes, const char *domain, const struct dkim_key_list *keys)
+{
+	bool waits = false;
+
+	for (size_t i = 0; keys && i < keys->n; i++) {
+		const struct dkim_key_info *k = &keys->keys[i];
+		_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_MAX_BYTES), text = BUF_INIT(VALUE_MAX_BYTES),
+					       value = BUF_INIT(VALUE_MAX_BYTES);
+
+		buf_printf(&name, "%s._domainkey.%s", k->selector, domain);
+		dkim_record_format(&text, k->algorithm, buf_view(&k->public_key));
+		put_strings(&value, buf_view(&text));
+		add_record(records, buf_cstr(&name), "TXT", buf_cstr(&value));
+		waits |= k->state == 0;
+	}
+	if (waits)
+		add_note(notes,
+			 "A new DKIM key waits: it signs once every name server of the domain shows its record.");
+}
+
+/* The policy that has to be served (RFC 8461 §3.2); its id changes with it. */
+static void add_mta_sts(json_t *records, json_t *notes, struct view domain, const char *host)
+{
+	_cleanup_(buf_fini) struct buf policy = BUF_INIT(VALUE_MAX_BYTES), name = BUF_INIT(NAME_MAX_BYTES),
+				       value = BUF_INIT(VALUE_MAX_BYTES), note = BUF_INIT(VALUE_MAX_BYTES);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned id = 0;
+
+	buf_printf(&policy, "version: STSv1 mode: testing mx: %.*s max_age: 604800", (int)strlen(host) - 1, host);
+	if (EVP_Q_digest(NULL, "SHA256", NULL, policy.p, policy.n, hash, NULL) == 1)
+		id = (unsigned)hash[0] << 24 | (unsigned)hash[1] << 16 | (unsigned)hash[2] << 8 | hash[3];
+	buf_printf(&name, "_mta-sts.%.*s", VIEW_FMT(domain));
+	buf_printf(&value, "\"v=STSv1; id=%08x\"", id);
+	add_record(records, buf_cstr(&name), "TXT", buf_cstr(&value));
+	buf_printf(
+	    &note,
+	    "MTA-STS counts once https://mta-sts.%.*s/.well-known/mta-sts.txt serves, each on a line of its own: %s",
+	    VIEW_FMT(view_sub(domain, 0, domain.n - 1)), buf_cstr(&policy));
+	add_note(notes, buf_cstr(&note));
+}
+
+static void add_tlsa(const struct dns_input *in, json_t *records, json_t *notes, const char *host)
+{
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_MAX_BYTES), value = BUF_INIT(VALUE_MAX_BYTES);
+
+	if (in->tls_hash.n == 0)
+		return;
+	buf_printf(&name, "_25._tcp.%s", host);
+	buf_append_cstr(&value, "3 1 1 ");
+	encode_hex(&value, in->tls_hash);
+	add_record(records, buf_cstr(&name), "TLSA", buf_cstr(&value));
+	add_note(
+	    notes,
+	    "TLSA counts in a zone that is signed (DNSSEC) only; before the certificate's key changes, publish the "
+	    "new record beside the old one.");
+}
+
+static void add_transport(const struct dns_input *in, json_t *records, json_t *notes, const char *domain,
+			  const char *host)
+{
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_MAX_BYTES), value = BUF_INIT(VALUE_MAX_BYTES);
+
+	add_mta_sts(records, notes, view_from_cstr(domain), host);
+	buf_printf(&name, "_smtp._tls.%s", domain);
+	buf_printf(&value, "\"v=TLSRPTv1; rua=mailto:postmaster@%.*s\"", VIEW_FMT(in->domain_ascii));
+	add_record(records, buf_cstr(&name), "TXT", buf_cstr(&value));
+	add_tlsa(in, records, notes, host);
+	add_record(records, host, "CAA", "0 issue \"letsencrypt.org\"");
+	add_note(notes, "CAA names who may issue certificates for the name: put the authority that you use.");
+}
+
 static void add_notes(const struct conf *conf, json_t *notes)
 {
 	if (conf->relay_host[0])
@@ -176,22 +261,49 @@ static void add_notes(const struct conf *conf, json_t *notes)
 	add_note(notes, "The SPF record says that no other machine sends mail of this domain; name those that do.");
 }
 
-json_t *dns_records(const struct conf *conf, struct view domain_ascii)
+void dns_tls_hash(const char *path, struct buf *ret)
+{
+	FILE *f = fopen(path, "re");
+	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	unsigned char hash[EVP_MAX_MD_SIZE], *der = NULL;
+	int n = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : 0;
+	size_t hash_n = 0;
+
+	if (n > 0 && EVP_Q_digest(NULL, "SHA256", NULL, der, (size_t)n, hash, &hash_n) == 1)
+		buf_append(ret, hash, hash_n);
+	OPENSSL_free(der);
+	X509_free(cert);
+	if (f)
+		(void)fclose(f);
+}
+
+json_t *dns_records(const struct dns_input *in)
 {
 	_cleanup_(buf_fini) struct buf domain = BUF_INIT(NAME_MAX_BYTES), host = BUF_INIT(NAME_MAX_BYTES);
 	json_t *records = json_array(), *notes = json_array();
 
-	buf_append_view(&domain, domain_ascii);
+	buf_append_view(&domain, in->domain_ascii);
 	buf_append_char(&domain, '.');
-	for (const char *p = conf->hostname; *p; p++)
+	for (const char *p = in->conf->hostname; *p; p++)
 		buf_append_char(&host, ascii_lower(*p));
 	buf_append_char(&host, '.');
 	add_mail(records, buf_cstr(&domain), buf_cstr(&host));
-	add_addresses(conf, records, notes, buf_cstr(&host));
-	add_services(conf, records, buf_cstr(&domain), buf_cstr(&host));
-	add_notes(conf, notes);
-	return json_pack("{s:s%, s:s, s:o, s:o}", "domain", domain_ascii.p, domain_ascii.n, "hostname", conf->hostname,
-			 "records", records, "notes", notes);
+	add_dkim(records, notes, buf_cstr(&domain), in->keys);
+	add_addresses(in->conf, records, notes, buf_cstr(&host));
+	add_transport(in, records, notes, buf_cstr(&domain), buf_cstr(&host));
+	add_services(in->conf, records, buf_cstr(&domain), buf_cstr(&host));
+	add_notes(in->conf, notes);
+	return json_pack("{s:s%, s:s, s:o, s:o}", "domain", in->domain_ascii.p, in->domain_ascii.n, "hostname",
+			 in->conf->hostname, "records", records, "notes", notes);
+}
+
+static void print_published(const json_t *record)
+{
+	const char *published = json_string_value(json_object_get(record, "published"));
+	const char *found = json_string_value(json_object_get(record, "found"));
+
+	if (published)
+		(void)printf("; %s%s%s\n", published, found ? ": " : "", found ? found : "");
 }
 
 void dns_print(const json_t *all)
@@ -204,6 +316,7 @@ void dns_print(const json_t *all)
 		(void)printf("%-40s IN %-4s %s\n", json_string_value(json_object_get(item, "name")),
 			     json_string_value(json_object_get(item, "type")),
 			     json_string_value(json_object_get(item, "value")));
+		print_published(item);
 	}
 	json_array_foreach(json_object_get(all, "notes"), i, item)
 	{

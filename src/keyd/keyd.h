@@ -14,4 +14,8 @@ int keyd_start(struct role *r);
 struct keys;
 void keyd_serve(struct event_base *base, int fd, struct keys *k);
 
+/* The same for stored's DKIM signatures. */
+struct dkim_keys;
+void keyd_serve_dkim(struct event_base *base, int fd, struct dkim_keys *k);
+
 #endif

@@ -14,10 +14,12 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
-	LOCKED_BYTES = 64 * 1024, /* eight RSA-4096 keys and one file */
+	LOCKED_MIN_BYTES = 64 * 1024, /* eight RSA-4096 keys and one file */
+	LOCKED_MAX_BYTES = 4 * 1024 * 1024, /* and the DKIM keys of 3,000 domains; pages count when they are used */
 	LOCKED_BLOCK_BYTES = 32,
 	SPKI_MAX = 8192,
 };
@@ -33,10 +35,23 @@ struct keys {
 	size_t oldest;
 };
 
+/* As much as may be locked: a power of two. */
+static size_t locked_bytes(void)
+{
+	size_t n = LOCKED_MAX_BYTES;
+	struct rlimit l;
+
+	if (geteuid() == 0 || getrlimit(RLIMIT_MEMLOCK, &l) < 0)
+		return n;
+	while (n > LOCKED_MIN_BYTES && n > l.rlim_cur)
+		n /= 2;
+	return n;
+}
+
 int keys_prepare(bool *ret_locked)
 {
 	unsigned char byte;
-	int locked = CRYPTO_secure_malloc_init(LOCKED_BYTES, LOCKED_BLOCK_BYTES);
+	int locked = CRYPTO_secure_malloc_init(locked_bytes(), LOCKED_BLOCK_BYTES);
 
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) || locked == 0 ||
 	    RAND_bytes(&byte, 1) != 1)

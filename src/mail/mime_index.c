@@ -129,6 +129,42 @@ bool mime_index_peek(struct view encoded, struct mime_index_head *ret)
 	return true;
 }
 
+static void put_front(struct buf *out, const struct front *f)
+{
+	buf_append_char(out, VERSION);
+	put_number(out, f->head.bytes);
+	put_number(out, f->head.lines);
+	put_number(out, f->flags);
+	put_number(out, f->parts);
+	put_number(out, f->head.envelope.n);
+	put_number(out, f->head.bodystructure.n);
+	buf_append_view(out, f->head.envelope);
+	buf_append_view(out, f->head.bodystructure);
+}
+
+/* Places count from the start of the parent's body, so the root's header alone is another. */
+bool mime_index_grow(struct view encoded, uint64_t bytes, uint64_t lines, struct buf *out)
+{
+	struct reader r = {encoded, false};
+	struct view kind_depth_off;
+	struct front front;
+	uint64_t header_bytes;
+
+	if (!get_front(&r, &front))
+		return false;
+	front.head.bytes += bytes;
+	front.head.lines += lines;
+	kind_depth_off = get_bytes(&r, 3); /* depth and distance of the root are 0: a byte each */
+	header_bytes = get_number(&r);
+	if (r.bad)
+		return false;
+	put_front(out, &front);
+	buf_append_view(out, kind_depth_off);
+	put_number(out, header_bytes + bytes);
+	buf_append_view(out, r.rest);
+	return !out->overflow;
+}
+
 /* The open part at depth - 1 that part `at` hangs below; MIME_NONE when there is none. */
 static uint32_t find_parent(const struct mime_part *parts, uint32_t at, uint64_t depth)
 {

@@ -94,6 +94,9 @@ const struct mime_index *mime_index_parse(struct mime_parser *p, struct view mes
 /* The index as bytes to store: versioned, compact, without pointers. Errors: out->overflow. */
 void mime_index_encode(const struct mime_index *x, struct buf *out);
 
+/* The encoded index of the same message with `bytes` bytes of header fields, `lines` lines, put in front. False: not an index. */
+must_check bool mime_index_grow(struct view encoded, uint64_t bytes, uint64_t lines, struct buf *out);
+
 /* Only the front of an encoded index, without reading the parts: what FETCH of many messages needs. */
 struct mime_index_head {
 	uint64_t bytes, lines;

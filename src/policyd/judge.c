@@ -2,20 +2,25 @@
  * Answers stored's questions: a message that came with the question, or as a file. */
 #include "policyd/judge.h"
 
+#include "mail/dkim_sign.h"
+#include "mail/header.h"
 #include "mail/mime_index.h"
 #include "policy/judgement.h"
 #include "policy/text_scan.h"
+#include "policyd/body_hash.h"
 #include "policyd/index.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WINDOW_BYTES = 262144, HEADER_MAX = 1024 * 1024 };
+enum { WINDOW_BYTES = 262144, HEADER_MAX = 1024 * 1024, SIGN_INPUT_KEPT = 16384 };
 
 struct judge {
 	struct indexer *indexer;
+	struct body_hash *body_hash;
 	struct arena arena; /* of one question */
+	struct buf sign_domain, sign_names, sign_input;
 };
 
 /* The message in question: `head` is in memory, the rest of `file` is read in windows. */
@@ -26,6 +31,7 @@ struct message {
 	struct text_scan text;
 	bool is_scanned;
 	const struct judgement *judgement;
+	struct body_hash *body_hash; /* NULL: it is not to be signed */
 };
 
 struct judge *judge_new(void)
@@ -33,6 +39,10 @@ struct judge *judge_new(void)
 	struct judge *j = xcalloc(1, sizeof *j);
 
 	j->indexer = indexer_new();
+	j->body_hash = body_hash_new();
+	buf_init(&j->sign_domain, 255);
+	buf_init(&j->sign_names, DKIM_NAMES_MAX);
+	buf_init(&j->sign_input, DKIM_INPUT_MAX);
 	arena_init(&j->arena, JUDGEMENT_ARENA_BYTES);
 	return j;
 }
@@ -45,6 +55,10 @@ void judge_free(struct judge **jp)
 	if (!j)
 		return;
 	indexer_free(&j->indexer);
+	body_hash_free(&j->body_hash);
+	buf_fini(&j->sign_domain);
+	buf_fini(&j->sign_names);
+	buf_fini(&j->sign_input);
 	arena_fini(&j->arena);
 	free(j);
 }
@@ -71,8 +85,11 @@ static int read_at(int file, char *p, size_t n, uint64_t off)
 static void feed(struct message *m, struct mime_parser *p, struct view bytes)
 {
 	mime_parser_feed(p, bytes);
-	if (!m->is_scanned)
-		text_scan_feed(&m->text, bytes);
+	if (m->is_scanned)
+		return;
+	text_scan_feed(&m->text, bytes);
+	if (m->body_hash)
+		body_hash_feed(m->body_hash, bytes);
 }
 
 static int feed_file(struct message *m, struct mime_parser *p)
@@ -138,9 +155,50 @@ static struct judge_address *list_from(struct arena *a, const struct judgement *
 	return list;
 }
 
-static void answer(struct judge *j, struct channel *c, uint32_t id, const struct judgement_input *in,
-		   struct message *message)
+/* ---- what is signed ---- */
+
+/* A header that some reader sees the end of elsewhere is not signed: nobody could say what. */
+static bool ends_plainly(struct view block)
 {
+	struct header_field field;
+	struct header h;
+
+	header_init(&h, block);
+	while (header_next(&h, &field) == PARSE_DONE)
+		;
+	return h.end != HEADER_END_JUNK && h.passed_over_bytes == 0;
+}
+
+/* Before the message streams by; without a domain it is not signed. */
+static void begin_signing(struct judge *j, struct view head, struct message *message)
+{
+	const struct judgement *judgement = message->judgement;
+	struct view block = view_sub(head, 0, judgement->header_bytes);
+
+	if (!ends_plainly(head) || !dkim_sign_domain(block, &j->sign_domain) ||
+	    !dkim_sign_fields(judgement->header_add, block, &j->sign_names, &j->sign_input)) {
+		buf_reset(&j->sign_domain);
+		return;
+	}
+	message->body_hash = j->body_hash;
+	body_hash_begin(j->body_hash, judgement->header_bytes);
+}
+
+static void answer_signing(struct judge *j, const struct message *message, uint8_t hash[BODY_HASH_BYTES],
+			   struct judge_judged *m)
+{
+	if (!message->body_hash || !body_hash_end(message->body_hash, hash))
+		return;
+	m->sign_domain = buf_view(&j->sign_domain);
+	m->sign_names = buf_view(&j->sign_names);
+	m->sign_input = buf_view(&j->sign_input);
+	m->body_hash = view_from(hash, BODY_HASH_BYTES);
+}
+
+static void answer(struct judge *j, struct channel *c, uint32_t id, const struct judgement_input *in,
+		   struct message *message, bool sign)
+{
+	uint8_t hash[BODY_HASH_BYTES];
 	struct judgement judgement;
 	struct judge_judged m;
 	struct view index;
@@ -152,6 +210,8 @@ static void answer(struct judge *j, struct channel *c, uint32_t id, const struct
 		return;
 	}
 	message->judgement = &judgement;
+	if (sign)
+		begin_signing(j, in->head, message);
 	r = indexer_run(j->indexer, feed_message, message, &index);
 	if (r < 0) {
 		refuse_errno(c, id, r);
@@ -172,6 +232,7 @@ static void answer(struct judge *j, struct channel *c, uint32_t id, const struct
 	};
 	if (!m.from)
 		m.n_from = 0;
+	answer_signing(j, message, hash, &m);
 	if (!judge_send_judged(c, id, &m))
 		refuse(c, id, &VERDICT(451, 4, 3, 0, "The message could not be judged; try again"));
 }
@@ -190,7 +251,7 @@ static void hear_message(struct judge *j, struct channel *c, uint32_t id, const 
 	    .head = q->message,
 	};
 
-	answer(j, c, id, &in, &message);
+	answer(j, c, id, &in, &message, q->sign);
 }
 
 static void hear_file(struct judge *j, struct channel *c, uint32_t id, const struct judge_judge_file *q)
@@ -219,7 +280,7 @@ static void hear_file(struct judge *j, struct channel *c, uint32_t id, const str
 	if (r < 0)
 		refuse_errno(c, id, r);
 	else
-		answer(j, c, id, &in, &message);
+		answer(j, c, id, &in, &message, q->sign);
 	free(head);
 	(void)close(q->message);
 }
@@ -227,6 +288,11 @@ static void hear_file(struct judge *j, struct channel *c, uint32_t id, const str
 void judge_hear(struct judge *j, struct channel *c, uint32_t id, const struct judge_msg *m)
 {
 	arena_reset(&j->arena);
+	buf_reset(&j->sign_domain);
+	buf_reset(&j->sign_names);
+	if (j->sign_input.cap > SIGN_INPUT_KEPT)
+		buf_fini(&j->sign_input);
+	buf_reset(&j->sign_input);
 	if (m->type == JUDGE_JUDGE)
 		hear_message(j, c, id, &m->judge);
 	else if (m->type == JUDGE_JUDGE_FILE)

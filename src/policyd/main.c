@@ -2,6 +2,7 @@
  * The role policyd: a channel to stored, a question at a time. */
 #include "ipc/role.h"
 #include "mail/charset.h"
+#include "policyd/body_hash.h"
 #include "policyd/judge.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@ static int prepare(struct role *r)
 	struct state *state = xcalloc(1, sizeof *state);
 
 	charset_preload(); /* files cannot be opened later */
+	if (body_hash_prepare() < 0)
+		return -EIO;
 	state->judge = judge_new();
 	role_set_state(r, state);
 	return 0;

@@ -122,6 +122,8 @@ static enum job_step run_domain_remove(struct writer *w, struct store_job *job)
 		return refuse(job, STORE_IN_USE);
 	tell_directory(w);
 	rc = run_text(w, SQL_domain_delete, j->domain);
+	if (rc == 0)
+		rc = run_text(w, SQL_dkim_forget_domain, j->domain);
 	return rc < 0 ? writer_error(w, rc, "removing a domain") : STEP_DONE;
 }
 

@@ -106,9 +106,15 @@ static const char tls_of_others[] =
     " sending_ip {text} NOT NULL, reason {text} NOT NULL, sessions {int} NOT NULL,"
     " PRIMARY KEY (day, domain, policy_type, policy, result, mx, mx_ip, sending_ip, reason)) {clustered};";
 
+/* The public half of the DKIM keys, and what each is at (dkim.h). */
+static const char dkim_keys[] =
+    "CREATE TABLE dkim_key (domain {text} NOT NULL, selector {text} NOT NULL, algorithm {int} NOT NULL,"
+    " state {int} NOT NULL, public_key {bytes} NOT NULL, created_s {int} NOT NULL, since_s {int} NOT NULL,"
+    " PRIMARY KEY (domain, selector)) {clustered};";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false}, {version_2, NULL, false},     {version_3, NULL, false},
-    {version_4, NULL, false}, {tls_of_others, NULL, false},
+    {version_4, NULL, false}, {tls_of_others, NULL, false}, {dkim_keys, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -18,6 +18,8 @@ admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_s
     admin_on_queue_list;
 /* admin_queue.c */
 admin_request_fn admin_on_queue_change, admin_on_trace_ask, admin_on_trace_find;
+/* admin_dkim.c */
+admin_request_fn admin_on_dkim_list, admin_on_dkim_add, admin_on_dkim_look;
 /* admin_dns.c */
 admin_request_fn admin_on_dns_ask;
 /* admin_mail.c */

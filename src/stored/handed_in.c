@@ -13,6 +13,7 @@
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
+#include "stored/signer.h"
 
 #include "base/id.h"
 
@@ -39,6 +40,7 @@ struct handed_in {
 	enum handed_in_by by;
 	uint64_t account;
 	struct smtp_begin envelope; /* views copied into the arena */
+	struct judge_judged to_sign; /* of it what signer.h reads; in the arena */
 	struct view *from; /* header senders: they must belong to the account */
 	size_t from_count;
 	struct view separator;
@@ -390,12 +392,20 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 	}
 }
 
+static void is_signed(void *ctx, bool ok)
+{
+	if (ok)
+		keep(ctx);
+	else
+		refuse(ctx, &temporary);
+}
+
 static void resolved(struct handed_in *h)
 {
 	if (h->verdict.code)
 		refuse(h, &h->verdict);
 	else
-		keep(h);
+		signer_sign(h->sd, &h->to_sign, &h->job.message, &h->arena, is_signed, h);
 }
 
 static struct handed_in *of_resolving(void *task)
@@ -440,6 +450,19 @@ static bool copy_senders(struct handed_in *h, const struct judge_judged *judged)
 	return true;
 }
 
+static bool copy_to_sign(struct handed_in *h, const struct judge_judged *judged)
+{
+	struct judge_judged *to = &h->to_sign;
+
+	*to = (struct judge_judged){
+	    .sign_domain = arena_copy(&h->arena, judged->sign_domain),
+	    .sign_names = arena_copy(&h->arena, judged->sign_names),
+	    .sign_input = arena_copy(&h->arena, judged->sign_input),
+	    .body_hash = arena_copy(&h->arena, judged->body_hash),
+	};
+	return to->sign_domain.p && to->sign_names.p && to->sign_input.p && to->body_hash.p;
+}
+
 static void refuse_as_judged(struct handed_in *h, const struct judge_refused *refused)
 {
 	struct verdict v = {.code = refused->code, .text = refused->text};
@@ -476,7 +499,7 @@ static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const
 	h->table = NULL;
 	h->separator = arena_copy(&h->arena, answer->judged.separator);
 	h->message_id_text = arena_copy(&h->arena, answer->judged.message_id_text);
-	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) ||
+	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) || !copy_to_sign(h, &answer->judged) ||
 	    (h->by == BY_ACCOUNT && !copy_senders(h, &answer->judged)))
 		refuse(h, &temporary);
 	else
@@ -576,6 +599,7 @@ void handed_in_end(struct handed_in_table *t, uint32_t id)
 					 .wall_s = clock_wall_s(),
 					 .max_hops = (uint32_t)conf->max_hops,
 					 .max_header_bytes = (uint32_t)conf->max_header_size,
+					 .sign = h->by != BY_STRANGER && conf->dkim_sign,
 				     });
 }
 

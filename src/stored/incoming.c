@@ -234,6 +234,7 @@ static enum judges_ask ask_about_file(struct incoming *in)
 				   .wall_s = q->wall_s,
 				   .max_hops = q->max_hops,
 				   .max_header_bytes = q->max_header_bytes,
+				   .sign = q->sign,
 				   .size_bytes = in->bytes,
 				   .message = fd,
 			       },

@@ -3,6 +3,7 @@
 #include "stored/indexer.h"
 #include "stored/mailbox_peer.h"
 #include "stored/session.h"
+#include "stored/signer.h"
 #include "stored/smtp_peer.h"
 #include "stored/stored.h"
 
@@ -52,8 +53,10 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 		case CHANGE_ACCOUNT:
 			account_changed(sd, c);
 			break;
-		case CHANGE_NAMES:
 		case CHANGE_DIRECTORY:
+			signer_refresh(sd);
+			break;
+		case CHANGE_NAMES:
 			break;
 		case CHANGE_QUEUE:
 			outbound_wake(sd);

@@ -4,7 +4,9 @@
 
 #include "stored/indexer.h"
 #include "stored/judge.h"
+#include "stored/rotation.h"
 #include "stored/session.h"
+#include "stored/signer.h"
 #include "stored/tls_reports.h"
 
 #include "store/housekeep.h"
@@ -65,6 +67,8 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 		return fetch_peer_add(sd, fd);
 	if (view_eq_lit(name, "dns"))
 		return dns_peer_add(sd, fd);
+	if (view_eq_lit(name, "dkim"))
+		return signer_add(sd, fd);
 	if (view_eq_lit(name, "judge")) {
 		if (!sd->judges)
 			sd->judges = judges_new(role_base(r));
@@ -78,7 +82,10 @@ static int on_listener(struct role *r, const char *service, const char *address,
 	(void)address;
 	(void)port;
 	(void)tls;
-	return view_eq_lit(view_from_cstr(service), "control") ? admin_listen(of(r), fd) : -EINVAL;
+	if (!view_eq_lit(view_from_cstr(service), "control"))
+		return -EINVAL;
+	of(r)->serves = true;
+	return admin_listen(of(r), fd);
 }
 
 /* `pombo init` alone hands us this: where there is no store, that is an error for everybody else. */
@@ -115,6 +122,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	outbound_tick(sd);
 	notices_tick(sd);
 	tls_reports_tick(sd);
+	rotation_tick(sd);
 }
 
 static int open_store(struct stored *sd)
@@ -150,6 +158,9 @@ static int open_readers(struct stored *sd)
 		if (e < 0)
 			return e;
 	}
+	sd->rotation = rotation_new(sd);
+	if (signer_new(sd, &sd->signer) < 0)
+		return -EIO;
 	return pool_new(sd->completions, n, READS_WAITING_MAX, &sd->readers);
 }
 

@@ -11,7 +11,9 @@
 struct event;
 struct indexer;
 struct judges;
+struct rotation;
 struct sessions;
+struct signer;
 struct write_thread;
 
 struct stored {
@@ -32,6 +34,8 @@ struct stored {
 	struct cred_link *cred_peers;
 	struct channel *dns; /* NULL: dnsd is away */
 	struct channel *fetch; /* NULL: fetchd is away */
+	struct signer *signer;
+	struct rotation *rotation;
 	struct admin *admin;
 	struct outbound *outbound;
 	struct notices *notices;
@@ -39,6 +43,7 @@ struct stored {
 	struct event *tick;
 	struct upkeep *upkeep;
 	bool create; /* make the store instead of opening it */
+	bool serves; /* a whole server is around us; else the command line alone */
 	bool space_is_low;
 	uint64_t messages; /* kept since start */
 	uint64_t bytes_in_flight;

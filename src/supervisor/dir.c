@@ -155,7 +155,7 @@ int supervisor_prepare_dir(const char *dir, const struct conf *conf, struct buf 
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{"run", 0755}, {"tls", 0700}, {"store", 0700}};
+	} folders[] = {{"run", 0755}, {"tls", 0700}, {"keys", 0700}, {"store", 0700}};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {

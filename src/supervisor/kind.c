@@ -20,7 +20,7 @@ const struct kind_edge kind_edges[] = {
     {"sign", KIND_POP, KIND_KEY},       {"mailbox", KIND_IMAP, KIND_STORE},    {"mailbox", KIND_POP, KIND_STORE},
     {"judge", KIND_STORE, KIND_POLICY}, {"dns", KIND_STORE, KIND_DNS},         {"relay", KIND_RELAY, KIND_STORE},
     {"dns", KIND_RELAY, KIND_DNS},      {"dns", KIND_FETCH, KIND_DNS},         {"fetch", KIND_STORE, KIND_FETCH},
-    {"fetch", KIND_RELAY, KIND_FETCH},
+    {"fetch", KIND_RELAY, KIND_FETCH},  {"dkim", KIND_STORE, KIND_KEY},
 };
 const size_t kind_edges_n = ARRAY_LEN(kind_edges);
 

@@ -192,6 +192,13 @@ static void give_file(struct process *p, const char *name, const char *path)
 }
 
 /* What is not there is no error: then dnsd asks the root servers, and believes the root keys that it knows. Read by dnsd alone. */
+static void give_dkim_keys(struct process *p)
+{
+	_cleanup_(free_ptr) char *path = dir_path(p->server->dir, "keys/dkim");
+
+	give_file(p, "dkim-keys", path);
+}
+
 static void give_dns(struct process *p)
 {
 	_cleanup_(free_ptr) char *anchors = inputs_anchor_path(&p->server->in, p->server->dir);
@@ -245,6 +252,8 @@ static void give_inputs(struct process *p)
 		give_key(p);
 	if (p->kind == KIND_RELAY)
 		give_passwords(p);
+	if (p->kind == KIND_KEY)
+		give_dkim_keys(p);
 	if (p->kind == KIND_DNS)
 		give_dns(p);
 	if (p->kind == KIND_FETCH || p->kind == KIND_RELAY)

@@ -10,6 +10,7 @@
  *
  *     DIR/pombo.conf        settings
  *     DIR/tls/              certificate and private key (the settings may name others); root's own
+ *     DIR/keys/dkim         the private DKIM keys; root's own
  *     DIR/store/            the store; belongs to stored's user id
  *     DIR/run/lock          locked while a server runs; holds its process id
  *     DIR/run/control.sock  where stored takes commands (mode 0600)

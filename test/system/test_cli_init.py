@@ -41,8 +41,9 @@ def test_what_it_makes(place):
     done = init(*HOST, "--user", "you@example.test", "--dir", place / "d")
     assert done.returncode == 0 and done.stderr == ""
     d = place / "d"
-    assert sorted(p.name for p in d.iterdir()) == ["pombo.conf", "run", "store", "tls"]
+    assert sorted(p.name for p in d.iterdir()) == ["keys", "pombo.conf", "run", "store", "tls"]
     assert (mode(d), mode(d / "pombo.conf"), mode(d / "tls"), mode(d / "store")) == (0o755, 0o644, 0o700, 0o700)
+    assert (mode(d / "keys"), mode(d / "keys" / "dkim")) == (0o700, 0o600)
     assert (mode(d / "tls" / "key.pem"), mode(d / "tls" / "cert.pem")) == (0o600, 0o644)
     assert "hostname = mail.example.test\n" in (d / "pombo.conf").read_text()
     assert len(PASSWORD.findall(done.stdout)) == 1

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC
+ * Asks keyd for the DKIM signatures of a message, and puts the fields in front of it. */
+#include "stored/signer.h"
+
+#include "base/clock.h"
+#include "ipc/msgs/dkim_msgs.h"
+#include "mail/dkim_sign.h"
+#include "mail/mime_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_ARENA_MAX = 64 * 1024 * 1024, KEYD_MS = 10000, SIGNATURES_MAX = 4 };
+
+struct signer {
+	struct channel *key;
+	struct arena arena; /* of the rows */
+	const struct dkim_row *rows;
+	size_t n;
+	bool refreshing, again;
+};
+
+/* ---- the keys ---- */
+
+static int read_keys(struct store_reader *r, struct arena *a, const struct dkim_row **ret, size_t *ret_count)
+{
+	return dkim_list(r, VIEW_EMPTY, a, ret, ret_count) == STORE_OK ? 0 : -EIO;
+}
+
+int signer_new(struct stored *sd, struct signer **ret)
+{
+	struct signer *s = *ret ? *ret : xcalloc(1, sizeof *s);
+
+	arena_init(&s->arena, KEYS_ARENA_MAX);
+	*ret = s;
+	return read_keys(sd->reader_connections[0], &s->arena, &s->rows, &s->n);
+}
+
+struct refresh {
+	struct task task;
+	struct stored *sd;
+	struct arena arena;
+	const struct dkim_row *rows;
+	size_t n;
+	int result;
+};
+
+static void run_refresh(struct task *t, unsigned thread_index)
+{
+	struct refresh *f = (struct refresh *)t;
+
+	f->result = read_keys(f->sd->reader_connections[thread_index], &f->arena, &f->rows, &f->n);
+}
+
+static void refreshed(struct completion *c)
+{
+	struct refresh *f = (struct refresh *)c;
+	struct signer *s = f->sd->signer;
+
+	s->refreshing = false;
+	if (f->result == 0) {
+		arena_fini(&s->arena);
+		s->arena = f->arena;
+		s->rows = f->rows;
+		s->n = f->n;
+	} else {
+		arena_fini(&f->arena);
+		log_event(LOG_LEVEL_ERROR, "dkim-keys-not-read", "the former ones stay in use");
+	}
+	if (s->again)
+		signer_refresh(f->sd);
+	free(f);
+}
+
+void signer_refresh(struct stored *sd)
+{
+	struct signer *s = sd->signer;
+	struct refresh *f;
+
+	s->again = s->refreshing;
+	if (s->refreshing)
+		return;
+	f = xcalloc(1, sizeof *f);
+	f->task.completion.done = refreshed;
+	f->task.run = run_refresh;
+	f->sd = sd;
+	arena_init(&f->arena, KEYS_ARENA_MAX);
+	s->refreshing = pool_put(sd->readers, &f->task);
+	if (!s->refreshing) {
+		arena_fini(&f->arena);
+		free(f);
+	}
+}
+
+const struct dkim_row *signer_keys(const struct stored *sd, size_t *ret_count)
+{
+	*ret_count = sd->signer->n;
+	return sd->signer->rows;
+}
+
+/* The domain's first row; the rows are in the order of domains. */
+static size_t find_domain(const struct signer *s, struct view domain)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (view_cmp(s->rows[middle].domain, domain) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* ---- keyd ---- */
+
+static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
+{
+	/* keyd only answers; answers reach their callbacks in channel.c. */
+	(void)ctx;
+	(void)c;
+	(void)id;
+	(void)msg;
+}
+
+static void on_close(void *ctx, struct channel *c)
+{
+	struct signer *s = ctx;
+
+	if (s->key == c)
+		s->key = NULL;
+}
+
+int signer_add(struct stored *sd, int fd)
+{
+	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
+
+	if (!sd->signer)
+		sd->signer = xcalloc(1, sizeof *sd->signer);
+	if (sd->signer->key)
+		channel_free(&sd->signer->key);
+	sd->signer->key =
+	    channel_new(role_base(sd->role), fd, &dkim_proto, DKIM_PEER_STORE, DKIM_PEER_KEY, &handlers, sd->signer);
+	return sd->signer->key ? 0 : -ENOMEM;
+}
+
+/* ---- a message ---- */
+
+struct signing {
+	struct new_message *message;
+	struct arena *arena;
+	signer_done_fn *done;
+	void *ctx;
+	bool failed;
+	unsigned open; /* answers that are due, and one for ourselves */
+	struct part {
+		struct signing *signing;
+		struct buf begun;
+		struct view field; /* finished, in the arena */
+	} parts[SIGNATURES_MAX];
+};
+
+static uint64_t lines_of(struct view v)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < v.n; i++)
+		n += v.p[i] == '\n';
+	return n;
+}
+
+/* A message whose index, or header, would grow too big stays unsigned. */
+static void put_in_front(struct new_message *m, struct view fields, struct arena *a)
+{
+	_cleanup_(buf_fini) struct buf index = BUF_INIT(STORE_INDEX_MAX), add = BUF_INIT(65536);
+	struct view new_index, new_add;
+
+	buf_append_view(&add, fields);
+	buf_append_view(&add, m->header_add);
+	if (!mime_index_grow(m->index, fields.n, lines_of(fields), &index) || add.overflow ||
+	    add.n + m->header.n > STORE_HEADER_MAX)
+		return;
+	new_index = arena_copy(a, buf_view(&index));
+	new_add = arena_copy(a, buf_view(&add));
+	if (!new_index.p || !new_add.p)
+		return;
+	m->index = new_index;
+	m->header_add = new_add;
+}
+
+static void finish(struct signing *g)
+{
+	_cleanup_(buf_fini) struct buf fields = BUF_INIT(SIGNATURES_MAX * DKIM_FIELD_MAX);
+	signer_done_fn *done = g->done;
+	void *ctx = g->ctx;
+	bool ok = !g->failed;
+
+	for (size_t i = 0; i < SIGNATURES_MAX; i++) {
+		buf_append_view(&fields, g->parts[i].field);
+		buf_fini(&g->parts[i].begun);
+	}
+	if (ok && fields.n > 0)
+		put_in_front(g->message, buf_view(&fields), g->arena);
+	free(g);
+	done(ctx, ok);
+}
+
+static void close_one(struct signing *g)
+{
+	if (--g->open == 0)
+		finish(g);
+}
+
+static void hear(void *ctx, const struct dkim_msg *answer)
+{
+	struct part *p = ctx;
+	struct signing *g = p->signing;
+	_cleanup_(buf_fini) struct buf field = BUF_INIT(DKIM_FIELD_MAX);
+
+	if (!answer) {
+		g->failed = true;
+	} else if (answer->type == DKIM_SIGNATURE) {
+		dkim_sign_finish(&field, buf_view(&p->begun), answer->signature.signature);
+		if (!field.overflow)
+			p->field = arena_copy(g->arena, buf_view(&field));
+	} else if (answer->type == DKIM_REFUSED) {
+		/* Unsigned mail is better than none: keyd's file and the store do not fit together. */
+		struct log_line l;
+
+		log_begin(&l, LOG_LEVEL_ERROR, "not-signed");
+		log_str(&l, "why", answer->refused.why);
+		log_cstr(&l, "message", "keys/dkim lacks a key, or the server has not been reloaded");
+		log_end(&l);
+	}
+	close_one(g);
+}
+
+static void ask(struct signer *s, struct signing *g, struct part *p, const struct dkim_row *key,
+		const struct judge_judged *judged)
+{
+	_cleanup_(buf_fini) struct buf input = BUF_INIT(DKIM_INPUT_MAX + DKIM_FIELD_MAX);
+	const struct dkim_to_sign what = {
+	    .algorithm = (enum dkim_algorithm)key->algorithm,
+	    .domain = key->domain,
+	    .selector = key->selector,
+	    .wall_s = clock_wall_s(),
+	    .names = judged->sign_names,
+	    .body_hash = judged->body_hash,
+	};
+	struct dkim_sign m;
+
+	p->signing = g;
+	buf_init(&p->begun, DKIM_FIELD_MAX);
+	dkim_sign_begin(&p->begun, &what);
+	dkim_sign_input(&input, judged->sign_input, buf_view(&p->begun));
+	m = (struct dkim_sign){key->domain, key->selector, buf_view(&input)};
+	if (p->begun.overflow || input.overflow)
+		return;
+	g->open++;
+	if (!dkim_call_sign(s->key, &m, KEYD_MS, hear, p)) {
+		g->open--;
+		g->failed = true;
+	}
+}
+
+static bool can_sign(const struct dkim_row *key)
+{
+	return key->state == DKIM_SIGNS && key->algorithm < DKIM_ALGORITHMS;
+}
+
+void signer_sign(struct stored *sd, const struct judge_judged *judged, struct new_message *message, struct arena *a,
+		 signer_done_fn *done, void *ctx)
+{
+	struct signer *s = sd->signer;
+	struct signing *g;
+	size_t parts = 0;
+
+	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES ||
+	    !role_conf(sd->role)->dkim_sign || (!s->key && !sd->serves)) {
+		done(ctx, true);
+		return;
+	}
+	g = xcalloc(1, sizeof *g);
+	*g = (struct signing){.message = message, .arena = a, .done = done, .ctx = ctx, .open = 1};
+	for (size_t i = 0; i < SIGNATURES_MAX; i++)
+		g->parts[i].field = VIEW_EMPTY;
+	for (size_t i = find_domain(s, judged->sign_domain);
+	     i < s->n && view_eq(s->rows[i].domain, judged->sign_domain) && parts < SIGNATURES_MAX; i++)
+		if (can_sign(&s->rows[i]))
+			ask(s, g, &g->parts[parts++], &s->rows[i], judged);
+	close_one(g);
+}

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: ISC
+"""DKIM: what is submitted is signed with both keys of the author's domain, and judges that none of ours wrote find the signatures good."""
+import re
+import subprocess
+import time
+
+import dkim
+import pombo
+import processes
+import pytest
+from dnsserver import DnsServer
+
+DOMAIN = pombo.DOMAIN
+
+
+def records(server, domain=DOMAIN):
+    """{name: text} of the DKIM records that `pombo dns` prints."""
+    found = server.cli_json("dns", domain)["records"]
+    return {r["name"].rstrip("."): "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', r["value"])) for r in found
+            if r["type"] == "TXT" and "._domainkey." in r["name"]}
+
+
+def submit(server, message, to=pombo.ALICE, sender=pombo.ALICE):
+    with server.submission() as s:
+        return s.sendmail(sender, to, message)
+
+
+def last(server, user=pombo.ALICE):
+    return server.messages(user)[-1]
+
+
+def signatures(message):
+    return re.findall(rb"^DKIM-Signature:(?:[^\n]*\n)(?:[ \t][^\n]*\n)*", message, re.M)
+
+
+def block(message):
+    """From the first signature on: what goes out, without the copy's trace fields."""
+    return message[message.index(b"DKIM-Signature:"):]
+
+
+def verify(message, keys):
+    """dkimpy says each signature is good; returns how many there are."""
+    def txt(name, timeout=5):
+        return keys.get(name.decode().rstrip(".")).encode()
+    n = len(signatures(message))
+    for i in range(n):
+        assert dkim.DKIM(message).verify(idx=i, dnsfunc=txt), signatures(message)[i]
+    return n
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pombo.Server(users=(pombo.ALICE,)) as s:
+        yield s
+
+
+@pytest.fixture(scope="module")
+def keys(server):
+    found = records(server)
+    assert len(found) == 2 and all(v.startswith("v=DKIM1; k=") for v in found.values())
+    return found
+
+
+ODD = {
+    "plain": "From: alice@example.test\r\nTo: alice@example.test\r\nSubject: plain\r\n\r\nHello\r\n",
+    "folded": "From: Alice\r\n\t<alice@example.test>\r\nSubject: a\r\n  very \t long\r\n subject   \r\nTo: a@example.test,\r\n b@example.test\r\n\r\nHello\r\n",
+    "no body": "From: alice@example.test\r\nSubject: none\r\n\r\n",
+    "no empty line": "From: alice@example.test\r\nSubject: none\r\n",
+    "blanks at ends": "From: alice@example.test \r\nSubject:trailing  \t\r\n\r\nline \t \r\n\t\r\n  two  words\t\there \r\n\r\n\r\n",
+    "only empty lines": "From: alice@example.test\r\nSubject: x\r\n\r\n\r\n\r\n\r\n",
+    "empty fields": "From: alice@example.test\r\nSubject:\r\nTo:\r\nReferences: \r\n\r\nx\r\n",
+    "many": "From: alice@example.test\r\n" + "".join(f"References: <{n}@x>\r\n" for n in range(20)) + "Subject: x\r\n\r\nx\r\n",
+    "utf-8": "From: =?utf-8?q?Al=C3=AFce?= <alice@example.test>\r\nSubject: =?utf-8?b?w6TDtsO8?=\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\u00e4\u00f6\u00fc\r\n",
+    "dots": "From: alice@example.test\r\nSubject: dots\r\n\r\n.\r\n..\r\n.x\r\n",
+    "long": "From: alice@example.test\r\nSubject: long\r\n\r\n" + ("0123456789 " * 6 + " \r\n") * 5000,
+}
+
+
+OLD = "From : alice@example.test\r\nSubject : x\r\n\r\nx\r\n"  # RFC 5322 §4.5; dkimpy does not read it
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_submitted_is_signed_twice_and_verifies(server, keys, name):
+    submit(server, ODD[name].encode())
+    message = last(server)
+    assert verify(block(message), keys) == 2
+    body = ODD[name].encode().partition(b"\r\n\r\n")[2]
+    assert message.partition(b"\r\n\r\n")[2] == body
+    for signature in signatures(message):
+        text = re.sub(rb"\s", b"", signature).decode()
+        names = re.search(r";h=([^;]*);", text)[1].lower().split(":")
+        assert names.count("from") == 2 and names.count("subject") >= 1 + (b"subject" in ODD[name].lower().encode())
+        assert "c=relaxed/relaxed" in text and f"d={DOMAIN};" in text and ";l=" not in text
+
+
+def test_imap_still_finds_its_parts(server, keys):
+    """The index knows of the lines in front."""
+    submit(server, "From: alice@example.test\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n"
+                   "Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside\r\n--b--\r\n")
+    with server.imap() as c:
+        c.select("INBOX")
+        n = c.search(None, "ALL")[1][0].split()[-1].decode()
+        def get(part):
+            return c.fetch(n, f"(BODY.PEEK[{part}])")[1][0][1]
+        assert get("1") == b"one" and get("2.1") == b"inside" and get("2.HEADER") == b"Subject: inner\r\n\r\n"
+        assert get("HEADER").rstrip().endswith(b"boundary=b") and get("TEXT").startswith(b"--b\r\n")
+        size = int(re.search(rb"RFC822.SIZE (\d+)", c.fetch(n, "(RFC822.SIZE)")[1][0])[1])
+        assert size == len(c.fetch(n, "(BODY.PEEK[])")[1][0][1])
+
+
+def test_a_changed_message_does_not_verify(server, keys):
+    submit(server, ODD["plain"])
+    message = block(last(server))
+    with pytest.raises((AssertionError, dkim.ValidationError)):
+        verify(message.replace(b"Hello", b"Hullo"), keys)
+    with pytest.raises((AssertionError, dkim.ValidationError)):
+        verify(message.replace(b"Subject: plain", b"Subject: plane"), keys)
+    with pytest.raises((AssertionError, dkim.ValidationError)):
+        verify(b"Reply-To: evil@example.net\r\n" + message, keys)
+
+
+def test_mail_from_strangers_is_not_signed(server):
+    assert server.deliver(pombo.ALICE, "From: alice@example.test\r\nSubject: forged\r\n\r\nx\r\n") == {}
+    assert signatures(last(server)) == []
+
+
+def test_the_command_lines_mail_is_signed(server, keys):
+    server.cli("send", "-f", pombo.ALICE, "-s", "from the command line", pombo.ALICE, input="text\n")
+    assert verify(block(last(server)), keys) == 2
+
+
+def test_other_domains_are_signed_with_their_own_keys(server):
+    server.add_domain("second.test")
+    server.add_account("bob@second.test")
+    second = records(server, "second.test")
+    assert len(second) == 2 and not set(second) & set(records(server))
+    with server.submission("bob@second.test") as s:
+        s.sendmail("bob@second.test", pombo.ALICE, "From: bob@second.test\r\nSubject: x\r\n\r\nx\r\n")
+    assert verify(block(last(server)), second) == 2
+
+
+def test_mail_dkim_agrees(server, keys):
+    zone = {(name, "TXT"): [" ".join(f'"{text[i:i + 250]}"' for i in range(0, len(text), 250))] for name, text in keys.items()}
+    with DnsServer(zone) as d:
+        for name in ("plain", "folded", "no body", "blanks at ends", "only empty lines", "many", "long", "blank before colon"):
+            submit(server, ODD.get(name, OLD).encode())
+            message = block(last(server))
+            script = ("use Net::DNS; use Mail::DKIM::Verifier; use Mail::DKIM::DNS;"
+                      f"Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(nameservers=>['127.0.0.1'],port=>{d.port}));"
+                      "my $v=Mail::DKIM::Verifier->new(); local $/; $v->PRINT(<STDIN>); $v->CLOSE;"
+                      "print $_->algorithm, ' ', $_->result, qq(\\n) for $v->signatures;")
+            done = subprocess.run(["perl", "-e", script], input=message, capture_output=True)
+            assert b"rsa-sha256 pass" in done.stdout, (name, done.stdout, done.stderr)
+            assert b"fail" not in done.stdout, (name, done.stdout)
+
+
+def test_the_private_keys_are_in_keyd_alone(server):
+    """Neither the file nor the primes are where the network, or the store, is."""
+    text = (server.dir / "keys" / "dkim").read_text()
+    assert (server.dir / "keys" / "dkim").stat().st_mode & 0o777 == 0o600
+    inner = "".join(text.split("-----BEGIN PRIVATE KEY-----")[1].split("-----END")[0].split())
+    der = __import__("base64").b64decode(inner)
+    secret = der[-100:-60]  # of the last numbers of an RSA key
+    submit(server, ODD["plain"])
+    for pid in server.pids():
+        if processes.role_of(pid) in ("keyd", "pombo"):
+            continue
+        memory = open(f"/proc/{pid}/mem", "rb")
+        for line in open(f"/proc/{pid}/maps"):
+            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
+            if " rw" not in line[:30] or end - begin > 1 << 28:
+                continue
+            try:
+                memory.seek(begin)
+                data = memory.read(end - begin)
+            except OSError:
+                continue
+            assert secret not in data and secret[::-1] not in data and inner[100:160].encode() not in data, processes.arguments(pid)
+
+
+def test_signing_goes_on_after_keyd_ended(server, keys):
+    server.tolerate("keyd .key 0. exited unexpectedly", "kind=key")
+    pid = server.kill("keyd")
+    server.wait_role("keyd", not_pid=pid)
+    deadline = time.monotonic() + 10 * pombo.SLOW
+    while True:
+        try:
+            submit(server, ODD["plain"])
+            break
+        except Exception:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert verify(block(last(server)), keys) == 2
+
+
+def test_signing_can_be_switched_off():
+    with pombo.Server(config=["dkim-sign = no"]) as s:
+        submit(s, ODD["plain"])
+        assert signatures(last(s)) == []
