@@ -33,6 +33,7 @@ const struct cli_command *const commands[] = {
     &cmd_queue_remove,
     &cmd_trace,
     &cmd_read,
+    &cmd_undelete,
     &cmd_import,
     &cmd_export,
     &cmd_backup,

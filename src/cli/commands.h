@@ -16,7 +16,7 @@ extern const struct cli_command cmd_account_add, cmd_account_password, cmd_accou
 extern const struct cli_command cmd_alias_add, cmd_alias_remove, cmd_alias_list;
 extern const struct cli_command cmd_queue_list, cmd_queue_show, cmd_queue_retry, cmd_queue_hold, cmd_queue_release,
     cmd_queue_remove, cmd_trace;
-extern const struct cli_command cmd_import, cmd_export, cmd_backup, cmd_restore, cmd_read;
+extern const struct cli_command cmd_import, cmd_export, cmd_backup, cmd_restore, cmd_read, cmd_undelete;
 extern const struct cli_command cmd_reindex;
 extern const struct cli_command cmd_dns, cmd_send;
 

@@ -3,19 +3,12 @@
 #include "store/folder_private.h"
 
 #include "base/clock.h"
-#include "store/backup.h"
 #include "store/copier.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { LEVELS_MAX = 32 };
-
-/* A row of the tree. */
-struct node {
-	uint64_t id;
-	bool there, noselect;
-};
 
 bool folder_name_is_valid(struct view name)
 {
@@ -50,17 +43,17 @@ static bool parent_of(struct view name, struct view *ret)
 	return true;
 }
 
-static int find(struct writer *w, uint64_t account, struct view name, struct node *ret)
+int folder_node_find(struct writer *w, uint64_t account, struct view name, struct folder_node *ret)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_folder_find);
 	int rc;
 
-	*ret = (struct node){0};
+	*ret = (struct folder_node){0};
 	sql_bind_u64(st, 1, account);
 	sql_bind_text(st, 2, name);
 	rc = sql_step(st);
 	if (rc > 0)
-		*ret = (struct node){sql_u64(st, 0), true, sql_i64(st, 1) != 0};
+		*ret = (struct folder_node){sql_u64(st, 0), true, sql_i64(st, 1) != 0};
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }
@@ -138,7 +131,7 @@ static int insert_folder(struct writer *w, uint64_t account, struct view name, u
 }
 
 /* A \Noselect one, with its annotations. */
-static int delete_row(struct writer *w, uint64_t id)
+int folder_delete_row(struct writer *w, uint64_t id)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_annotation_delete_all);
 	int rc;
@@ -176,40 +169,40 @@ int folder_set_special_use(struct writer *w, uint64_t account, uint64_t mailbox,
 	return sql_run(st);
 }
 
-static int make_parents(struct writer *w, uint64_t account, struct view name)
+int folder_make_parents(struct writer *w, uint64_t account, struct view name)
 {
 	struct view parent;
-	struct node node;
+	struct folder_node node;
 	uint64_t id;
 	uint32_t uidvalidity;
 	int rc;
 
 	if (!parent_of(name, &parent))
 		return 0;
-	rc = find(w, account, parent, &node);
+	rc = folder_node_find(w, account, parent, &node);
 	if (rc < 0 || node.there)
 		return rc;
-	rc = make_parents(w, account, parent); /* at most LEVELS_MAX deep */
+	rc = folder_make_parents(w, account, parent); /* at most LEVELS_MAX deep */
 	return rc < 0 ? rc : insert_folder(w, account, parent, 0, false, &id, &uidvalidity);
 }
 
 /* `node` is what has the name now: nothing, or a \Noselect row that gives way. */
-static int make_folder(struct writer *w, uint64_t account, struct view name, const struct node *node,
+static int make_folder(struct writer *w, uint64_t account, struct view name, const struct folder_node *node,
 		       uint32_t special_use, uint64_t *ret_id, uint32_t *ret_uidvalidity)
 {
 	int rc = 0;
 
 	if (node->there)
-		rc = delete_row(w, node->id);
+		rc = folder_delete_row(w, node->id);
 	else
-		rc = make_parents(w, account, name);
+		rc = folder_make_parents(w, account, name);
 	if (rc == 0)
 		rc = clear_special_use(w, account, special_use);
 	return rc < 0 ? rc : insert_folder(w, account, name, special_use, false, ret_id, ret_uidvalidity);
 }
 
 /* What speaks against a new folder of that name; STORE_OK: nothing. */
-static int check_new(struct writer *w, uint64_t account, struct view name, struct node *ret_node,
+int folder_check_new(struct writer *w, uint64_t account, struct view name, struct folder_node *ret_node,
 		     enum store_outcome *ret)
 {
 	struct acct *a;
@@ -221,7 +214,7 @@ static int check_new(struct writer *w, uint64_t account, struct view name, struc
 		return 0;
 	rc = writer_acct(w, account, &a);
 	if (rc == 0)
-		rc = find(w, account, name, ret_node);
+		rc = folder_node_find(w, account, name, ret_node);
 	if (rc == 0)
 		rc = count_folders(w, account, &folders);
 	if (!a)
@@ -236,8 +229,8 @@ static int check_new(struct writer *w, uint64_t account, struct view name, struc
 static enum job_step run_create(struct writer *w, struct store_job *job)
 {
 	struct folder_create_job *j = (struct folder_create_job *)job;
-	struct node node;
-	int rc = check_new(w, j->account, j->name, &node, &job->outcome);
+	struct folder_node node;
+	int rc = folder_check_new(w, j->account, j->name, &node, &job->outcome);
 
 	if (rc == 0 && (j->special_use & ~(uint32_t)FOLDER_SPECIAL))
 		job->outcome = STORE_BAD_REQUEST;
@@ -281,14 +274,14 @@ int folder_make_defaults(struct writer *w, uint64_t account)
 /* ---- deleting ---- */
 
 /* The row loses its name; what is in it waits for pruning. */
-static int let_go(struct writer *w, uint64_t mailbox)
+int folder_let_go(struct writer *w, uint64_t mailbox)
 {
 	struct sql_stmt *st;
 	struct mbox *m;
 	int rc = writer_mbox(w, mailbox, &m);
 
 	if (rc == 0 && !m)
-		return delete_row(w, mailbox); /* \Noselect */
+		return folder_delete_row(w, mailbox); /* \Noselect */
 	if (rc == 0)
 		rc = mbox_flush(w, m);
 	if (rc == 0)
@@ -313,16 +306,16 @@ static int let_go(struct writer *w, uint64_t mailbox)
 static int prune_parents(struct writer *w, uint64_t account, struct view name)
 {
 	struct view parent;
-	struct node node;
+	struct folder_node node;
 
 	while (parent_of(name, &parent)) {
 		bool children = true;
-		int rc = find(w, account, parent, &node);
+		int rc = folder_node_find(w, account, parent, &node);
 
 		if (rc == 0 && node.noselect)
 			rc = has_children(w, account, parent, &children);
 		if (rc == 0 && !children)
-			rc = delete_row(w, node.id);
+			rc = folder_delete_row(w, node.id);
 		if (rc < 0 || children)
 			return rc;
 		name = parent;
@@ -330,11 +323,11 @@ static int prune_parents(struct writer *w, uint64_t account, struct view name)
 	return 0;
 }
 
-static int delete_folder(struct writer *w, struct folder_delete_job *j, const struct node *node, bool children)
+static int delete_folder(struct writer *w, struct folder_delete_job *j, const struct folder_node *node, bool children)
 {
 	uint64_t id;
 	uint32_t uidvalidity;
-	int rc = let_go(w, node->id);
+	int rc = folder_let_go(w, node->id);
 
 	j->ret_mailbox = node->noselect ? 0 : node->id;
 	if (rc == 0 && children)
@@ -348,7 +341,7 @@ static int delete_folder(struct writer *w, struct folder_delete_job *j, const st
 static enum job_step run_delete(struct writer *w, struct store_job *job)
 {
 	struct folder_delete_job *j = (struct folder_delete_job *)job;
-	struct node node;
+	struct folder_node node;
 	bool children = false;
 	int rc;
 
@@ -356,7 +349,7 @@ static enum job_step run_delete(struct writer *w, struct store_job *job)
 		job->outcome = STORE_NOT_ALLOWED;
 		return STEP_DONE;
 	}
-	rc = find(w, j->account, j->name, &node);
+	rc = folder_node_find(w, j->account, j->name, &node);
 	if (rc == 0 && node.there)
 		rc = has_children(w, j->account, j->name, &children);
 	if (rc < 0)
@@ -411,7 +404,7 @@ int folder_drop_all(struct writer *w, uint64_t account, bool *ret_busy)
 			return 0;
 		}
 	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = let_go(w, ids[i]);
+		rc = folder_let_go(w, ids[i]);
 	if (rc < 0)
 		return rc;
 	st = sql_use(w->sql, SQL_annotation_delete_all);
@@ -465,8 +458,8 @@ static int rename_children(struct writer *w, const struct folder_rename_job *j, 
 	return rc;
 }
 
-static enum job_step rename_tree(struct writer *w, struct folder_rename_job *j, const struct node *from,
-				 const struct node *to)
+static enum job_step rename_tree(struct writer *w, struct folder_rename_job *j, const struct folder_node *from,
+				 const struct folder_node *to)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_folder_rename);
 	bool fit = true;
@@ -477,7 +470,7 @@ static enum job_step rename_tree(struct writer *w, struct folder_rename_job *j, 
 		return STEP_DONE;
 	}
 	if (rc == 0)
-		rc = to->there ? delete_row(w, to->id) : make_parents(w, j->account, j->to);
+		rc = to->there ? folder_delete_row(w, to->id) : folder_make_parents(w, j->account, j->to);
 	if (rc == 0) {
 		sql_bind_u64(st, 1, from->id);
 		sql_bind_text(st, 2, j->to);
@@ -500,7 +493,7 @@ static int copy_annotations(struct writer *w, uint64_t from, uint64_t to)
 }
 
 /* RFC 9051 §6.3.6: the messages move, INBOX and its children stay. */
-static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j, const struct node *to)
+static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j, const struct folder_node *to)
 {
 	static const struct uid_range all = {1, UINT32_MAX};
 	struct mbox *source, *target = NULL;
@@ -548,16 +541,16 @@ static enum job_step run_rename(struct writer *w, struct store_job *job)
 {
 	struct folder_rename_job *j = (struct folder_rename_job *)job;
 	struct copier *c = job->progress;
-	struct node from, to;
+	struct folder_node from, to;
 	int rc;
 
 	if (c && copier_has_started(c))
 		return copier_run(w, c);
 	if (c)
 		forget_rename(job);
-	rc = find(w, j->account, j->from, &from);
+	rc = folder_node_find(w, j->account, j->from, &from);
 	if (rc == 0)
-		rc = check_new(w, j->account, j->to, &to, &job->outcome);
+		rc = folder_check_new(w, j->account, j->to, &to, &job->outcome);
 	if (rc < 0)
 		return writer_error(w, rc, "renaming");
 	if (!from.there)
@@ -575,118 +568,4 @@ void folder_rename_job_init(struct folder_rename_job *j)
 	store_job_init(&j->job, run_rename);
 	j->job.advance = advance_rename;
 	j->job.forget = forget_rename;
-}
-
-/* ---- replacing ---- */
-
-static int special_use_of(struct writer *w, uint64_t mailbox, uint32_t *ret)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_folder_special_use);
-	int rc;
-
-	sql_bind_u64(st, 1, mailbox);
-	rc = sql_step(st);
-	*ret = rc > 0 ? (uint32_t)sql_u64(st, 0) : 0;
-	sql_reset(st);
-	return rc < 0 ? rc : 0;
-}
-
-static int set_special_use(struct writer *w, uint64_t account, uint64_t mailbox, uint32_t special_use)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_special_use_clear);
-	int rc;
-
-	sql_bind_u64(st, 1, account);
-	sql_bind_u64(st, 2, special_use);
-	rc = sql_run(st);
-	if (rc < 0)
-		return rc;
-	st = sql_use(w->sql, SQL_folder_set_special_use);
-	sql_bind_u64(st, 1, mailbox);
-	sql_bind_u64(st, 2, special_use);
-	return sql_run(st);
-}
-
-/* `old` is what has the name now. */
-static int replace_one(struct writer *w, uint64_t account, const struct replaced_folder *f, const struct node *from,
-		       const struct node *old)
-{
-	struct acct *a = NULL;
-	struct sql_stmt *st;
-	uint32_t special_use = f->special_use, had = 0;
-	int rc = 0;
-
-	if (old->there)
-		rc = special_use_of(w, old->id, &had);
-	if (rc == 0 && old->there)
-		rc = let_go(w, old->id);
-	else if (rc == 0)
-		rc = make_parents(w, account, f->to);
-	if (rc == 0) {
-		st = sql_use(w->sql, SQL_folder_rename);
-		sql_bind_u64(st, 1, from->id);
-		sql_bind_text(st, 2, f->to);
-		rc = sql_run(st);
-	}
-	if (rc == 0 && view_eq_lit(f->to, "INBOX"))
-		rc = writer_acct(w, account, &a);
-	if (rc == 0 && a)
-		a->inbox = from->id;
-	special_use = special_use ? special_use : had;
-	return rc == 0 && special_use ? set_special_use(w, account, from->id, special_use) : rc;
-}
-
-/* STEP_DONE: job->outcome says whether all can be replaced. Changes nothing. */
-static enum job_step check_replace(struct writer *w, struct folder_replace_job *j)
-{
-	struct acct *a;
-	int rc = writer_acct(w, j->account, &a);
-
-	if (rc == 0 && !a)
-		j->job.outcome = STORE_NO_ACCOUNT;
-	for (size_t i = 0; i < j->count && rc == 0 && j->job.outcome == STORE_OK; i++) {
-		struct node from, old;
-
-		rc = find(w, j->account, j->folders[i].from, &from);
-		if (rc == 0)
-			rc = find(w, j->account, j->folders[i].to, &old);
-		if (rc < 0)
-			break;
-		if (!from.there || from.noselect)
-			j->job.outcome = STORE_NO_MAILBOX;
-		else if (!folder_name_is_valid(j->folders[i].to))
-			j->job.outcome = STORE_BAD_REQUEST;
-		else if (writer_is_busy(w, from.id, &j->job) || (old.there && writer_is_busy(w, old.id, &j->job)))
-			return STEP_AGAIN;
-	}
-	return rc < 0 ? writer_error(w, rc, "replacing folders") : STEP_DONE;
-}
-
-static enum job_step run_replace(struct writer *w, struct store_job *job)
-{
-	struct folder_replace_job *j = (struct folder_replace_job *)job;
-	enum job_step step = check_replace(w, j);
-	int rc = 0;
-
-	if (step != STEP_DONE || job->outcome != STORE_OK)
-		return step;
-	for (size_t i = 0; i < j->count && rc == 0; i++) {
-		struct node from, old;
-
-		rc = find(w, j->account, j->folders[i].from, &from);
-		if (rc == 0)
-			rc = find(w, j->account, j->folders[i].to, &old);
-		if (rc == 0 && !from.there)
-			return writer_refuse(w, STORE_BAD_REQUEST); /* named twice */
-		if (rc == 0)
-			rc = replace_one(w, j->account, &j->folders[i], &from, &old);
-	}
-	folder_tell_names(w, j->account);
-	return rc < 0 ? writer_error(w, rc, "replacing folders") : STEP_DONE;
-}
-
-void folder_replace_job_init(struct folder_replace_job *j)
-{
-	*j = (struct folder_replace_job){0};
-	store_job_init(&j->job, run_replace);
 }

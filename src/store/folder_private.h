@@ -17,4 +17,21 @@ bool folder_name_is_valid(struct view name);
 void folder_tell_names(struct writer *w, uint64_t account);
 must_check int folder_set_subscribed(struct writer *w, uint64_t account, struct view name, bool on);
 
+/* ---- what the files of folders share (folder.c); int results as in writer.h ---- */
+
+/* A row of the tree. */
+struct folder_node {
+	uint64_t id;
+	bool there, noselect;
+};
+
+must_check int folder_node_find(struct writer *w, uint64_t account, struct view name, struct folder_node *ret);
+must_check int folder_delete_row(struct writer *w, uint64_t id);
+must_check int folder_make_parents(struct writer *w, uint64_t account, struct view name);
+/* What speaks against a new folder of that name; STORE_OK: nothing. */
+must_check int folder_check_new(struct writer *w, uint64_t account, struct view name, struct folder_node *ret_node,
+				enum store_outcome *ret);
+/* The row loses its name; what is in it waits for pruning. */
+must_check int folder_let_go(struct writer *w, uint64_t mailbox);
+
 #endif

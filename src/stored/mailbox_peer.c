@@ -159,6 +159,14 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->imported_want.session;
 	case MAILBOX_REPLACE_FOLDERS:
 		return m->replace_folders.session;
+	case MAILBOX_EXPUNGE_TIMES_WANT:
+		return m->expunge_times_want.session;
+	case MAILBOX_GONE_WANT:
+		return m->gone_want.session;
+	case MAILBOX_UNDELETE:
+		return m->undelete.session;
+	case MAILBOX_UNDELETE_MAILBOX:
+		return m->undelete_mailbox.session;
 	case MAILBOX_ANNOTATIONS_WANT:
 		return m->annotations_want.session;
 	case MAILBOX_ANNOTATE:
@@ -191,6 +199,9 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_QUOTA:
 	case MAILBOX_APPEND_AS:
 	case MAILBOX_IMPORTED:
+	case MAILBOX_EXPUNGE_TIMES:
+	case MAILBOX_UNDELETED:
+	case MAILBOX_GONE_MAILBOXES:
 	case MAILBOX_ANNOTATIONS:
 		return 0;
 	}
@@ -219,6 +230,10 @@ static mailbox_request_fn *const requests[] = {
     [MAILBOX_ANNOTATE] = mailbox_on_annotate,
     [MAILBOX_IMPORTED_WANT] = mailbox_on_imported_want,
     [MAILBOX_REPLACE_FOLDERS] = mailbox_on_replace_folders,
+    [MAILBOX_EXPUNGE_TIMES_WANT] = mailbox_on_expunge_times_want,
+    [MAILBOX_GONE_WANT] = mailbox_on_gone_want,
+    [MAILBOX_UNDELETE] = mailbox_on_undelete,
+    [MAILBOX_UNDELETE_MAILBOX] = mailbox_on_undelete_mailbox,
 };
 
 /* Messages outside the table; false: not one of them. */

@@ -20,6 +20,9 @@ mailbox_request_fn mailbox_on_create, mailbox_on_delete, mailbox_on_rename, mail
 mailbox_request_fn mailbox_on_imported_want, mailbox_on_replace_folders;
 /* mailbox_annotations.c */
 mailbox_request_fn mailbox_on_annotations_want, mailbox_on_annotate;
+/* mailbox_undelete.c */
+mailbox_request_fn mailbox_on_expunge_times_want, mailbox_on_gone_want, mailbox_on_undelete,
+    mailbox_on_undelete_mailbox;
 /* mailbox_search.c */
 mailbox_request_fn mailbox_on_search;
 /* mailbox_sort.c, mailbox_thread.c */
