@@ -153,6 +153,8 @@ static enum job_step run(struct writer *w, struct store_job *job)
 		rc = apply(w, owner.id, &j->changes[i]);
 	if (rc == 0 && j->sets_special_use)
 		rc = folder_set_special_use(w, j->account, (uint64_t)owner.id, j->special_use);
+	if (rc == 0 && j->sets_special_use)
+		folder_tell_names(w, j->account);
 	return rc < 0 ? writer_error(w, rc, "annotating") : STEP_DONE;
 }
 

@@ -62,10 +62,13 @@ struct folder_subscribe_job {
 void folder_subscribe_job_init(struct folder_subscribe_job *j);
 
 struct folder_name {
-	uint64_t mailbox; /* 0 with FOLDER_NOSELECT or FOLDER_MISSING */
+	uint64_t mailbox; /* 0 with FOLDER_MISSING, and but for folder_states() with FOLDER_NOSELECT */
 	struct view name;
 	uint32_t attributes;
 	uint32_t uidvalidity;
+	/* folder_states() only */
+	uint32_t uidnext, messages, unseen;
+	uint64_t highestmodseq;
 };
 struct folder_names {
 	const struct folder_name *names; /* in the order of bytes */
@@ -75,5 +78,8 @@ struct folder_names {
 /* Names after `after` ("" from the start), at most `max`. Reader. */
 must_check enum store_outcome folder_list(struct store_reader *r, uint64_t account, struct view after, size_t max,
 					  struct arena *a, struct folder_names *ret);
+/* The same, and how things stand in each mailbox. */
+must_check enum store_outcome folder_states(struct store_reader *r, uint64_t account, struct view after, size_t max,
+					    struct arena *a, struct folder_names *ret);
 
 #endif

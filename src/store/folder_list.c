@@ -8,6 +8,7 @@
 /* Two lists in the same order, each at its next element. */
 struct merge {
 	struct sql_stmt *mailboxes, *subscriptions;
+	bool states; /* how things stand in each is read too */
 	int has_mailbox, has_subscription; /* results of the last step */
 };
 
@@ -23,7 +24,7 @@ static void next_subscription(struct merge *m)
 
 static void begin(struct merge *m, struct store_reader *r, uint64_t account, struct view after)
 {
-	m->mailboxes = sql_use(r->sql, SQL_folder_list);
+	m->mailboxes = sql_use(r->sql, m->states ? SQL_folder_states : SQL_folder_list);
 	m->subscriptions = sql_use(r->sql, SQL_subscription_list);
 	sql_bind_u64(m->mailboxes, 1, account);
 	sql_bind_text(m->mailboxes, 2, after);
@@ -31,6 +32,16 @@ static void begin(struct merge *m, struct store_reader *r, uint64_t account, str
 	sql_bind_text(m->subscriptions, 2, after);
 	next_mailbox(m);
 	next_subscription(m);
+}
+
+/* Those of a \Noselect name are NULL, which is read as 0. */
+static void read_state(struct merge *m, struct folder_name *ret)
+{
+	ret->mailbox = sql_u64(m->mailboxes, 1);
+	ret->uidnext = (uint32_t)sql_u64(m->mailboxes, 5);
+	ret->messages = (uint32_t)sql_u64(m->mailboxes, 6);
+	ret->unseen = (uint32_t)sql_u64(m->mailboxes, 7);
+	ret->highestmodseq = sql_u64(m->mailboxes, 8);
 }
 
 /* 1 an element (its name still in the database's memory), 0 the end, negative errno. */
@@ -61,6 +72,8 @@ static int next(struct merge *m, struct folder_name *ret)
 		ret->mailbox = sql_u64(m->mailboxes, 1);
 		ret->uidvalidity = (uint32_t)sql_u64(m->mailboxes, 4);
 	}
+	if (m->states)
+		read_state(m, ret);
 	return 1;
 }
 
@@ -94,12 +107,12 @@ static int collect(struct merge *m, struct arena *a, struct folder_name *names, 
 	return rc;
 }
 
-enum store_outcome folder_list(struct store_reader *r, uint64_t account, struct view after, size_t max, struct arena *a,
-			       struct folder_names *ret)
+static enum store_outcome list(struct store_reader *r, uint64_t account, struct view after, size_t max, bool states,
+			       struct arena *a, struct folder_names *ret)
 {
 	struct folder_name *names = arena_array(a, max, sizeof *names);
 	enum store_outcome outcome = STORE_OK;
-	struct merge m;
+	struct merge m = {.states = states};
 	int rc;
 
 	*ret = (struct folder_names){names, 0, false};
@@ -118,4 +131,16 @@ enum store_outcome folder_list(struct store_reader *r, uint64_t account, struct 
 		outcome = reader_failed(r, rc);
 	reader_end(r);
 	return outcome;
+}
+
+enum store_outcome folder_list(struct store_reader *r, uint64_t account, struct view after, size_t max, struct arena *a,
+			       struct folder_names *ret)
+{
+	return list(r, account, after, max, false, a, ret);
+}
+
+enum store_outcome folder_states(struct store_reader *r, uint64_t account, struct view after, size_t max,
+				 struct arena *a, struct folder_names *ret)
+{
+	return list(r, account, after, max, true, a, ret);
 }

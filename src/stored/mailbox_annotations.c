@@ -50,11 +50,32 @@ void mailbox_on_annotations_want(struct stored *sd, struct peer *peer, uint32_t 
 
 struct annotate_op {
 	struct op op;
+	uint64_t session;
 	struct annotate_job job;
 };
 
+/* To the others that watch the account. */
+static void tell_annotated(void *ctx, struct session *s)
+{
+	struct annotate_op *o = ctx;
+	struct mailbox_annotated m = {.session = s->id, .name = o->job.name};
+	struct mailbox_entry *entries = arena_array(&o->op.arena, o->job.count, sizeof *entries);
+
+	if (s->id == o->session || !entries)
+		return;
+	for (size_t i = 0; i < o->job.count; i++)
+		entries[i].entry = o->job.changes[i].entry;
+	m.entries = entries;
+	m.n_entries = (uint32_t)o->job.count;
+	(void)mailbox_send_annotated(s->peer->channel, 0, &m);
+}
+
 static void annotate_answer(struct op *op, struct channel *c)
 {
+	struct annotate_op *o = (struct annotate_op *)op;
+
+	if (op->outcome == STORE_OK && o->job.count)
+		sessions_each_annotated(op->sd->sessions, o->job.account, tell_annotated, o);
 	if (op->outcome == STORE_OK)
 		(void)mailbox_send_done(c, op->reply.id, &(struct mailbox_done){op->write.job->commit});
 	else
@@ -78,6 +99,7 @@ void mailbox_on_annotate(struct stored *sd, struct peer *peer, uint32_t id, stru
 	struct annotate_op *o = op_new(sd, sizeof *o, peer, id);
 
 	annotate_job_init(&o->job);
+	o->session = s->id;
 	o->job.account = s->grant->account;
 	o->job.name = arena_copy(&o->op.arena, w->name);
 	o->job.changes = copy_changes(&o->op.arena, w);

@@ -109,6 +109,13 @@ static void on_watch(struct mailbox_link *mp, uint32_t id, struct session *s, co
 	(void)mailbox_send_done(mp->peer->channel, id, &(struct mailbox_done){0});
 }
 
+static void on_watch_account(struct mailbox_link *mp, uint32_t id, struct session *s,
+			     const struct mailbox_watch_account *m)
+{
+	sessions_watch_account(mp->sd->sessions, s, m->on, m->annotations);
+	(void)mailbox_send_done(mp->peer->channel, id, &(struct mailbox_done){0});
+}
+
 /* ---- dispatch ---- */
 
 /* The session that a request names: always its first field, where it has one. */
@@ -119,6 +126,10 @@ static uint64_t session_of(const struct mailbox_msg *m)
 		return m->session_close.session;
 	case MAILBOX_NAMES_WANT:
 		return m->names_want.session;
+	case MAILBOX_WATCH_ACCOUNT:
+		return m->watch_account.session;
+	case MAILBOX_STATES_WANT:
+		return m->states_want.session;
 	case MAILBOX_CREATE:
 		return m->create.session;
 	case MAILBOX_DELETE:
@@ -177,6 +188,9 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_FAILED:
 	case MAILBOX_DONE:
 	case MAILBOX_NAMES:
+	case MAILBOX_ACCOUNT_CHANGED:
+	case MAILBOX_ANNOTATED:
+	case MAILBOX_STATES:
 	case MAILBOX_CREATED:
 	case MAILBOX_OPENED:
 	case MAILBOX_UIDS:
@@ -210,6 +224,7 @@ static uint64_t session_of(const struct mailbox_msg *m)
 
 static mailbox_request_fn *const requests[] = {
     [MAILBOX_NAMES_WANT] = mailbox_on_names_want,
+    [MAILBOX_STATES_WANT] = mailbox_on_states_want,
     [MAILBOX_CREATE] = mailbox_on_create,
     [MAILBOX_DELETE] = mailbox_on_delete,
     [MAILBOX_RENAME] = mailbox_on_rename,
@@ -243,6 +258,8 @@ static bool on_other(struct mailbox_link *mp, uint32_t id, struct session *s, co
 		sessions_close(mp->sd->sessions, s);
 	else if (m->type == MAILBOX_WATCH)
 		on_watch(mp, id, s, &m->watch);
+	else if (m->type == MAILBOX_WATCH_ACCOUNT)
+		on_watch_account(mp, id, s, &m->watch_account);
 	else if (m->type == MAILBOX_APPEND)
 		append_begin(mp->appends, id, s, &m->append);
 	else

@@ -64,6 +64,49 @@ void mailbox_on_names_want(struct stored *sd, struct peer *peer, uint32_t id, st
 	op_read(&n->op);
 }
 
+/* ---- names, and how things stand in each ---- */
+
+static void states_run(struct op *op, struct store_reader *r)
+{
+	struct names_op *n = (struct names_op *)op;
+
+	op->outcome = folder_states(r, n->account, n->after, NAMES_PAGE, &op->arena, &n->result);
+}
+
+static void states_answer(struct op *op, struct channel *c)
+{
+	struct names_op *n = (struct names_op *)op;
+	struct mailbox_state *states = arena_array(&op->arena, n->result.count, sizeof *states);
+
+	if (op->outcome != STORE_OK || !states) {
+		mailbox_send_outcome(c, op->reply.id, op->outcome);
+		return;
+	}
+	for (size_t i = 0; i < n->result.count; i++) {
+		const struct folder_name *f = &n->result.names[i];
+
+		states[i] = (struct mailbox_state){f->mailbox, f->name,	    f->attributes, f->uidvalidity,
+						   f->uidnext, f->messages, f->unseen,	   f->highestmodseq};
+	}
+	(void)mailbox_send_states(c, op->reply.id,
+				  &(struct mailbox_states){states, (uint32_t)n->result.count, n->result.more});
+}
+
+void mailbox_on_states_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
+			    const struct mailbox_msg *m)
+{
+	struct names_op *n = op_new(sd, sizeof *n, peer, id);
+
+	n->op.run = states_run;
+	n->op.answer = states_answer;
+	n->account = s->grant->account;
+	n->after = arena_copy(&n->op.arena, m->states_want.name_after);
+	/* From here on a commit is told again. */
+	if (n->after.n == 0)
+		s->account_notice_due = false;
+	op_read(&n->op);
+}
+
 /* ---- open ---- */
 
 struct open_op {

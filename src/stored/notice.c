@@ -15,6 +15,12 @@ static void tell_changed(void *ctx, struct session *s, uint64_t modseq)
 	(void)mailbox_send_changed(s->peer->channel, 0, &m);
 }
 
+static void tell_account_changed(void *ctx, struct session *s)
+{
+	(void)ctx;
+	(void)mailbox_send_account_changed(s->peer->channel, 0, &(struct mailbox_account_changed){s->id});
+}
+
 static void tell_session_ended(void *ctx, struct session *s)
 {
 	(void)ctx;
@@ -45,18 +51,21 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 		switch (c->kind) {
 		case CHANGE_MAILBOX:
 			sessions_notice(sd->sessions, c->mailbox, c->highestmodseq, tell_changed, sd);
+			sessions_notice_account(sd->sessions, c->account, tell_account_changed, sd);
 			indexer_touch(sd->indexer, c->account);
 			break;
 		case CHANGE_MAILBOX_GONE:
 			sessions_notice(sd->sessions, c->mailbox, UINT64_MAX, tell_changed, sd);
+			sessions_notice_account(sd->sessions, c->account, tell_account_changed, sd);
 			break;
 		case CHANGE_ACCOUNT:
 			account_changed(sd, c);
 			break;
+		case CHANGE_NAMES:
+			sessions_notice_account(sd->sessions, c->account, tell_account_changed, sd);
+			break;
 		case CHANGE_DIRECTORY:
 			signer_refresh(sd);
-			break;
-		case CHANGE_NAMES:
 			break;
 		case CHANGE_QUEUE:
 			outbound_wake(sd);

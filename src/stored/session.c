@@ -20,6 +20,7 @@ struct sessions {
 	struct map grants; /* handle → struct grant */
 	struct map by_id; /* id → struct session */
 	struct map watchers; /* mailbox → first struct session of a chain */
+	struct map account_watchers; /* account → the same */
 	int64_t swept_mono_s;
 };
 
@@ -35,6 +36,7 @@ struct sessions *sessions_new(void)
 	map_init(&ss->grants);
 	map_init(&ss->by_id);
 	map_init(&ss->watchers);
+	map_init(&ss->account_watchers);
 	ss->swept_mono_s = mono_s();
 	return ss;
 }
@@ -53,6 +55,7 @@ void sessions_free(struct sessions **ssp)
 	map_fini(&ss->by_id);
 	map_fini(&ss->grants);
 	map_fini(&ss->watchers);
+	map_fini(&ss->account_watchers);
 	free(ss);
 	*ssp = NULL;
 }
@@ -157,11 +160,33 @@ static void unwatch(struct sessions *ss, struct session *s)
 	s->watched_mailbox = 0;
 }
 
+static void unwatch_account(struct sessions *ss, struct session *s)
+{
+	uint64_t account = s->grant->account;
+	struct session *first = map_u64_get(&ss->account_watchers, account);
+
+	if (!s->watches_account)
+		return;
+	if (first == s) {
+		if (s->next_account_watcher)
+			(void)map_u64_set(&ss->account_watchers, account, s->next_account_watcher);
+		else
+			(void)map_u64_remove(&ss->account_watchers, account);
+	} else {
+		while (first->next_account_watcher != s)
+			first = first->next_account_watcher;
+		first->next_account_watcher = s->next_account_watcher;
+	}
+	s->next_account_watcher = NULL;
+	s->watches_account = false;
+}
+
 void sessions_close(struct sessions *ss, struct session *s)
 {
 	struct grant *g = s->grant;
 
 	unwatch(ss, s);
+	unwatch_account(ss, s);
 	(void)map_u64_remove(&ss->by_id, s->id);
 	free(s);
 	if (--g->sessions == 0)
@@ -237,6 +262,37 @@ void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq,
 		s->notice_due = true;
 		tell(ctx, s, modseq);
 	}
+}
+
+void sessions_watch_account(struct sessions *ss, struct session *s, bool on, bool annotations)
+{
+	unwatch_account(ss, s);
+	s->account_notice_due = false;
+	s->hears_annotations = annotations;
+	if (!on)
+		return;
+	s->watches_account = true;
+	s->next_account_watcher = map_u64_get(&ss->account_watchers, s->grant->account);
+	(void)map_u64_set(&ss->account_watchers, s->grant->account, s);
+}
+
+void sessions_notice_account(struct sessions *ss, uint64_t account, void (*tell)(void *ctx, struct session *s),
+			     void *ctx)
+{
+	for (struct session *s = map_u64_get(&ss->account_watchers, account); s; s = s->next_account_watcher) {
+		if (s->account_notice_due)
+			continue;
+		s->account_notice_due = true;
+		tell(ctx, s);
+	}
+}
+
+void sessions_each_annotated(struct sessions *ss, uint64_t account, void (*tell)(void *ctx, struct session *s),
+			     void *ctx)
+{
+	for (struct session *s = map_u64_get(&ss->account_watchers, account); s; s = s->next_account_watcher)
+		if (s->hears_annotations)
+			tell(ctx, s);
 }
 
 size_t sessions_count(const struct sessions *ss)

@@ -31,6 +31,10 @@ struct session {
 	uint64_t told_modseq; /* highest modseq the front end knows of, or was told of */
 	bool notice_due; /* `changed` was sent and not yet followed by a look */
 	struct session *next_watcher;
+	bool watches_account; /* all its mailboxes, names and subscriptions */
+	bool hears_annotations;
+	bool account_notice_due; /* as notice_due */
+	struct session *next_account_watcher;
 };
 
 struct sessions *sessions_new(void);
@@ -59,6 +63,14 @@ void sessions_watch(struct sessions *ss, struct session *s, uint64_t mailbox, ui
 /* For each session that watches the mailbox and was not told of `modseq` yet. */
 void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq,
 		     void (*tell)(void *ctx, struct session *s, uint64_t modseq), void *ctx);
+/* The whole account is watched, or not. */
+void sessions_watch_account(struct sessions *ss, struct session *s, bool on, bool annotations);
+/* For each session that watches the account and has looked since it was told last. */
+void sessions_notice_account(struct sessions *ss, uint64_t account, void (*tell)(void *ctx, struct session *s),
+			     void *ctx);
+/* For each session that hears of the account's annotations. */
+void sessions_each_annotated(struct sessions *ss, uint64_t account, void (*tell)(void *ctx, struct session *s),
+			     void *ctx);
 size_t sessions_count(const struct sessions *ss);
 
 #endif
