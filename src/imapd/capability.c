@@ -39,7 +39,7 @@ void capability_format(struct buf *out, const struct session *s)
 				     "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE");
 	if (s->state != SESSION_FRESH) {
 		extensions(out, s);
-		buf_append_cstr(out, " UTF8=ACCEPT INPROGRESS");
+		buf_append_cstr(out, " UTF8=ACCEPT INPROGRESS NOTIFY");
 		if (s->imapd->settings.unauthenticate)
 			buf_append_cstr(out, " UNAUTHENTICATE");
 	}

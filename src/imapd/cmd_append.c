@@ -9,6 +9,7 @@
  *        └─ not there: refused unread     └─> DROPPING ─ whole ─> done
  */
 #include "imapd/commands.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 #include "mail/imap_args.h"
 #include "mail/smtp_data.h"
@@ -289,6 +290,7 @@ static enum step kept(struct session *s, struct command *c, const struct append 
 
 	s->imapd->message_count += m->count;
 	selected_wrote_into(s, m->uidvalidity);
+	notify_wrote(s, m->uidvalidity, m->uid, m->uid + m->count - 1);
 	/* Of REPLACE before the EXPUNGE, so that the UIDs still mean something (RFC 8508 §4.3). */
 	buf_printf(out, "%s[APPENDUID %u %u", append->replace_uid ? "* OK " : "", m->uidvalidity, m->uid);
 	if (m->count > 1)
@@ -362,7 +364,7 @@ static enum step replace(struct session *s, struct command *c)
 
 const struct command_spec cmd_append_table[] = {
     {"APPEND", append_command, SESSION_AUTHENTICATED | SESSION_SELECTED, COMMAND_STREAMS, 1},
-    {"REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_NUMBERS, 2},
-    {"UID REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_UID, 3},
+    {"REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_NUMBERS | COMMAND_SHOWS, 2},
+    {"UID REPLACE", replace, SESSION_SELECTED, COMMAND_STREAMS | COMMAND_UID | COMMAND_SHOWS, 3},
     {NULL, NULL, 0, 0, 0},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * COPY, UID COPY, MOVE and UID MOVE (RFC 6851). All or nothing: stored does it in one step. */
 #include "imapd/commands.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 
 enum { SPANS_MAX = 65536, SET_MAX = 2 << 20 };
@@ -9,6 +10,7 @@ enum { SPANS_MAX = 65536, SET_MAX = 2 << 20 };
 struct copy {
 	struct buf sources, targets;
 	struct imap_set_writer source_set, target_set;
+	uint32_t first_target, last_target;
 };
 
 static void forget(struct command *c)
@@ -49,11 +51,16 @@ static enum step answered(struct session *s, struct command *c, struct copy *cop
 	m = &c->answer->copied;
 	add_ranges(&copy->source_set, m->sources, m->n_sources);
 	add_ranges(&copy->target_set, m->targets, m->n_targets);
+	for (uint32_t i = 0; i < m->n_targets; i++) {
+		copy->first_target = copy->first_target ? copy->first_target : m->targets[i].first;
+		copy->last_target = m->targets[i].last;
+	}
 	if (m->more)
 		return command_await(c, AWAIT_ANSWER);
 	if (move)
 		s->selected->noticed = true; /* the expunges are to be told */
 	selected_wrote_into(s, m->target_uidvalidity);
+	notify_wrote(s, m->target_uidvalidity, copy->first_target, copy->last_target);
 	if (!move) {
 		if (put_copyuid(&c->text, copy, m->target_uidvalidity))
 			buf_printf(&c->text, "%s completed", c->spec->name);
@@ -109,8 +116,8 @@ static enum step move(struct session *s, struct command *c)
 
 const struct command_spec cmd_copy_table[] = {
     {"COPY", copy_command, SESSION_SELECTED, COMMAND_NUMBERS},
-    {"MOVE", move, SESSION_SELECTED, COMMAND_NUMBERS},
+    {"MOVE", move, SESSION_SELECTED, COMMAND_NUMBERS | COMMAND_SHOWS},
     {"UID COPY", copy_command, SESSION_SELECTED, COMMAND_UID},
-    {"UID MOVE", move, SESSION_SELECTED, COMMAND_UID},
+    {"UID MOVE", move, SESSION_SELECTED, COMMAND_UID | COMMAND_SHOWS},
     {NULL, NULL, 0, 0},
 };

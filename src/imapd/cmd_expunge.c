@@ -66,7 +66,7 @@ static enum step expunge_command(struct session *s, struct command *c)
 }
 
 const struct command_spec cmd_expunge_table[] = {
-    {"EXPUNGE", expunge_command, SESSION_SELECTED, 0},
-    {"UID EXPUNGE", expunge_command, SESSION_SELECTED, COMMAND_UID},
+    {"EXPUNGE", expunge_command, SESSION_SELECTED, COMMAND_SHOWS},
+    {"UID EXPUNGE", expunge_command, SESSION_SELECTED, COMMAND_UID | COMMAND_SHOWS},
     {NULL, NULL, 0, 0},
 };

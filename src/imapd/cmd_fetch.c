@@ -20,12 +20,15 @@ static void forget_page(struct fetch *f)
 	f->n_seen = 0;
 }
 
-static void forget(struct command *c)
+void fetch_forget(struct fetch *f)
 {
-	struct fetch *f = c->state;
-
 	forget_page(f);
 	fetch_row_fini(&f->row);
+}
+
+static void forget(struct command *c)
+{
+	fetch_forget(c->state);
 }
 
 /* ---- a page that has to outlive the answer it came in ---- */
@@ -248,7 +251,7 @@ static enum step go_on_vanished(struct session *s, struct command *c, struct fet
 	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
 }
 
-static enum step go_on(struct session *s, struct command *c, struct fetch *f)
+enum step fetch_go_on(struct session *s, struct command *c, struct fetch *f)
 {
 	if (f->asked == FETCH_ASKED_VANISHED)
 		return c->answered ? take_vanished(s, c, f) : go_on_vanished(s, c, f);
@@ -286,6 +289,14 @@ static enum step prepare(struct session *s, struct command *c, struct fetch *f)
 		return ask_vanished(s, c, f);
 	}
 	return f->n_spans ? ask_rows(s, c, f) : STEP_DONE;
+}
+
+enum step fetch_begin(struct session *s, struct command *c, struct fetch *f)
+{
+	fetch_row_init(&f->row);
+	if (s->condstore) /* RFC 7162 §3.1 */
+		f->args.items |= IMAP_FETCH_MODSEQ | (s->uidonly ? 0 : IMAP_FETCH_UID);
+	return prepare(s, c, f);
 }
 
 /* Only those at the positions asked for (RFC 9394 §3.3). */
@@ -355,7 +366,7 @@ static enum step begin(struct session *s, struct command *c, const struct imap_a
 static enum step fetch(struct session *s, struct command *c)
 {
 	if (c->state)
-		return go_on(s, c, c->state);
+		return fetch_go_on(s, c, c->state);
 	return c->args ? begin(s, c, c->args->next) : command_bad(c, "A set and items are needed");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * IDLE (RFC 2177): news as they come, until DONE. */
 #include "imapd/commands.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 
 static void begin(struct session *s, struct command *c)
@@ -14,6 +15,11 @@ static void begin(struct session *s, struct command *c)
 
 static enum step tell(struct session *s, struct command *c)
 {
+	if (s->notify) { /* exactly what was asked for with NOTIFY (RFC 5465 §4) */
+		enum step step = notify_tell(s, c, true);
+
+		return step == STEP_DONE ? command_await(c, AWAIT_NEWS) : step;
+	}
 	while (s->selected && (sync_is_under_way(&c->sync) || s->selected->noticed)) {
 		enum step step;
 

@@ -2,6 +2,7 @@
  * GETMETADATA and SETMETADATA (RFC 5464). An account is one person's: private and shared annotations differ in name only, and those
  * "of the server" are the account's. The special uses of a mailbox are one of its annotations (RFC 6154 §4). */
 #include "imapd/commands.h"
+#include "imapd/notify.h"
 #include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
 #include "mail/imap_metadata.h"
@@ -213,12 +214,15 @@ static bool take_changes(struct command *c, const struct imap_metadata_set *set,
 	return true;
 }
 
-static enum step set_answered(struct command *c)
+static enum step set_answered(struct session *s, struct command *c)
 {
 	const struct mailbox_msg *m = c->answer;
+	const struct view *name = c->state;
 
-	if (m && m->type == MAILBOX_DONE)
+	if (m && m->type == MAILBOX_DONE) {
+		notify_did(s, *name, IMAP_NOTIFY_METADATA);
 		return STEP_DONE;
+	}
 	if (m && m->type == MAILBOX_FAILED && m->failed.code == 11)
 		return command_no(c, "[METADATA TOOMANY]", "There are too many annotations");
 	return command_failed(c, "[NONEXISTENT]");
@@ -228,15 +232,17 @@ static enum step setmetadata(struct session *s, struct command *c)
 {
 	struct mailbox_annotate m = {.session = s->store_id};
 	struct imap_metadata_set set;
+	struct view *name;
 	enum step step;
 
 	if (c->state)
-		return set_answered(c);
-	(void)command_state(c, 1);
+		return set_answered(s, c);
+	name = command_state(c, sizeof *name);
 	if (!imap_metadata_set_parse(c->args, &c->arena, &set))
 		return command_bad(c, "Not what SETMETADATA takes");
 	if (!take_name(c, set.mailbox, &m.name, &step))
 		return step;
+	*name = m.name;
 	if (!take_changes(c, &set, &m))
 		return STEP_DONE;
 	return command_await_answer(

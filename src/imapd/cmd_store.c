@@ -131,7 +131,7 @@ static enum step store_command(struct session *s, struct command *c)
 }
 
 const struct command_spec cmd_store_table[] = {
-    {"STORE", store_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE | COMMAND_NUMBERS},
-    {"UID STORE", store_command, SESSION_SELECTED, COMMAND_UID},
+    {"STORE", store_command, SESSION_SELECTED, COMMAND_NO_EXPUNGE | COMMAND_NUMBERS | COMMAND_SHOWS},
+    {"UID STORE", store_command, SESSION_SELECTED, COMMAND_UID | COMMAND_SHOWS},
     {NULL, NULL, 0, 0},
 };

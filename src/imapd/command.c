@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "imapd/commands.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 #include "mail/imap_mailbox.h"
 #include "mail/imap_write.h"
@@ -16,7 +17,7 @@ enum { ARENA_MAX = 8 << 20, TEXT_MAX = 4 << 20 };
 static const struct command_spec *const tables[] = {
     cmd_basic_table,  cmd_login_table, cmd_select_table, cmd_mailbox_table,  cmd_list_table,  cmd_status_table,
     cmd_append_table, cmd_fetch_table, cmd_store_table,  cmd_search_table,   cmd_copy_table,  cmd_expunge_table,
-    cmd_idle_table,   cmd_sort_table,  cmd_thread_table, cmd_metadata_table, cmd_quota_table,
+    cmd_idle_table,   cmd_sort_table,  cmd_thread_table, cmd_metadata_table, cmd_quota_table, cmd_notify_table,
 };
 
 enum { UID_PREFIX_BYTES = sizeof "UID " - 1 };
@@ -52,6 +53,19 @@ static const char *why_not(const struct session *s, const struct command_spec *s
 	return spec->states & SESSION_SELECTED ? "Select a mailbox first" : "Already logged in";
 }
 
+static struct command *begin(struct session *s, const struct command_spec *spec)
+{
+	struct command *c = xcalloc(1, sizeof *c);
+
+	c->session = s;
+	c->spec = spec;
+	c->told_ms = clock_mono_ms();
+	arena_init(&c->arena, ARENA_MAX);
+	buf_init(&c->text, TEXT_MAX);
+	s->command = c;
+	return c;
+}
+
 struct command *command_begin(struct session *s)
 {
 	const struct imap_command *read = &s->reader.command;
@@ -66,16 +80,15 @@ struct command *command_begin(struct session *s)
 		session_say(s, "%.*s BAD %s", VIEW_FMT(read->tag), error);
 		return NULL;
 	}
-	c = xcalloc(1, sizeof *c);
-	c->session = s;
-	c->spec = spec;
-	c->told_ms = clock_mono_ms();
+	c = begin(s, spec);
 	c->tag = view_to_cstr(read->tag); /* holds no NUL: the reader saw to it */
 	c->args = spec->flags & COMMAND_UID ? read->args->next : read->args;
-	arena_init(&c->arena, ARENA_MAX);
-	buf_init(&c->text, TEXT_MAX);
-	s->command = c;
 	return c;
+}
+
+void command_begin_unasked(struct session *s, const struct command_spec *spec)
+{
+	(void)begin(s, spec);
 }
 
 void command_abandon(struct command **cp)
@@ -105,7 +118,8 @@ bool command_tell_progress(struct session *s)
 
 	if (!c || c->wait != AWAIT_ANSWER || s->closing)
 		return false;
-	if (!c->in_response && s->state != SESSION_FRESH && now_ms - c->told_ms >= s->imapd->settings.progress_ms) {
+	if (c->tag && !c->in_response && s->state != SESSION_FRESH &&
+	    now_ms - c->told_ms >= s->imapd->settings.progress_ms) {
 		c->told_ms = now_ms;
 		session_say(s, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
 		stream_flush(s->stream);
@@ -144,6 +158,8 @@ bool command_is_ready(const struct session *s)
 static bool tells_news(const struct session *s, const struct command *c)
 {
 	if ((c->spec->flags & COMMAND_NO_SYNC) || !s->selected || c->result == COMMAND_BAD)
+		return false;
+	if (notify_silences(s, c->spec->flags))
 		return false;
 	return (c->spec->flags & COMMAND_ASKS) || sync_is_due(s, c->sync.expunges);
 }
@@ -187,6 +203,15 @@ static void reply(struct session *s, struct command *c)
 	buf_append_cstr(out, "\r\n");
 }
 
+static void end_unasked(struct session *s)
+{
+	if (s->notify && s->notify->synced)
+		own_up(s);
+	command_abandon(&s->command);
+	if (s->imapd->stopping)
+		session_stop(s);
+}
+
 static void end(struct session *s)
 {
 	bool bad = s->command->result == COMMAND_BAD;
@@ -218,6 +243,10 @@ enum step command_run(struct session *s)
 		step = c->spec->run(s, c);
 		if (step != STEP_DONE)
 			return step;
+		if (!c->tag) {
+			end_unasked(s);
+			return STEP_DONE;
+		}
 		c->sync.expunges = !(c->spec->flags & COMMAND_NO_EXPUNGE) && !c->no_expunge;
 		c->syncing = tells_news(s, c);
 	}

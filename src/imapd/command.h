@@ -23,6 +23,7 @@ enum command_flags {
 	COMMAND_STARTS_TLS = 1 << 5, /* behind its OK */
 	COMMAND_DELETES = 1 << 6, /* may take the selected mailbox away */
 	COMMAND_DEFLATES = 1 << 8, /* behind its OK */
+	COMMAND_SHOWS = 1 << 9, /* what it changes is told as news about the mailbox */
 	COMMAND_NUMBERS = 1 << 7, /* its set is one of message numbers: not with UIDONLY */
 };
 
@@ -55,7 +56,7 @@ enum command_literal {
 struct command {
 	struct session *session;
 	const struct command_spec *spec;
-	char *tag;
+	char *tag; /* NULL: nobody gave it (command_begin_unasked()) */
 	const struct imap_arg *args; /* those behind the name, NULL once the reader was reset */
 	struct arena arena; /* for whatever the handler keeps */
 	void *state; /* the handler's own; NULL at its first call */
@@ -83,6 +84,8 @@ struct command {
 const struct command_spec *command_find(struct view name, const struct imap_arg *args);
 /* The command that the reader holds becomes s->command. NULL when it may not run now: the reply is out. */
 struct command *command_begin(struct session *s);
+/* One that nobody gave: it tells what is due between two commands. */
+void command_begin_unasked(struct session *s, const struct command_spec *spec);
 /* Runs s->command as far as it goes; DONE: the tagged response is out and the command gone. */
 enum step command_run(struct session *s);
 /* The session ends. */

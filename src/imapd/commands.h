@@ -22,5 +22,6 @@ extern const struct command_spec cmd_copy_table[]; /* COPY, UID COPY, MOVE, UID 
 extern const struct command_spec cmd_idle_table[]; /* IDLE */
 extern const struct command_spec cmd_metadata_table[]; /* GETMETADATA SETMETADATA */
 extern const struct command_spec cmd_quota_table[]; /* GETQUOTA GETQUOTAROOT SETQUOTA */
+extern const struct command_spec cmd_notify_table[]; /* NOTIFY */
 
 #endif

@@ -105,6 +105,11 @@ void fetch_preview_begin(struct session *s, struct fetch *f, const struct mailbo
 /* With what was gathered. */
 void fetch_preview_end(struct session *s, struct fetch *f);
 
+/* ---- FETCH responses that no FETCH asked for (cmd_fetch.c): of f->spans, f->args; all else zero. As a handler's steps. ---- */
+enum step fetch_begin(struct session *s, struct command *c, struct fetch *f);
+enum step fetch_go_on(struct session *s, struct command *c, struct fetch *f);
+void fetch_forget(struct fetch *f);
+
 void fetch_row_init(struct fetch_row *r);
 void fetch_row_fini(struct fetch_row *r);
 

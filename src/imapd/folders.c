@@ -172,7 +172,7 @@ static void put_existence(const struct folder *folder, const struct folder_query
 		put_word(out, "\\Noselect");
 }
 
-static void put_attributes(const struct folders *f, uint32_t i, const struct folder_query *q, struct buf *out)
+static void put_attributes(const struct folder *folder, bool children, const struct folder_query *q, struct buf *out)
 {
 	static const struct {
 		uint32_t bit;
@@ -182,10 +182,9 @@ static void put_attributes(const struct folders *f, uint32_t i, const struct fol
 	    {FOLDER_TRASH, "\\Trash"},   {FOLDER_ARCHIVE, "\\Archive"}, {FOLDER_FLAGGED, "\\Flagged"},
 	    {FOLDER_ALL, "\\All"},
 	};
-	const struct folder *folder = &f->at[i];
 
 	put_existence(folder, q, out);
-	put_word(out, has_children(f, i) ? "\\HasChildren" : "\\HasNoChildren");
+	put_word(out, children ? "\\HasChildren" : "\\HasNoChildren");
 	if (((q->select & IMAP_LIST_SUBSCRIBED) || (q->returns & IMAP_LIST_RETURN_SUBSCRIBED)) && !q->lsub &&
 	    (folder->attributes & FOLDER_SUBSCRIBED))
 		put_word(out, "\\Subscribed");
@@ -212,10 +211,28 @@ bool folders_answer(const struct folders *f, uint32_t i, const struct folder_que
 	if (!is_shown(f, i, q))
 		return false;
 	buf_append_cstr(out, q->lsub ? "* LSUB (" : "* LIST (");
-	put_attributes(f, i, q, out);
+	put_attributes(&f->at[i], has_children(f, i), q, out);
 	buf_append_cstr(out, ") \"/\" ");
 	imap_mailbox_format(out, f->at[i].name, q->utf8);
 	put_childinfo(f, i, q, out);
 	buf_append_cstr(out, "\r\n");
 	return true;
+}
+
+void folders_tell(struct buf *out, struct view name, uint32_t attributes, bool children, struct view old_name,
+		  bool utf8)
+{
+	const struct folder folder = {.name = name, .attributes = attributes};
+	const struct folder_query q = {.extended = true, .returns = IMAP_LIST_RETURN_SUBSCRIBED};
+
+	buf_append_cstr(out, "* LIST (");
+	put_attributes(&folder, children, &q, out);
+	buf_append_cstr(out, ") \"/\" ");
+	imap_mailbox_format(out, name, utf8);
+	if (old_name.n) {
+		buf_append_cstr(out, " (\"OLDNAME\" (");
+		imap_mailbox_format(out, old_name, utf8);
+		buf_append_cstr(out, "))");
+	}
+	buf_append_cstr(out, "\r\n");
 }

@@ -55,4 +55,8 @@ struct folder_query {
 /* Writes "* LIST (…) "/" name …" for the `i`-th, when it is part of the answer. */
 bool folders_answer(const struct folders *f, uint32_t i, const struct folder_query *q, struct buf *out);
 
+/* "* LIST (…) "/" name", all that is known of the name (RFC 5465 §5.4). `old_name`: what it was called before, or empty. */
+void folders_tell(struct buf *out, struct view name, uint32_t attributes, bool children, struct view old_name,
+		  bool utf8);
+
 #endif

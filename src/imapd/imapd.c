@@ -3,6 +3,7 @@
 #include "imapd/imapd.h"
 
 #include "imapd/command.h"
+#include "imapd/notify.h"
 #include "io/tls.h"
 #include "ipc/msgs/auth_msgs.h"
 
@@ -87,6 +88,14 @@ static void on_store_msg(void *ctx, struct channel *c, uint32_t id, const void *
 		s = map_u64_get(&d->by_store_id, m->changed.session);
 		if (s)
 			session_notice(s, &m->changed);
+	} else if (m->type == MAILBOX_ACCOUNT_CHANGED) {
+		s = map_u64_get(&d->by_store_id, m->account_changed.session);
+		if (s)
+			notify_account_changed(s);
+	} else if (m->type == MAILBOX_ANNOTATED) {
+		s = map_u64_get(&d->by_store_id, m->annotated.session);
+		if (s)
+			notify_annotated(s, &m->annotated);
 	} else if (m->type == MAILBOX_SESSION_ENDED) {
 		s = map_u64_get(&d->by_store_id, m->session_ended.session);
 		if (s)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "imapd/capability.h"
 #include "imapd/command.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 
 #include <assert.h>
@@ -105,6 +106,7 @@ void session_deselect(struct session *s)
 	if (!s->selected)
 		return;
 	selected_free(&s->selected);
+	notify_deselected(s);
 	session_enter(s, SESSION_AUTHENTICATED);
 	(void)mailbox_call_watch(s->imapd->store, &none, STORE_DEADLINE_MS, ignore_answer, NULL);
 }
@@ -130,6 +132,7 @@ void session_forget_login(struct session *s)
 	log_end(&l);
 	session_deselect(s);
 	end_store_session(s);
+	notify_free(&s->notify);
 	free(s->address);
 	s->address = NULL;
 	s->condstore = s->qresync = s->rev2 = s->utf8 = s->uidonly = false;
@@ -154,10 +157,17 @@ void session_notice(struct session *s, const struct mailbox_changed *m)
 	x->noticed = true;
 	if (m->highestmodseq > x->latest)
 		x->latest = m->highestmodseq;
-	if (s->command && s->command->wait == AWAIT_NEWS) {
+	if (s->command || s->notify)
+		session_wake(s);
+}
+
+void session_wake(struct session *s)
+{
+	if (s->command && s->command->wait != AWAIT_NEWS)
+		return;
+	if (s->command)
 		s->command->overheard = true;
-		session_run(s);
-	}
+	session_run(s);
 }
 
 /* ---- the engine ---- */
@@ -275,6 +285,8 @@ static bool advance(struct session *s)
 {
 	if (s->closing || s->handshaking)
 		return false;
+	if (!s->command && notify_is_due(s))
+		command_begin_unasked(s, &notify_spec);
 	if (!s->command)
 		return read_command(s);
 	if (command_is_ready(s)) {
@@ -398,6 +410,7 @@ static void forget(struct session *s)
 	command_abandon(&s->command);
 	selected_free(&s->selected);
 	end_store_session(s);
+	notify_free(&s->notify);
 	TAILQ_REMOVE(&d->sessions, s, link);
 	imap_reader_fini(&s->reader);
 	free(s->address);

@@ -26,6 +26,7 @@ enum step { STEP_DONE, STEP_WAIT, STEP_CLOSE };
 
 struct command;
 struct selected;
+struct notify;
 
 struct session {
 	/* connection */
@@ -53,6 +54,7 @@ struct session {
 	/* since login */
 	uint64_t store_id; /* stored's name for the session; 0 before */
 	char *address;
+	struct notify *notify; /* NULL before the first NOTIFY (RFC 5465) */
 	/* since SELECT */
 	struct selected *selected;
 	/* one command */
@@ -92,6 +94,8 @@ static inline bool session_tells_vanished(const struct session *s)
 {
 	return s->qresync || s->uidonly;
 }
+/* There may be something to tell unasked: between commands, or in IDLE. */
+void session_wake(struct session *s);
 /* stored says: the mailbox that the session watches changed. */
 void session_notice(struct session *s, const struct mailbox_changed *m);
 

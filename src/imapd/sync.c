@@ -8,6 +8,7 @@
 #include "imapd/sync.h"
 
 #include "imapd/command.h"
+#include "imapd/notify.h"
 #include "imapd/selected.h"
 
 #include <stdlib.h>
@@ -73,10 +74,13 @@ static void take_rows(struct session *s, struct command *c, const struct mailbox
 		const struct mailbox_change *row = &m->rows[i];
 		uint32_t seq = seqmap_seq(&x->map, row->uid);
 
-		if (seq && row->modseq > x->told)
-			sync_tell_flags(s, (c->spec->flags & COMMAND_UID) != 0, row);
-		else if (!seq && row->uid < x->uidnext && seqmap_append(&x->map, row->uid, row->uid))
+		if (seq && row->modseq > x->told) {
+			if (notify_tells_flags(s, c->spec->flags))
+				sync_tell_flags(s, (c->spec->flags & COMMAND_UID) || s->notify, row);
+		} else if (!seq && row->uid < x->uidnext && seqmap_append(&x->map, row->uid, row->uid)) {
 			arrived = true;
+			notify_arrived(s, row->uid);
+		}
 	}
 	if (arrived)
 		session_say(s, "* %u EXISTS", x->map.count);

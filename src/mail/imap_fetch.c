@@ -139,9 +139,15 @@ static bool parse_fields(struct parser *p, const struct imap_arg *list, struct i
 	s->fields = fields = arena_array(p->arena, n, sizeof *fields);
 	if (!fields)
 		return fail(p, "Too many header field names");
-	for (const struct imap_arg *arg = first; arg; arg = arg->next)
-		if (!imap_arg_astring(arg, &fields[s->field_count++]))
+	for (const struct imap_arg *arg = first; arg; arg = arg->next) {
+		struct view *field = &fields[s->field_count++];
+
+		if (!imap_arg_astring(arg, field))
 			return fail(p, "Invalid header field name");
+		*field = arena_copy(p->arena, *field);
+		if (!field->p)
+			return fail(p, "Too many header field names");
+	}
 	return true;
 }
 

@@ -55,7 +55,7 @@ struct imap_fetch {
 
 enum { IMAP_FETCH_SECTIONS_MAX = 256 };
 
-/* `arg`: the argument behind the set. False: `*ret_error` says why, for the BAD reply. */
+/* `arg`: the argument behind the set. What it returns is all in `a`. False: `*ret_error` says why, for the BAD reply. */
 must_check bool imap_fetch_parse(const struct imap_arg *arg, struct arena *a, struct imap_fetch *ret,
 				 const char **ret_error);
 /* The name of the item in the response, "BODY[1.MIME]<0>", "RFC822.TEXT", "BINARY.SIZE[2]". */

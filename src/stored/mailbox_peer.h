@@ -11,8 +11,8 @@ typedef void mailbox_request_fn(struct stored *sd, struct peer *peer, uint32_t i
 				const struct mailbox_msg *m);
 
 /* mailbox_read.c */
-mailbox_request_fn mailbox_on_names_want, mailbox_on_states_want, mailbox_on_open, mailbox_on_uids_want, mailbox_on_rows_want,
-    mailbox_on_bytes_want, mailbox_on_changes_want, mailbox_on_quota_want;
+mailbox_request_fn mailbox_on_names_want, mailbox_on_states_want, mailbox_on_open, mailbox_on_uids_want,
+    mailbox_on_rows_want, mailbox_on_bytes_want, mailbox_on_changes_want, mailbox_on_quota_want;
 /* mailbox_write.c */
 mailbox_request_fn mailbox_on_create, mailbox_on_delete, mailbox_on_rename, mailbox_on_subscribe, mailbox_on_flags,
     mailbox_on_expunge, mailbox_on_copy;

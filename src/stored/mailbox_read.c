@@ -85,8 +85,8 @@ static void states_answer(struct op *op, struct channel *c)
 	for (size_t i = 0; i < n->result.count; i++) {
 		const struct folder_name *f = &n->result.names[i];
 
-		states[i] = (struct mailbox_state){f->mailbox, f->name,	    f->attributes, f->uidvalidity,
-						   f->uidnext, f->messages, f->unseen,	   f->highestmodseq};
+		states[i] = (struct mailbox_state){f->mailbox, f->name,     f->attributes, f->uidvalidity,
+						   f->uidnext, f->messages, f->unseen,     f->highestmodseq};
 	}
 	(void)mailbox_send_states(c, op->reply.id,
 				  &(struct mailbox_states){states, (uint32_t)n->result.count, n->result.more});

@@ -4,6 +4,7 @@
 #include "mail/imap_fetch.h"
 #include "mail/imap_mailbox.h"
 #include "mail/imap_metadata.h"
+#include "mail/imap_notify.h"
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
 
@@ -44,6 +45,30 @@ static void check_mailbox(struct view wire)
 	}
 	buf_fini(&utf8);
 	buf_fini(&back);
+}
+
+/* Events of messages come in pairs, those of other kinds are not for the selected mailbox, which is named once. */
+static void check_notify(const struct imap_arg *arg, struct arena *a)
+{
+	struct imap_notify notify;
+	const char *error = NULL;
+	unsigned selected = 0;
+
+	if (imap_notify_parse(arg, a, &notify, &error) != IMAP_NOTIFY_OK) {
+		require(error != NULL);
+		return;
+	}
+	for (uint32_t i = 0; i < notify.group_count; i++) {
+		const struct imap_notify_group *g = &notify.groups[i];
+		bool is_selected = g->filter <= IMAP_NOTIFY_SELECTED_DELAYED;
+
+		require(!(g->events & IMAP_NOTIFY_NEW) == !(g->events & IMAP_NOTIFY_EXPUNGE));
+		require(!(g->events & IMAP_NOTIFY_FLAGS) || (g->events & IMAP_NOTIFY_NEW));
+		require(!is_selected || !(g->events & ~(uint32_t)IMAP_NOTIFY_MESSAGES));
+		require((g->name_count > 0) == (g->filter >= IMAP_NOTIFY_SUBTREE));
+		selected += is_selected;
+	}
+	require(selected <= 1 && (selected || !notify.has_fetch));
 }
 
 static void check_metadata(const struct imap_arg *arg, struct arena *a)
@@ -102,6 +127,7 @@ static void check_arg(const struct imap_arg *arg)
 	ok |= imap_args_list(arg, &a, &list);
 	ok |= imap_args_create(arg, &create);
 	check_metadata(arg, &a);
+	check_notify(arg, &a);
 	(void)ok;
 	arena_fini(&a);
 	buf_fini(&out);

@@ -74,6 +74,21 @@ static void set(struct box_store *b, struct view box, const struct mailbox_annot
 	buf_append_view(&a->value, c->value);
 }
 
+static void tell_others(struct box_store *b, const struct mailbox_annotate *m)
+{
+	struct mailbox_entry entries[8];
+	struct mailbox_annotated told = {.name = m->name, .entries = entries};
+
+	for (uint32_t i = 0; i < m->n_changes && i < ARRAY_LEN(entries); i++)
+		entries[told.n_entries++].entry = m->changes[i].entry;
+	for (size_t i = 0; i < b->session_count; i++) {
+		told.session = b->sessions[i].id;
+		if (told.session && told.session != m->session && b->sessions[i].hears_annotations && told.n_entries)
+			(void)mailbox_send_annotated(b->channel, 0, &told);
+	}
+	box_notify_account(b);
+}
+
 void box_annotate(struct box_store *b, uint32_t id, const struct mailbox_annotate *m)
 {
 	struct box *box = box_find_name(b, m->name);
@@ -90,6 +105,7 @@ void box_annotate(struct box_store *b, uint32_t id, const struct mailbox_annotat
 		box->attributes = (box->attributes & ~0xfeu) | m->special_use;
 	b->commit++;
 	(void)mailbox_send_done(b->channel, id, &(struct mailbox_done){b->commit});
+	tell_others(b, m);
 }
 
 void box_annotations_forget(struct box_store *b)

@@ -19,6 +19,7 @@ bool box_has_keyword(struct view keywords, struct view word);
 /* The modseq of the write. */
 uint64_t box_begin_write(struct box_store *b, struct box *box);
 void box_notify(struct box_store *b, const struct box *box);
+void box_notify_account(struct box_store *b);
 void box_fail(struct box_store *b, uint32_t id, uint8_t code);
 
 void box_write_flags(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_flags *w);

@@ -110,8 +110,21 @@ struct box_message *box_add_message(struct box_store *b, struct box *box, struct
 	return m;
 }
 
+void box_notify_account(struct box_store *b)
+{
+	for (size_t i = 0; i < b->session_count; i++) {
+		struct box_session *s = &b->sessions[i];
+
+		if (!s->id || !s->watches_account || s->account_notice_due)
+			continue;
+		s->account_notice_due = true;
+		(void)mailbox_send_account_changed(b->channel, 0, &(struct mailbox_account_changed){s->id});
+	}
+}
+
 void box_notify(struct box_store *b, const struct box *box)
 {
+	box_notify_account(b);
 	for (size_t i = 0; i < b->session_count; i++) {
 		struct box_session *s = &b->sessions[i];
 
@@ -209,19 +222,26 @@ void box_store_end_session(struct box_store *b, size_t at)
 	(void)mailbox_send_session_ended(b->channel, 0, &(struct mailbox_session_ended){b->sessions[at].id});
 }
 
+/* In the order of bytes: the least name above the last one. */
+static const struct box *next_box(const struct box_store *b, struct view after)
+{
+	const struct box *least = NULL;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (!b->boxes[i].gone && view_cmp(buf_view(&b->boxes[i].name), after) > 0 &&
+		    (!least || view_cmp(buf_view(&b->boxes[i].name), buf_view(&least->name)) < 0))
+			least = &b->boxes[i];
+	return least;
+}
+
 static void names(struct box_store *b, uint32_t id, const struct mailbox_names_want *m)
 {
 	struct mailbox_name page[3];
 	struct mailbox_names answer = {.names = page};
+	const struct box *least;
 
-	/* In the order of bytes: the least name above the last one, again and again. */
 	for (struct view after = m->name_after; answer.n_names < ARRAY_LEN(page);) {
-		const struct box *least = NULL;
-
-		for (size_t i = 0; i < b->n; i++)
-			if (!b->boxes[i].gone && view_cmp(buf_view(&b->boxes[i].name), after) > 0 &&
-			    (!least || view_cmp(buf_view(&b->boxes[i].name), buf_view(&least->name)) < 0))
-				least = &b->boxes[i];
+		least = next_box(b, after);
 		if (!least)
 			break;
 		after = buf_view(&least->name);
@@ -229,6 +249,41 @@ static void names(struct box_store *b, uint32_t id, const struct mailbox_names_w
 	}
 	answer.more = answer.n_names == ARRAY_LEN(page);
 	(void)mailbox_send_names(b->channel, id, &answer);
+}
+
+static void states(struct box_store *b, uint32_t id, const struct mailbox_states_want *m)
+{
+	struct mailbox_state page[3];
+	struct mailbox_states answer = {.states = page};
+	const struct box *box;
+
+	if (b->fail_states) {
+		box_fail(b, id, 0);
+		return;
+	}
+	if (m->name_after.n == 0)
+		find_session(b, m->session)->account_notice_due = false;
+	for (struct view after = m->name_after; answer.n_states < ARRAY_LEN(page) && (box = next_box(b, after));) {
+		struct mailbox_state *state = &page[answer.n_states++];
+
+		after = buf_view(&box->name);
+		*state = (struct mailbox_state){box->id,        after, box->attributes, box->uidvalidity, box->uidnext,
+						box_count(box), 0,     box->modseq};
+		for (uint32_t i = 0; i < box->n; i++)
+			state->unseen += !box->messages[i].expunged && !(box->messages[i].flags & IMAP_SEEN);
+	}
+	answer.more = answer.n_states == ARRAY_LEN(page);
+	(void)mailbox_send_states(b->channel, id, &answer);
+}
+
+static void watch_account(struct box_store *b, uint32_t id, const struct mailbox_watch_account *m)
+{
+	struct box_session *s = find_session(b, m->session);
+
+	s->watches_account = m->on;
+	s->hears_annotations = m->annotations;
+	s->account_notice_due = false;
+	done(b, id);
 }
 
 static void open_box(struct box_store *b, uint32_t id, const struct mailbox_open *m)
@@ -410,6 +465,7 @@ static void create(struct box_store *b, uint32_t id, const struct mailbox_create
 	b->commit++;
 	(void)mailbox_send_created(b->channel, id,
 				   &(struct mailbox_created){b->commit, add_box(b, m->name, m->special_use)->id});
+	box_notify_account(b);
 }
 
 static void delete_box(struct box_store *b, uint32_t id, struct box *box)
@@ -436,6 +492,7 @@ static void rename_box(struct box_store *b, uint32_t id, const struct mailbox_re
 	buf_append_view(&box->name, m->to);
 	b->commit++;
 	done(b, id);
+	box_notify_account(b);
 }
 
 static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_subscribe *m)
@@ -448,6 +505,47 @@ static void subscribe(struct box_store *b, uint32_t id, const struct mailbox_sub
 		box->attributes = m->on ? box->attributes | 1 << 8 : box->attributes & ~(1u << 8);
 	b->commit++;
 	done(b, id);
+	box_notify_account(b);
+}
+
+void box_store_create(struct box_store *b, const char *name)
+{
+	(void)add_box(b, view_from_cstr(name), 0);
+	box_notify_account(b);
+}
+
+void box_store_delete(struct box_store *b, const char *name)
+{
+	struct box *box = box_store_find(b, name);
+
+	box->gone = true;
+	box_notify(b, box);
+}
+
+void box_store_rename(struct box_store *b, const char *from, const char *to)
+{
+	struct view old = view_from_cstr(from);
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct view name = buf_view(&b->boxes[i].name), below = view_sub(name, old.n, name.n);
+		struct buf renamed = BUF_INIT(2048);
+
+		if (!view_starts_with(name, old) || (below.n && below.p[0] != '/'))
+			continue;
+		buf_append_cstr(&renamed, to);
+		buf_append_view(&renamed, below);
+		buf_fini(&b->boxes[i].name);
+		b->boxes[i].name = renamed;
+	}
+	box_notify_account(b);
+}
+
+void box_store_subscribe(struct box_store *b, const char *name, bool on)
+{
+	struct box *box = box_store_find(b, name);
+
+	box->attributes = on ? box->attributes | 1 << 8 : box->attributes & ~(1u << 8);
+	box_notify_account(b);
 }
 
 /* ---- dispatch ---- */
@@ -464,6 +562,12 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 	switch ((int)m->type) {
 	case MAILBOX_NAMES_WANT:
 		names(b, id, &m->names_want);
+		break;
+	case MAILBOX_WATCH_ACCOUNT:
+		watch_account(b, id, &m->watch_account);
+		break;
+	case MAILBOX_STATES_WANT:
+		states(b, id, &m->states_want);
 		break;
 	case MAILBOX_CREATE:
 		create(b, id, &m->create);

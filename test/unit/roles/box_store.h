@@ -42,6 +42,7 @@ struct box_session {
 	uint64_t id;
 	uint64_t watched;
 	uint64_t told;
+	bool watches_account, hears_annotations, account_notice_due;
 };
 
 struct box_append {
@@ -78,6 +79,7 @@ struct box_store {
 	uint32_t page_rows, page_ranges, answer_ranges;
 	bool mute; /* answers nothing */
 	bool no_credit;
+	bool fail_states;
 	uint8_t fail_code; /* 0: does what it is asked; else the next write fails with code - 1 */
 	/* what it was asked */
 	size_t asked, opened, closed, aborts, rows_asked, bytes_asked, flags_asked;
@@ -92,6 +94,11 @@ uint32_t box_store_deliver(struct box_store *b, const char *box, struct view byt
 /* A write of some other session, told to all that watch. */
 void box_store_flag(struct box_store *b, const char *box, uint32_t uid, uint32_t flags);
 void box_store_expunge(struct box_store *b, const char *box, uint32_t uid);
+/* Some other session's changes of names. */
+void box_store_create(struct box_store *b, const char *name);
+void box_store_delete(struct box_store *b, const char *name);
+void box_store_rename(struct box_store *b, const char *from, const char *to);
+void box_store_subscribe(struct box_store *b, const char *name, bool on);
 struct box *box_store_find(struct box_store *b, const char *name);
 struct box_message *box_find(struct box *box, uint32_t uid);
 uint32_t box_count(const struct box *box);

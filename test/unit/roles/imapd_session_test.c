@@ -6,7 +6,7 @@
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE "            \
 	"LIST-EXTENDED "                                                                                               \
-	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES " UTF8=ACCEPT INPROGRESS UNAUTHENTICATE"
+	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES " UTF8=ACCEPT INPROGRESS NOTIFY UNAUTHENTICATE"
 #define FLAGS                                                                                                          \
 	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
 	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"

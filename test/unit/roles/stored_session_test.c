@@ -134,6 +134,50 @@ static void a_watcher_is_told_once_until_it_looks(void **state)
 	sessions_free(&ss);
 }
 
+static void tell_account(void *ctx, struct session *s)
+{
+	(void)ctx;
+	(void)s;
+	told++;
+}
+
+static void a_watcher_of_the_account_is_told_once_until_it_looks(void **state)
+{
+	struct sessions *ss = sessions_new();
+	struct peer one = {0};
+	struct session *s, *t, *u;
+
+	(void)state;
+	told = 0;
+	assert_true(sessions_grant(ss, handle_a, 7, 1, VIEW_LIT("a@example.test")));
+	assert_true(sessions_grant(ss, handle_b, 8, 1, VIEW_LIT("b@example.test")));
+	s = sessions_open(ss, sessions_find_grant(ss, handle_a, &one), &one);
+	t = sessions_open(ss, sessions_find_grant(ss, handle_a, &one), &one);
+	u = sessions_open(ss, sessions_find_grant(ss, handle_b, &one), &one);
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 0);
+	sessions_watch_account(ss, s, true, true);
+	sessions_watch_account(ss, t, true, false);
+	sessions_watch_account(ss, u, true, true);
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 2);
+	s->account_notice_due = false; /* it looks */
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 3);
+	sessions_each_annotated(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 4);
+	sessions_close(ss, s);
+	sessions_watch_account(ss, t, true, false); /* anew */
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 5);
+	sessions_watch_account(ss, t, false, false);
+	sessions_notice_account(ss, 7, tell_account, NULL);
+	sessions_each_annotated(ss, 7, tell_account, NULL);
+	assert_int_equal(told, 5);
+	sessions_free(&ss);
+}
+
 static void a_peer_that_goes_takes_everything_along(void **state)
 {
 	struct sessions *ss = sessions_new();
@@ -159,6 +203,7 @@ int main(void)
 	    cmocka_unit_test(a_session_is_its_peers_alone),
 	    cmocka_unit_test(a_new_generation_ends_the_old_ones_only),
 	    cmocka_unit_test(a_watcher_is_told_once_until_it_looks),
+	    cmocka_unit_test(a_watcher_of_the_account_is_told_once_until_it_looks),
 	    cmocka_unit_test(a_peer_that_goes_takes_everything_along),
 	};
 
