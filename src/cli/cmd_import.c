@@ -2,21 +2,25 @@
  * pombo import: mail of other programs and servers into an account. */
 #include "cli/commands.h"
 
+#include "cli/imap_parse.h"
 #include "cli/import.h"
 #include "cli/option.h"
+#include "cli/password.h"
 #include "mail/imap_mailbox.h"
 
 #include <string.h>
 
 struct words {
-	const char *folder, *format, *dates;
+	const char *folder, *format, *dates, *ca_file;
+	bool insecure, password_stdin;
 };
 
 static int read_words(struct cli *c, struct words *w)
 {
-	const struct option options[] = {{.name = "folder", .value = &w->folder},
-					 {.name = "format", .value = &w->format},
-					 {.name = "dates", .value = &w->dates}};
+	const struct option options[] = {
+	    {.name = "folder", .value = &w->folder},        {.name = "format", .value = &w->format},
+	    {.name = "dates", .value = &w->dates},          {.name = "cafile", .value = &w->ca_file},
+	    {.name = "insecure-tls", .flag = &w->insecure}, {.name = "password-stdin", .flag = &w->password_stdin}};
 	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
@@ -46,12 +50,34 @@ static int import_files(struct import *im, const char *path, const char *folder)
 	return import_report(im, import_tree(im, path, buf_view(&name)));
 }
 
+static bool is_url(const char *path)
+{
+	return strncmp(path, "imap://", 7) == 0 || strncmp(path, "imaps://", 8) == 0;
+}
+
+static int import_server(struct import *im, const struct words *w, const char *text, struct view password)
+{
+	struct imap_url url;
+	int r;
+
+	if (!imap_url_parse(text, &url))
+		r = cli_fail(CLI_BAD_DATA, text, "this is no server",
+			     "write imaps://user@host or imap://user@host; the password is asked for");
+	else
+		r = import_report(im, import_imap(im, &url, password, w->ca_file, w->insecure));
+	imap_url_fini(&url);
+	return r;
+}
+
 static int run(struct cli *c)
 {
 	struct words w = {NULL};
 	struct import im = {0};
+	_cleanup_(password_wipe) struct buf password = PASSWORD_BUF;
 	int r = read_words(c, &w);
 
+	if (r == 0 && is_url(c->argv[2]))
+		r = password_get(w.password_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, &password);
 	if (r)
 		return r;
 	r = mail_client_open(c, c->argv[1], true, &im.mail);
@@ -61,7 +87,8 @@ static int run(struct cli *c)
 	im.maildir = !w.format || strcmp(w.format, "maildir") == 0;
 	im.mbox = !w.format || strcmp(w.format, "mbox") == 0;
 	im.dates_of_header = w.dates && strcmp(w.dates, "header") == 0;
-	r = import_files(&im, c->argv[2], w.folder);
+	r = is_url(c->argv[2]) ? import_server(&im, &w, c->argv[2], buf_view(&password))
+			       : import_files(&im, c->argv[2], w.folder);
 	import_fini(&im);
 	mail_client_close(&im.mail);
 	return r;
@@ -69,13 +96,17 @@ static int run(struct cli *c)
 
 const struct cli_command cmd_import = {
     .name = "import",
-    .usage = "ACCOUNT PATH [--folder F] [--format maildir|mbox] [--dates file|header] [--json]",
+    .usage = "ACCOUNT PATH|URL [--folder F] [--format maildir|mbox] [--dates file|header] [--json]",
     .summary = "brings mail of another program into an account",
     .help = "PATH is a Maildir (Maildir++, or folders in folders), an mbox file of any flavour, or a folder that holds "
 	    "such. Flags come from "
 	    "file names or Status fields, keywords from dovecot-keywords or X-Keywords, POP3 ids from dovecot-uidlist, "
 	    "folders from names. "
 	    "What PATH itself is becomes INBOX, or F.\n\n"
+	    "URL is another server, imaps://user@host[:port] or imap://user@host[:port] (which turns to TLS at once): "
+	    "all its folders, with flags, "
+	    "keywords and dates; its Sent, Trash and so on go into the folders that have those uses here. It is only "
+	    "read there.\n\n"
 	    "It can be run again: a message that came into its folder before, or lies there with the same bytes, is "
 	    "passed over, so a run that was "
 	    "interrupted is continued by the same command, and mail that was moved or deleted since does not come "
@@ -93,10 +124,15 @@ const struct cli_command cmd_import = {
 	    {"--dates WHICH",
 	     "the date a message arrived: file (a Maildir file's time, the mbox From_ line; the default) or header "
 	     "(the topmost Received field), for copies that lost their times"},
+	    {"--password-stdin",
+	     "with a URL: the old server's password is the first line of standard input; otherwise it is asked for"},
+	    {"--cafile FILE", "with a URL: trust the certificates in this file (PEM) alone"},
+	    {"--insecure-tls",
+	     "with a URL: take any certificate the server shows; anybody on the way may then read the password"},
 	    {NULL, NULL},
 	},
     .example = "pombo import alice@example.org /home/alice/Maildir\npombo import alice@example.org old.mbox --folder "
-	       "Archive/2019",
+	       "Archive/2019\npombo import alice@example.org imaps://alice@old.example.net",
     .shows = true,
     .run = run,
 };

@@ -78,6 +78,10 @@ int64_t import_header_date(struct view message, int64_t otherwise);
 /* Sources. `fd`: an open folder or file, owned by the caller. */
 must_check int import_maildir(struct import *im, int fd, struct view folder, const char *path); /* import_maildir.c */
 must_check int import_mbox(struct import *im, int fd, struct view folder, const char *path); /* import_mbox.c */
+/* All folders of another server (import_imap.c). */
+struct imap_url;
+must_check int import_imap(struct import *im, const struct imap_url *url, struct view password, const char *ca_file,
+			   bool insecure);
 /* All that is below `path` (import_tree.c). */
 must_check int import_tree(struct import *im, const char *path, struct view folder);
 /* A regular file, read whole or mapped; `ret` must be unmapped with import_unmap(). 0, or negative errno. */

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: ISC
+ * Importing from another IMAP server: all folders, each message once by its folder's UIDVALIDITY and its UID. */
+#include "cli/import.h"
+
+#include "cli/imap_client.h"
+#include "cli/imap_parse.h"
+#include "mail/date.h"
+#include "mail/imap_mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 50, NAME_MAX_BYTES = 4096, FOLDERS_MAX = 10000, UIDS_MAX = 20 * 1000 * 1000 };
+
+/* A folder there. */
+struct remote {
+	char *wire; /* its name as the server wants it, quoted */
+	char *name; /* ours */
+};
+
+/* Messages there that did not come before. */
+struct uids {
+	uint32_t *items;
+	size_t n, cap;
+};
+
+struct source {
+	struct import *im;
+	struct imap_client *imap;
+	const char *host;
+	struct remote *folders;
+	size_t n, lines; /* of LIST */
+	struct mail_folders ours;
+};
+
+/* ---- folders ---- */
+
+/* The name with "/" between levels; a "/" within one becomes "_". */
+static bool our_name(struct view wire, char delimiter, struct buf *out)
+{
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(NAME_MAX_BYTES);
+
+	for (size_t i = 0; i < wire.n; i++) {
+		char c = wire.p[i];
+
+		buf_append_char(&plain, c == delimiter && c ? '/' : c == '/' ? '_' : c);
+	}
+	if (imap_mailbox_parse(buf_view(&plain), false, out))
+		return true;
+	buf_reset(out);
+	return imap_mailbox_parse(buf_view(&plain), true, out);
+}
+
+static void quote(struct view name, struct buf *out)
+{
+	buf_append_char(out, '"');
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] == '"' || name.p[i] == '\\')
+			buf_append_char(out, '\\');
+		buf_append_char(out, name.p[i]);
+	}
+	buf_append_char(out, '"');
+}
+
+static void add_folder(struct source *s, struct imap_list *l)
+{
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_MAX_BYTES), quoted = BUF_INIT(2 * NAME_MAX_BYTES + 8);
+	struct view wire = buf_view(&l->name);
+	const char *use = NULL;
+
+	if (l->name.overflow || s->n == FOLDERS_MAX || view_find_char(wire, '\r') < wire.n ||
+	    view_find_char(wire, '\n') < wire.n || view_has_nul(wire) || !our_name(wire, l->delimiter, &name)) {
+		import_left_out(s->im, NULL, view_sub(wire, 0, 500),
+				s->n == FOLDERS_MAX ? "too many folders" : "this cannot be a folder's name here");
+		return;
+	}
+	/* What the other server calls its Sent folder goes into ours. */
+	for (size_t i = 0; i < s->ours.n && !use; i++)
+		if (l->attributes & IMAP_SPECIAL & s->ours.items[i].attributes)
+			use = s->ours.items[i].name;
+	quote(wire, &quoted);
+	s->folders = xrealloc(s->folders, (s->n + 1) * sizeof *s->folders);
+	s->folders[s->n++] = (struct remote){xstrdup(buf_cstr(&quoted)), xstrdup(use ? use : buf_cstr(&name))};
+}
+
+static int list_folders(struct source *s)
+{
+	struct imap_list l = {.name = BUF_INIT(NAME_MAX_BYTES)};
+	bool done = false;
+	struct view line;
+	int r = imap_client_send(s->imap, "LIST \"\" \"*\"");
+
+	while (r == 0 && !done && s->lines < 2 * FOLDERS_MAX) {
+		r = imap_client_next(s->imap, &line, &done);
+		if (r == 0 && !done && imap_read_list(line, &l) && !(l.attributes & IMAP_NOSELECT)) {
+			add_folder(s, &l);
+			s->lines++;
+		}
+	}
+	buf_fini(&l.name);
+	if (r == 0 && !done)
+		return cli_fail(CLI_BAD_DATA, "the other server", "it has too many folders", NULL);
+	return r ? r : imap_client_check(s->imap);
+}
+
+/* ---- messages ---- */
+
+static void put_key(struct source *s, const struct remote *f, uint32_t uidvalidity, uint32_t uid, struct buf *out)
+{
+	buf_printf(out, "imap:%s:%s:%u:%u", s->host, f->wire, uidvalidity, uid);
+}
+
+static int examine(struct source *s, const struct remote *f, uint32_t *ret_uidvalidity)
+{
+	static const struct view mark = VIEW_LIT("[UIDVALIDITY ");
+	_cleanup_(buf_fini) struct buf command = BUF_INIT(3 * NAME_MAX_BYTES);
+	bool done = false;
+	struct view line;
+	int r;
+
+	*ret_uidvalidity = 0;
+	buf_printf(&command, "EXAMINE %s", f->wire);
+	r = imap_client_send(s->imap, buf_cstr(&command));
+	while (r == 0 && !done) {
+		size_t at;
+
+		r = imap_client_next(s->imap, &line, &done);
+		if (r)
+			break;
+		at = view_find(line, mark);
+		if (at < line.n) {
+			struct view number = view_sub(line, at + mark.n, line.n);
+
+			(void)view_to_u32(view_sub(number, 0, view_find_char(number, ']')), UINT32_MAX,
+					  ret_uidvalidity);
+		}
+	}
+	return r;
+}
+
+/* `f` as a message; its words are put into `words`, what a quoted body says into `text`. */
+static void to_message(const struct imap_fetch *f, struct view words[IMAP_FETCH_WORDS], struct buf *text,
+		       struct import_message *ret)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} known[] = {{"\\Seen", MAIL_SEEN},
+		     {"\\Answered", MAIL_ANSWERED},
+		     {"\\Flagged", MAIL_FLAGGED},
+		     {"\\Deleted", MAIL_DELETED},
+		     {"\\Draft", MAIL_DRAFT}};
+	struct date date;
+
+	*ret = (struct import_message){.keywords = words, .date_s = INT64_MIN, .raw = f->body};
+	for (size_t n = 0; n < f->n_flags; n++) {
+		if (f->flags[n].p[0] != '\\')
+			words[ret->n_keywords++] = f->flags[n];
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			ret->flags |= view_eq_lit_nocase(f->flags[n], known[i].name) ? known[i].bit : 0;
+	}
+	if (date_parse_imap(f->date, &date))
+		ret->date_s = date.utc_s;
+	if (f->body_kind == IMAP_WORD_QUOTED) {
+		imap_word_text(f->body_kind, f->body, text);
+		ret->raw = buf_view(text);
+	}
+}
+
+static void put_where(struct source *s, const struct remote *f, uint32_t uid, struct buf *out)
+{
+	buf_printf(out, "%s %s, UID %u", s->host, f->wire, uid);
+}
+
+/* Remembers one that did not come before; one that is too large is left out. */
+static int note_uid(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
+		    const struct imap_fetch *m, struct uids *uids)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(4 * NAME_MAX_BYTES);
+
+	put_key(s, f, uidvalidity, m->uid, &text);
+	if (import_has_key(folder, buf_view(&text))) {
+		folder->there++;
+		return 0;
+	}
+	if (m->size > s->im->max_message) {
+		buf_reset(&text);
+		put_where(s, f, m->uid, &text);
+		import_left_out(s->im, folder, buf_view(&text), "larger than a message may be");
+		return 0;
+	}
+	if (uids->n == UIDS_MAX)
+		return cli_fail(CLI_BAD_DATA, f->name, "the other server says that it has too many messages", NULL);
+	if (uids->n == uids->cap) {
+		uids->cap = uids->cap ? 2 * uids->cap : 1024;
+		uids->items = xrealloc(uids->items, uids->cap * sizeof *uids->items);
+	}
+	uids->items[uids->n++] = m->uid;
+	return 0;
+}
+
+static int find_missing(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
+			struct uids *uids)
+{
+	struct imap_fetch m;
+	struct view line;
+	bool done = false;
+	int r = imap_client_send(s->imap, "UID FETCH 1:* (UID RFC822.SIZE)");
+
+	while (r == 0 && !done) {
+		r = imap_client_next(s->imap, &line, &done);
+		if (r == 0 && !done && imap_read_fetch(line, &m))
+			r = note_uid(s, f, folder, uidvalidity, &m, uids);
+	}
+	return r;
+}
+
+/* Was this one asked for, and did not come yet? Then it is 0 from now on. */
+static bool take_uid(uint32_t *uids, size_t n, uint32_t uid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (uids[i] == uid) {
+			uids[i] = 0;
+			return true;
+		}
+	return false;
+}
+
+static int import_one(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
+		      const struct imap_fetch *fetched)
+{
+	_cleanup_(buf_fini) struct buf key = BUF_INIT(4 * NAME_MAX_BYTES), where = BUF_INIT(4 * NAME_MAX_BYTES),
+				       text = BUF_INIT(1 << 20);
+	struct view words[IMAP_FETCH_WORDS];
+	struct import_message m;
+
+	to_message(fetched, words, &text, &m);
+	put_key(s, f, uidvalidity, fetched->uid, &key);
+	put_where(s, f, fetched->uid, &where);
+	m.key = buf_view(&key);
+	m.source = buf_view(&where);
+	s->im->progress.done++;
+	return import_message(s->im, folder, &m);
+}
+
+static int fetch_some(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
+		      uint32_t *uids, size_t n)
+{
+	_cleanup_(buf_fini) struct buf command = BUF_INIT(BATCH * 16 + 100);
+	struct imap_fetch m;
+	struct view line;
+	bool done = false;
+	int r;
+
+	buf_append_cstr(&command, "UID FETCH ");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&command, "%s%u", i ? "," : "", uids[i]);
+	buf_append_cstr(&command, " (UID FLAGS INTERNALDATE BODY.PEEK[])");
+	r = imap_client_send(s->imap, buf_cstr(&command));
+	while (r == 0 && !done) {
+		r = imap_client_next(s->imap, &line, &done);
+		if (r == 0 && !done && imap_read_fetch(line, &m) && m.body_kind != IMAP_WORD_END &&
+		    take_uid(uids, n, m.uid))
+			r = import_one(s, f, folder, uidvalidity, &m);
+	}
+	return r;
+}
+
+/* What was asked for and did not come: expunged meanwhile, or refused. */
+static void report_absent(struct source *s, const struct remote *f, struct import_folder *folder, const uint32_t *uids,
+			  size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_(buf_fini) struct buf where = BUF_INIT(4 * NAME_MAX_BYTES);
+
+		if (uids[i] == 0)
+			continue;
+		put_where(s, f, uids[i], &where);
+		import_left_out(s->im, folder, buf_view(&where), "the other server did not send it");
+	}
+}
+
+static int import_folder(struct source *s, const struct remote *f)
+{
+	uint32_t uidvalidity;
+	struct uids uids = {0};
+	struct import_folder *folder;
+	int r = examine(s, f, &uidvalidity);
+
+	if (r)
+		return r;
+	if (imap_client_refusal(s->imap)) {
+		import_left_out(s->im, NULL, view_from_cstr(f->wire), "the other server does not open this folder");
+		return 0;
+	}
+	folder = import_open(s->im, view_from_cstr(f->name), 0, view_from_cstr(f->wire), &r);
+	if (!folder)
+		return r;
+	r = find_missing(s, f, folder, uidvalidity, &uids);
+	s->im->progress.total += uids.n;
+	for (size_t i = 0; i < uids.n && r == 0; i += BATCH) {
+		size_t n = uids.n - i < BATCH ? uids.n - i : BATCH;
+
+		r = fetch_some(s, f, folder, uidvalidity, uids.items + i, n);
+		if (r == 0)
+			report_absent(s, f, folder, uids.items + i, n);
+	}
+	free(uids.items);
+	return r;
+}
+
+int import_imap(struct import *im, const struct imap_url *url, struct view password, const char *ca_file, bool insecure)
+{
+	_cleanup_(buf_fini) struct buf host = BUF_INIT(2048);
+	struct source s = {.im = im};
+	int r;
+
+	buf_printf(&host, "%s@%s", url->user, url->host);
+	s.host = buf_cstr(&host);
+	r = mail_client_folders(&im->mail, &s.ours);
+	if (r)
+		return r;
+	r = imap_client_open(url, password, ca_file, insecure, im->max_message, &s.imap);
+	if (r == 0)
+		r = list_folders(&s);
+	for (size_t i = 0; i < s.n && r == 0; i++)
+		r = import_folder(&s, &s.folders[i]);
+	imap_client_close(&s.imap);
+	for (size_t i = 0; i < s.n; i++) {
+		free(s.folders[i].wire);
+		free(s.folders[i].name);
+	}
+	free(s.folders);
+	mail_folders_fini(&s.ours);
+	return r;
+}
