@@ -121,7 +121,11 @@ bool command_tell_progress(struct session *s)
 	if (c->tag && !c->in_response && s->state != SESSION_FRESH &&
 	    now_ms - c->told_ms >= s->imapd->settings.progress_ms) {
 		c->told_ms = now_ms;
-		session_say(s, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
+		/* A tag with "]" would end the response code (RFC 9585 §4). */
+		if (strchr(c->tag, ']'))
+			session_say(s, "* OK [INPROGRESS] Still at it");
+		else
+			session_say(s, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
 		stream_flush(s->stream);
 	}
 	return true;

@@ -37,7 +37,7 @@ static void on_progress(evutil_socket_t fd, short what, void *ctx)
 
 void imapd_watch_progress(struct imapd *d)
 {
-	const uint64_t ms = d->settings.progress_ms;
+	const uint64_t ms = d->settings.progress_ms / 2; /* so that nobody waits longer than half as long again */
 	struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
 	if (!evtimer_pending(d->progress, NULL))

@@ -563,6 +563,13 @@ static void test_progress(void **state)
 	wire_hang_up(&r.wire, c);
 	r.store.mute = false;
 	c = rig_select(&r);
+	r.store.mute = true;
+	TALK(&r, c, {"a]1 SEARCH TEXT x\r\n", ""});
+	(void)nanosleep(&a_moment, NULL);
+	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS] Still at it\r\n");
+	wire_hang_up(&r.wire, c);
+	r.store.mute = false;
+	c = rig_select(&r);
 	TALK(&r, c, {"a2 NOOP\r\n", "a2 OK NOOP completed\r\n"});
 	(void)nanosleep(&a_moment, NULL);
 	assert_string_equal(wire_hear(&r.wire, c), "");
