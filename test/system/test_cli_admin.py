@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -449,6 +450,7 @@ def at_terminal(args, answers, timeout=30 * pombo.SLOW):
     """Runs pombo with a terminal; types each answer when its prompt has come. (status, what the terminal showed)"""
     pid, fd = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background was born ignoring it
         os.execv(pombo.BINARY, [str(pombo.BINARY), *map(str, args)])
     shown = b""
     deadline = time.monotonic() + timeout

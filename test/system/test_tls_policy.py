@@ -117,7 +117,7 @@ def free_port():
 
 
 class World:
-    """The other side: authority, name server, web server, and mail servers at 127.0.1.N, all on one port."""
+    """The other side: authority, name server, web server, and mail servers at 127.0.2.N, all on one port."""
 
     def __init__(self, folder):
         self.ca = Authority(folder)
@@ -127,7 +127,7 @@ class World:
         self.web = PolicyHost({"unused.test": self.ca.server("unused.test")})
 
     def sink(self, host, context):
-        address = f"127.0.1.{len(self.sinks) + 1}"
+        address = f"127.0.2.{len(self.sinks) + 1}"
         self.sinks[host] = Sink(address, self.port, context)
         self.dns.set({(host, "A"): [address]})
         return self.sinks[host]
@@ -506,6 +506,6 @@ def test_a_report_of_the_day_before(make_server, world):
     assert policy["summary"] == {"total-successful-session-count": 0, "total-failure-session-count": 1}
     failure, = policy["failure-details"]
     assert failure["result-type"] == "certificate-not-trusted" and failure["receiving-mx-hostname"] == "mx.bad.test"
-    assert failure["receiving-ip"].startswith("127.0.1.") and failure["failed-session-count"] == 1
+    assert failure["receiving-ip"].startswith("127.0.2.") and failure["failed-session-count"] == 1
     (_, _, report), = [report_of(c) for c, _, _ in world.sinks["mx.good.test"].got if b"TLS-Report-Domain" in c]
     assert report["policies"][0]["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
