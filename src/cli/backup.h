@@ -74,7 +74,7 @@ struct state_mailbox {
 struct state {
 	char name[STATE_NAME_BYTES]; /* proven: cut to fit; no name of a state is longer */
 	int64_t taken_s;
-	json_t *domains, *accounts, *aliases, *send_as, *subscriptions; /* the lines as they are */
+	json_t *domains, *accounts, *aliases, *send_as, *subscriptions, *annotations; /* the lines as they are */
 	struct state_mailbox *mailboxes;
 	size_t n_mailboxes;
 	struct state_copy *copies;

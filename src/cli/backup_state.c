@@ -163,11 +163,8 @@ static bool add_line(struct state *s, struct view line, size_t *cap)
 	const struct {
 		const char *kind;
 		json_t *list;
-	} lists[] = {{"domain", s->domains},
-		     {"account", s->accounts},
-		     {"alias", s->aliases},
-		     {"send_as", s->send_as},
-		     {"subscription", s->subscriptions}};
+	} lists[] = {{"domain", s->domains},  {"account", s->accounts},           {"alias", s->aliases},
+		     {"send_as", s->send_as}, {"subscription", s->subscriptions}, {"annotation", s->annotations}};
 	bool ok = json_is_object(o);
 
 	for (size_t i = 0; ok && i < ARRAY_LEN(lists); i++)
@@ -243,7 +240,8 @@ int state_read(int fd, const char *name, bool sealed, struct state *ret)
 			      .accounts = json_array(),
 			      .aliases = json_array(),
 			      .send_as = json_array(),
-			      .subscriptions = json_array()};
+			      .subscriptions = json_array(),
+			      .annotations = json_array()};
 	(void)snprintf(ret->name, sizeof ret->name, "%s", name);
 	list = whole;
 	if (ok && sealed)
@@ -298,6 +296,7 @@ void state_fini(struct state *s)
 	json_decref(s->aliases);
 	json_decref(s->send_as);
 	json_decref(s->subscriptions);
+	json_decref(s->annotations);
 	for (size_t i = 0; i < s->n_mailboxes; i++)
 		free(s->mailboxes[i].name);
 	for (size_t i = 0; i < s->n_copies; i++) {

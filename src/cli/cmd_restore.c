@@ -273,6 +273,44 @@ static void staging_name(const struct restore *rs, const struct state_mailbox *m
 		buf_printf(out, "/%llu", (unsigned long long)m->id);
 }
 
+static int annotate(struct restore *rs, struct view folder, const json_t *o)
+{
+	enum { TOO_BIG = 5, LIMIT = 11 };
+	_cleanup_(buf_fini) struct buf value = BUF_INIT(65536);
+	struct mailbox_annotation_change change = {.entry = view_from_cstr(text(o, "entry"))};
+	const struct mailbox_annotate m = {
+	    .session = rs->mail.session, .name = folder, .changes = &change, .n_changes = 1};
+	struct mailbox_msg answer;
+	int r;
+
+	if (!decode_hex(&value, view_from_cstr(text(o, "value"))))
+		return cli_fail(CLI_BAD_DATA, text(o, "entry"), "this annotation is damaged", NULL);
+	change.value = buf_view(&value);
+	r = mail_client_call(&rs->mail, mailbox_put_annotate(&rs->mail.payload, &m), MAILBOX_ANNOTATE, folder.p,
+			     &answer);
+	if (r || answer.type == MAILBOX_DONE)
+		return r;
+	if (answer.type != MAILBOX_FAILED || (answer.failed.code != TOO_BIG && answer.failed.code != LIMIT))
+		return mail_client_failed(&answer, text(o, "entry"));
+	/* No reason to leave the mail unrestored. */
+	progress_clear(&rs->progress);
+	(void)fprintf(stderr, "pombo: %s: the annotation %s was left out: %s has as many as it may\n", rs->mail.address,
+		      text(o, "entry"), folder.n ? "the folder or account" : "the account");
+	return 0;
+}
+
+/* `owner`: a mailbox of the state, or, negative, an account. */
+static int annotations(struct restore *rs, int64_t owner, struct view folder)
+{
+	size_t i;
+	const json_t *o;
+	int r = 0;
+
+	json_array_foreach(rs->s.annotations, i, o) if (r == 0 && json_integer_value(json_object_get(o, "owner")) ==
+								      owner) r = annotate(rs, folder, o);
+	return r;
+}
+
 static int fill(struct restore *rs, const struct state_mailbox *m)
 {
 	_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_BYTES);
@@ -285,6 +323,8 @@ static int fill(struct restore *rs, const struct state_mailbox *m)
 	r = mail_client_make_folder(&rs->mail, view_from_cstr(buf_cstr(&name)), 0, &made);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = put_copy(rs, &copies[i], buf_cstr(&name), true);
+	if (r == 0)
+		r = annotations(rs, (int64_t)m->id, view_from_cstr(buf_cstr(&name)));
 	rs->folders++;
 	return r;
 }
@@ -379,6 +419,8 @@ static int restore_account(struct restore *rs, const json_t *a)
 		r = give_names(rs, account);
 	if (r == 0)
 		r = subscriptions(rs, account);
+	if (r == 0)
+		r = annotations(rs, -(int64_t)account, VIEW_LIT(""));
 	if (r == 0)
 		r = tidy(rs, account);
 	mail_client_detach(&rs->mail);

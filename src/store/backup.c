@@ -77,7 +77,7 @@ static void put_number(struct buf *out, const char *key, int64_t value)
 
 static void put_hex(struct buf *out, const char *key, struct view value)
 {
-	struct buf hex = BUF_INIT(1024);
+	struct buf hex = BUF_INIT(LINE_BYTES_MAX / 2);
 
 	encode_hex(&hex, value);
 	put_text(out, key, buf_view(&hex));
@@ -125,6 +125,7 @@ static int list_rows(struct lister *l, enum sql_id id, const char *kind, const s
 
 static int list_directory(struct lister *l)
 {
+	static const struct column annotation[] = {{"owner", NUMBER}, {"entry", TEXT}, {"value", HEX}};
 	static const struct column domain[] = {{"name", TEXT}, {"alias_of", TEXT}, {"created", NUMBER}};
 	static const struct column account[] = {{"id", NUMBER},
 						{"address", TEXT},
@@ -151,6 +152,8 @@ static int list_directory(struct lister *l)
 	if (rc == 0)
 		rc = list_rows(l, SQL_backup_subscriptions, "subscription", subscription, ARRAY_LEN(subscription),
 			       &others);
+	if (rc == 0)
+		rc = list_rows(l, SQL_backup_annotations, "annotation", annotation, ARRAY_LEN(annotation), &others);
 	return rc;
 }
 

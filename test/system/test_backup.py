@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """pombo backup and restore: consistent, incremental, verified, while running; and what a kill leaves."""
+import imaplib
 import os
 import random
 import re
@@ -208,3 +209,35 @@ def test_kills_leave_nothing_half(make_server, tmp_path, start):
         assert now == before or (now == wanted and len(staged) <= 1)
     server.cli("restore", tmp_path / "B")
     assert contents(server, tmp_path)[0] == wanted
+
+
+def test_annotations_come_back(make_server, tmp_path):
+    def metadata(server, folder, *entries):
+        imap = server.imap(ALICE)
+        kind, _ = imap._simple_command("GETMETADATA", folder, "(" + " ".join(entries) + ")")
+        found = imap._untagged_response(kind, None, "METADATA")[1]
+        imap.logout()
+        return b"".join(part if isinstance(part, bytes) else b" ".join(part) for part in found if part)
+
+    imaplib.Commands.update({"GETMETADATA": ("AUTH", "SELECTED"), "SETMETADATA": ("AUTH", "SELECTED")})
+    server = make_server()
+    imap = server.imap(ALICE)
+    imap.create("Work")
+    imap.create("Gone")
+    for folder, entry, value in (("INBOX", "/private/comment", '"first"'), ("Work", "/private/vendor/x", '"' + "v" * 60000 + '"'),
+                                 ("Gone", "/private/comment", '"gone"'), ('""', "/private/vendor/y", '"mine"')):
+        assert imap._simple_command("SETMETADATA", folder, f"({entry} {value})")[0] == "OK"
+    imap.delete("Gone")
+    server.cli("backup", tmp_path / "B")
+    assert b"gone".hex() not in next((tmp_path / "B" / "states").iterdir()).read_text()
+    for folder, entry, value in (("INBOX", "/private/comment", '"second"'), ("Work", "/private/vendor/x", "NIL"),
+                                 ('""', "/private/vendor/y", "NIL"), ('""', "/private/vendor/z", '"later"')):
+        assert imap._simple_command("SETMETADATA", folder, f"({entry} {value})")[0] == "OK"
+    imap.logout()
+    new = make_server()
+    for target in (server, new):
+        target.cli("restore", tmp_path / "B", "--account", ALICE)
+        assert b"first" in metadata(target, "INBOX", "/private/comment")
+        assert b"v" * 60000 in metadata(target, "Work", "/private/vendor/x")
+        assert b"mine" in metadata(target, '""', "/private/vendor/y")
+    assert b"later" in metadata(server, '""', "/private/vendor/z")
