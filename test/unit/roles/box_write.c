@@ -247,10 +247,12 @@ void box_append_end(struct box_store *b, uint32_t id)
 {
 	struct box_append *a = &b->append;
 	struct box *box = box_find_name(b, buf_view(&a->name));
-	struct mailbox_appended answer = {.uidvalidity = box->uidvalidity, .uid = box->uidnext};
+	struct mailbox_appended answer = {0};
 
 	if (id != a->id)
 		return;
+	answer.uidvalidity = box->uidvalidity;
+	answer.uid = box->uidnext;
 	if (b->fail_code) {
 		box_fail(b, id, (uint8_t)(b->fail_code - 1));
 		b->fail_code = 0;
