@@ -92,7 +92,7 @@ static int append(const char *mailbox, unsigned long n, size_t size, unsigned lo
 }
 static int fill(const char *mailbox, unsigned long n, size_t size)
 {
-	enum { BATCH = 500, PIPE = 50 };
+	enum { BATCH = 250, PIPE = 50 };
 	char *m = malloc(size + 2048), l[300];
 	int ok = 1, first_tag = tagno + 1;
 	if (cmd("CAPABILITY") != 1)
