@@ -142,6 +142,22 @@ static void put_front(struct buf *out, const struct front *f)
 	buf_append_view(out, f->head.bodystructure);
 }
 
+bool mime_index_trim(struct view encoded, bool envelope, bool bodystructure, struct buf *out)
+{
+	struct reader r = {encoded, false};
+	struct front front;
+
+	if (!get_front(&r, &front))
+		return false;
+	front.parts = 0;
+	if (!envelope)
+		front.head.envelope = VIEW_EMPTY;
+	if (!bodystructure)
+		front.head.bodystructure = VIEW_EMPTY;
+	put_front(out, &front);
+	return !out->overflow;
+}
+
 /* Places count from the start of the parent's body, so the root's header alone is another. */
 bool mime_index_grow(struct view encoded, uint64_t bytes, uint64_t lines, struct buf *out)
 {

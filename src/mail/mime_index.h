@@ -103,6 +103,9 @@ struct mime_index_head {
 	struct view envelope, bodystructure; /* into `encoded` */
 };
 must_check bool mime_index_peek(struct view encoded, struct mime_index_head *ret);
+/* Appends a front that mime_index_peek() reads, with only the texts asked for (the other one is empty) and without parts.
+ * False: `encoded` is not an index, or `out` is full. */
+must_check bool mime_index_trim(struct view encoded, bool envelope, bool bodystructure, struct buf *out);
 
 /* False when `encoded` is not a whole index of a known version, or the arena is too small. On true every part lies
  * inside the message and inside its parent, and the tree is a tree. Views point into `encoded`. */

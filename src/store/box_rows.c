@@ -3,6 +3,7 @@
 #include "store/mailbox_read.h"
 
 #include "base/id.h"
+#include "mail/mime_index.h"
 #include "store/box.h"
 #include "store/content_private.h"
 #include "store/ranges.h"
@@ -11,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEEDS_FACTS = ~(ROW_FLAGS | ROW_MODSEQ), NEEDS_MESSAGE = ROW_HEADER | ROW_INDEX | ROW_MESSAGE };
+enum {
+	NEEDS_FACTS = ~(ROW_FLAGS | ROW_MODSEQ),
+	ANY_INDEX = ROW_INDEX | ROW_ENVELOPE | ROW_BODYSTRUCTURE,
+	NEEDS_MESSAGE = ROW_HEADER | ANY_INDEX | ROW_MESSAGE,
+	TRIMMED_MAX = 8 * 1024 * 1024, /* as an index may be long */
+};
 
 /* A walk through a table by message id. Messages of a mailbox came one after another, and mostly lie so: the next one is a step or
  * two away, which costs less than to look for it. Where others lie between, it is looked for. */
@@ -33,6 +39,7 @@ struct rows_work {
 	struct facts_cache facts;
 	struct keyset_cache keysets;
 	struct row_scan messages, headers, contents;
+	struct buf trimmed;
 	struct box_row *rows; /* on the heap until the page is whole */
 	size_t count, cap, bytes;
 	uint32_t next;
@@ -267,8 +274,17 @@ static int read_content(struct rows_work *x, const struct whereabouts *w, struct
 /* Of the row that x->messages stands on. */
 static int take_index(struct rows_work *x, struct box_row *row)
 {
+	const struct view index = sql_bytes(x->messages.st, 6);
+	const uint32_t fields = x->q->fields;
+
 	row->header_bytes = (uint32_t)sql_u64(x->messages.st, 1);
-	row->index = arena_copy(x->a, sql_bytes(x->messages.st, 6));
+	buf_reset(&x->trimmed);
+	/* One that is damaged goes as it is: whoever reads it says so. */
+	if (fields & ROW_INDEX ||
+	    !mime_index_trim(index, fields & ROW_ENVELOPE, fields & ROW_BODYSTRUCTURE, &x->trimmed))
+		row->index = arena_copy(x->a, index);
+	else
+		row->index = arena_copy(x->a, buf_view(&x->trimmed));
 	return row->index.p ? 0 : -EMSGSIZE;
 }
 
@@ -293,9 +309,9 @@ static int read_message(struct rows_work *x, const struct facts_entry *facts, st
 	struct whereabouts w;
 	int rc = 0;
 
-	if (fields & ROW_INDEX || whole)
+	if (fields & ANY_INDEX || whole)
 		rc = scan_find(x->r, &x->messages, facts->message);
-	if (rc == 0 && fields & ROW_INDEX)
+	if (rc == 0 && fields & ANY_INDEX)
 		rc = take_index(x, row);
 	if (rc == 0 && whole)
 		take_whereabouts(x->messages.st, facts, &w);
@@ -465,7 +481,8 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 			      .keysets = {.a = a},
 			      .messages = {.id = SQL_message_from},
 			      .headers = {.id = SQL_header_from},
-			      .contents = {.id = SQL_content_from}};
+			      .contents = {.id = SQL_content_from},
+			      .trimmed = BUF_INIT(TRIMMED_MAX)};
 	enum store_outcome outcome;
 	int rc;
 
@@ -480,6 +497,7 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 	scan_end(&x.messages);
 	scan_end(&x.headers);
 	scan_end(&x.contents);
+	buf_fini(&x.trimmed);
 	outcome = box_outcome(r, rc);
 	reader_end(r);
 	if (outcome == STORE_OK)

@@ -50,6 +50,8 @@ enum row_field {
 	ROW_MESSAGE_ID = 1 << 8,
 	ROW_SAVEDATE = 1 << 9,
 	ROW_SENTDATE = 1 << 10,
+	ROW_ENVELOPE = 1 << 11, /* without ROW_INDEX: `index` holds this text, no parts (mime_index_trim()) */
+	ROW_BODYSTRUCTURE = 1 << 12, /* the same */
 };
 struct rows_query {
 	uint64_t account, mailbox;

@@ -268,16 +268,38 @@ static void what_is_no_index_is_not_decoded(void **state)
 	mime_parser_free(&p);
 }
 
+static void one_text_alone(void **state)
+{
+	struct mime_parser *p = mime_parser_new(&mime_limits_default);
+	struct buf encoded = BUF_INIT(1 << 16), trimmed = BUF_INIT(1 << 16), full = BUF_INIT(8);
+	struct mime_index_head whole, head;
+
+	(void)state;
+	mime_index_encode(mime_index_parse(p, VIEW_LIT("Subject: x\r\n\r\nbody\r\n")), &encoded);
+	assert_true(mime_index_peek(buf_view(&encoded), &whole));
+	assert_true(mime_index_trim(buf_view(&encoded), true, false, &trimmed));
+	assert_true(mime_index_peek(buf_view(&trimmed), &head));
+	assert_true(view_eq(head.envelope, whole.envelope) && head.bodystructure.n == 0 && head.bytes == whole.bytes);
+	buf_reset(&trimmed);
+	assert_true(mime_index_trim(buf_view(&encoded), false, true, &trimmed));
+	assert_true(mime_index_peek(buf_view(&trimmed), &head));
+	assert_true(view_eq(head.bodystructure, whole.bodystructure) && head.envelope.n == 0);
+	assert_true(trimmed.n < encoded.n);
+	assert_false(mime_index_trim(buf_view(&encoded), true, true, &full));
+	assert_false(mime_index_trim(VIEW_LIT("\2"), true, true, &trimmed));
+	buf_fini(&encoded);
+	buf_fini(&trimmed);
+	buf_fini(&full);
+	mime_parser_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(messages_without_parts),
-	    cmocka_unit_test(boundaries_divide),
-	    cmocka_unit_test(nested_multiparts),
-	    cmocka_unit_test(messages_inside),
-	    cmocka_unit_test(limits_make_leaves),
-	    cmocka_unit_test(memory_stays_bounded),
-	    cmocka_unit_test(what_is_no_index_is_not_decoded),
+	    cmocka_unit_test(one_text_alone),       cmocka_unit_test(messages_without_parts),
+	    cmocka_unit_test(boundaries_divide),    cmocka_unit_test(nested_multiparts),
+	    cmocka_unit_test(messages_inside),      cmocka_unit_test(limits_make_leaves),
+	    cmocka_unit_test(memory_stays_bounded), cmocka_unit_test(what_is_no_index_is_not_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -367,7 +367,7 @@ static struct mailbox_row row_of(const struct box_message *m, const struct mailb
 	}
 	if (want->fields & 1 << 4)
 		row.header = view_sub(bytes, 0, m->header_bytes);
-	if (want->fields & 1 << 5)
+	if (want->fields & (1 << 5 | 1 << 11 | 1 << 12))
 		row.index = buf_view(&m->index);
 	if ((want->fields & 1 << 6) && bytes.n <= want->inline_max)
 		row.message = bytes;

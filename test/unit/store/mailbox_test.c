@@ -106,6 +106,9 @@ static void test_fields(void **state)
 	rows = rows_of(t, (struct rows_query){.mailbox = inbox, .fields = ROW_INDEX});
 	assert_int_equal(rows.rows[0].header_bytes, 9 + strlen(header));
 	assert_int_equal(rows.rows[0].prefix_bytes, 13);
+	/* What is stored here as index is none: it comes as it is. */
+	rows = rows_of(t, (struct rows_query){.mailbox = inbox, .fields = ROW_ENVELOPE});
+	assert_true(view_eq(rows.rows[0].index, j.message.index));
 	store_job_fini(&j.job);
 }
 
