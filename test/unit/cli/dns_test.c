@@ -114,6 +114,8 @@ static void records(void **state)
 	    "new record beside the old one.\n"
 	    "; CAA names who may issue certificates for the name: put the authority that you use.\n"
 	    "; The SPF record says that no other machine sends mail of this domain; name those that do.\n");
+	buf_fini(&keys[0].public_key);
+	buf_fini(&keys[1].public_key);
 }
 
 static void special_cases(void **state)
