@@ -226,7 +226,7 @@ const struct state_copy *state_copies_of(const struct state *s, uint64_t mailbox
 	while (low + n < s->n_copies && s->copies[low + n].mailbox == mailbox)
 		n++;
 	*ret_n = n;
-	return s->copies + low;
+	return n ? &s->copies[low] : NULL; /* a state without a copy has no list */
 }
 
 int state_read(int fd, const char *name, bool sealed, struct state *ret)
