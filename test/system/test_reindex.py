@@ -31,8 +31,11 @@ def indexed(server):
     files = list((server.dir / "store" / "search").glob("*.db"))
     if not files:
         return 0
-    with sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True) as db:
-        return sum(n - 1 for n, in db.execute("SELECT uidnext FROM search_box"))
+    try:
+        with sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True) as db:
+            return sum(n - 1 for n, in db.execute("SELECT uidnext FROM search_box"))
+    except sqlite3.Error:  # it is being made, or changed
+        return 0
 
 
 def wait_indexed(server):
