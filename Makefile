@@ -13,11 +13,11 @@ deps = $(if $(filter no,$(DEPS)),@true,@tools/install-deps)
 
 all: ## build the release into build/: optimised, hardened, warnings are errors
 	$(deps) build
-	@tools/build release
+	@tools/build release programs
 
 demo: ## start a server in a temporary folder, send a message over TLS, read it back (KEEP=1 leaves it running)
 	$(deps) demo
-	@tools/build release
+	@tools/build release programs
 	@KEEP=$(KEEP) tools/demo
 
 test: ## everything that must pass: unit, fuzz corpus, checks, real servers, sanitizers
@@ -45,7 +45,7 @@ fuzz: ## run every libFuzzer target for FUZZ_SECONDS (30) each
 
 bench: ## measure against Postfix and Dovecot, side by side
 	$(deps) bench
-	@tools/build release
+	@tools/build release programs bench/store_bench
 	@bench/run
 
 crash: ## kill the server at random under load, ten thousand times; nothing acknowledged may be lost
@@ -54,7 +54,7 @@ crash: ## kill the server at random under load, ten thousand times; nothing ackn
 	@test/crash/run
 
 install: all ## install under prefix (/usr/local), below DESTDIR when that is set
-	@meson configure build -Dprefix=$(prefix) && ninja -C build >/dev/null
+	@meson configure build -Dprefix=$(prefix) && ninja -C build programs >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild
 
 uninstall: ## remove what the last `make install` put there
