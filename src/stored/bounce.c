@@ -15,6 +15,7 @@
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
+#include "stored/signer.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -214,18 +215,41 @@ static void keep(struct notice *n)
 	write_put(sd->writer, &n->write);
 }
 
+/* It could not be made now: the next tick tries again. */
+static void put_off(struct notice *n)
+{
+	n->owner->after = n->about.envelope.message;
+	notice_over(n, false);
+}
+
+static void is_signed(void *ctx, bool ok)
+{
+	if (ok)
+		keep(ctx);
+	else
+		put_off(ctx);
+}
+
+static bool leaves_here(const struct notice *n)
+{
+	for (size_t i = 0; i < n->sender.target_count; i++)
+		if (!n->sender.targets[i].account)
+			return true;
+	return false;
+}
+
 static void judged(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
 {
 	struct notice *n = ctx;
 
-	if (end == INCOMING_JUDGED && incoming_message(in, &answer->judged, &n->arena, &n->deliver.message))
-		keep(n);
-	else if (end == INCOMING_REFUSED)
+	if (end == INCOMING_REFUSED)
 		tell_nobody(n, "the notice itself was refused");
-	else {
-		n->owner->after = n->about.envelope.message;
-		notice_over(n, false);
-	}
+	else if (end != INCOMING_JUDGED || !incoming_message(in, &answer->judged, &n->arena, &n->deliver.message))
+		put_off(n);
+	else if (leaves_here(n))
+		signer_sign(n->owner->sd, &answer->judged, &n->deliver.message, &n->arena, is_signed, n);
+	else
+		keep(n);
 }
 
 static void more(void *ctx, struct incoming *in, uint32_t bytes)
@@ -321,6 +345,7 @@ static void make(struct notice *n)
 					 .wall_s = clock_wall_s(),
 					 .max_hops = (uint32_t)conf->max_hops,
 					 .max_header_bytes = (uint32_t)conf->max_header_size,
+					 .sign = leaves_here(n) && conf->dkim_sign,
 				     });
 }
 

@@ -66,9 +66,10 @@ static void refreshed(struct completion *c)
 		s->n = f->n;
 	} else {
 		arena_fini(&f->arena);
+		s->again = true;
 		log_event(LOG_LEVEL_ERROR, "dkim-keys-not-read", "the former ones stay in use");
 	}
-	if (s->again)
+	if (s->again && f->result == 0)
 		signer_refresh(f->sd);
 	free(f);
 }
@@ -88,9 +89,16 @@ void signer_refresh(struct stored *sd)
 	arena_init(&f->arena, KEYS_ARENA_MAX);
 	s->refreshing = pool_put(sd->readers, &f->task);
 	if (!s->refreshing) {
+		s->again = true; /* too many wait for a thread */
 		arena_fini(&f->arena);
 		free(f);
 	}
+}
+
+void signer_tick(struct stored *sd)
+{
+	if (sd->signer->again && !sd->signer->refreshing)
+		signer_refresh(sd);
 }
 
 const struct dkim_row *signer_keys(const struct stored *sd, size_t *ret_count)
@@ -113,6 +121,23 @@ static size_t find_domain(const struct signer *s, struct view domain)
 			high = middle;
 	}
 	return low;
+}
+
+/* Whose keys sign for an author: his domain's; notices and reports come from our own host name, which as a rule has no keys: those of the nearest
+ * domain above it. */
+static struct view signing_domain(const struct stored *sd, struct view author)
+{
+	const struct signer *s = sd->signer;
+	bool ours = view_eq_nocase(author, view_from_cstr(role_conf(sd->role)->hostname));
+	struct view domain = author, label;
+
+	do {
+		size_t at = find_domain(s, domain);
+
+		if (at < s->n && view_eq(s->rows[at].domain, domain))
+			return domain;
+	} while (ours && view_cut(domain, '.', &label, &domain));
+	return author;
 }
 
 /* ---- keyd ---- */
@@ -276,6 +301,7 @@ void signer_sign(struct stored *sd, const struct judge_judged *judged, struct ne
 {
 	struct signer *s = sd->signer;
 	struct signing *g;
+	struct view domain;
 	size_t parts = 0;
 
 	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES ||
@@ -287,8 +313,9 @@ void signer_sign(struct stored *sd, const struct judge_judged *judged, struct ne
 	*g = (struct signing){.message = message, .arena = a, .done = done, .ctx = ctx, .open = 1};
 	for (size_t i = 0; i < SIGNATURES_MAX; i++)
 		g->parts[i].field = VIEW_EMPTY;
-	for (size_t i = find_domain(s, judged->sign_domain);
-	     i < s->n && view_eq(s->rows[i].domain, judged->sign_domain) && parts < SIGNATURES_MAX; i++)
+	domain = signing_domain(sd, judged->sign_domain);
+	for (size_t i = find_domain(s, domain);
+	     i < s->n && view_eq(s->rows[i].domain, domain) && parts < SIGNATURES_MAX; i++)
 		if (can_sign(&s->rows[i]))
 			ask(s, g, &g->parts[parts++], &s->rows[i], judged);
 	close_one(g);

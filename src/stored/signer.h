@@ -8,7 +8,8 @@
 #include "stored/stored.h"
 
 /* DKIM signatures of our own mail: policyd has hashed, keyd signs, here the fields are put together (mail/dkim_sign.h). Each key of
- * the author's domain that signs makes one. A message of a domain without keys stays as it is.
+ * the author's domain that signs makes one. A message of a domain without keys stays as it is. Who calls it: whoever queues a message of ours for
+ * another server; what stays here needs no signature.
  *
  * Loop thread only. */
 struct signer;
@@ -18,6 +19,8 @@ must_check int signer_new(struct stored *sd, struct signer **ret); /* reads the 
 must_check int signer_add(struct stored *sd, int fd);
 /* The directory changed: reads the keys anew. */
 void signer_refresh(struct stored *sd);
+/* Once a second: a refresh that found no thread. */
+void signer_tick(struct stored *sd);
 /* All keys as they are known, by domain; valid until the loop turns. */
 const struct dkim_row *signer_keys(const struct stored *sd, size_t *ret_count);
 

@@ -123,6 +123,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	notices_tick(sd);
 	tls_reports_tick(sd);
 	rotation_tick(sd);
+	signer_tick(sd);
 }
 
 static int open_store(struct stored *sd)

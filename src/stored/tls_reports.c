@@ -20,6 +20,7 @@
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
+#include "stored/signer.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -201,6 +202,18 @@ static void resolved(struct completion *c)
 	keep((struct report *)c);
 }
 
+/* §3: a report is signed. */
+static void is_signed(void *ctx, bool ok)
+{
+	struct report *r = ctx;
+
+	r->task = (struct task){.completion.done = resolved, .run = resolve_run};
+	if (!ok || !pool_put(r->owner->sd->readers, &r->task)) {
+		incoming_free(&r->incoming, false);
+		report_over(r, true);
+	}
+}
+
 static void judged(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
 {
 	struct report *r = ctx;
@@ -211,11 +224,7 @@ static void judged(void *ctx, struct incoming *in, enum incoming_end end, const 
 		report_over(r, true);
 		return;
 	}
-	r->task = (struct task){.completion.done = resolved, .run = resolve_run};
-	if (!pool_put(r->owner->sd->readers, &r->task)) {
-		incoming_free(&r->incoming, false);
-		report_over(r, true);
-	}
+	signer_sign(r->owner->sd, &answer->judged, &r->deliver.message, &r->arena, is_signed, r);
 }
 
 static void on_more(void *ctx, struct incoming *in, uint32_t bytes)
@@ -251,6 +260,7 @@ static void send_mail(struct report *r)
 					 .wall_s = clock_wall_s(),
 					 .max_hops = (uint32_t)conf->max_hops,
 					 .max_header_bytes = (uint32_t)conf->max_header_size,
+					 .sign = conf->dkim_sign,
 				     });
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""DKIM: what is submitted is signed with both keys of the author's domain, and judges that none of ours wrote find the signatures good."""
+"""DKIM: what leaves is signed with both keys of the author's domain, and judges that none of ours wrote find the signatures good."""
 import re
 import subprocess
 import time
@@ -9,8 +9,10 @@ import pombo
 import processes
 import pytest
 from dnsserver import DnsServer
+from smtpserver import SmtpServer
 
 DOMAIN = pombo.DOMAIN
+FAR = "bob@far.test"
 
 
 def records(server, domain=DOMAIN):
@@ -20,9 +22,16 @@ def records(server, domain=DOMAIN):
             if r["type"] == "TXT" and "._domainkey." in r["name"]}
 
 
-def submit(server, message, to=pombo.ALICE, sender=pombo.ALICE):
+def submit(server, message, to=FAR, sender=pombo.ALICE):
     with server.submission() as s:
         return s.sendmail(sender, to, message)
+
+
+def sent(server, message, **kwargs):
+    """Submits; what the other server got."""
+    n = len(server.mx.messages)
+    submit(server, message, **kwargs)
+    return server.mx.wait(n + 1)[n].data
 
 
 def last(server, user=pombo.ALICE):
@@ -50,7 +59,8 @@ def verify(message, keys):
 
 @pytest.fixture(scope="module")
 def server():
-    with pombo.Server(users=(pombo.ALICE,)) as s:
+    with SmtpServer() as mx, pombo.Server(config=[mx.setting(), "hold-outbound = no"], users=(pombo.ALICE,)) as s:
+        s.mx = mx
         yield s
 
 
@@ -81,8 +91,7 @@ OLD = "From : alice@example.test\r\nSubject : x\r\n\r\nx\r\n"  # RFC 5322 §4.5;
 
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_submitted_is_signed_twice_and_verifies(server, keys, name):
-    submit(server, ODD[name].encode())
-    message = last(server)
+    message = sent(server, ODD[name].encode())
     assert verify(block(message), keys) == 2
     body = ODD[name].encode().partition(b"\r\n\r\n")[2]
     assert message.partition(b"\r\n\r\n")[2] == body
@@ -95,7 +104,7 @@ def test_what_is_submitted_is_signed_twice_and_verifies(server, keys, name):
 
 def test_imap_still_finds_its_parts(server, keys):
     """The index knows of the lines in front."""
-    submit(server, "From: alice@example.test\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n"
+    sent(server, to=[FAR, pombo.ALICE], message="From: alice@example.test\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n"
                    "Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside\r\n--b--\r\n")
     with server.imap() as c:
         c.select("INBOX")
@@ -109,8 +118,7 @@ def test_imap_still_finds_its_parts(server, keys):
 
 
 def test_a_changed_message_does_not_verify(server, keys):
-    submit(server, ODD["plain"])
-    message = block(last(server))
+    message = block(sent(server, ODD["plain"]))
     with pytest.raises((AssertionError, dkim.ValidationError)):
         verify(message.replace(b"Hello", b"Hullo"), keys)
     with pytest.raises((AssertionError, dkim.ValidationError)):
@@ -124,9 +132,38 @@ def test_mail_from_strangers_is_not_signed(server):
     assert signatures(last(server)) == []
 
 
-def test_the_command_lines_mail_is_signed(server, keys):
-    server.cli("send", "-f", pombo.ALICE, "-s", "from the command line", pombo.ALICE, input="text\n")
+def test_mail_that_stays_is_not_signed(server):
+    submit(server, ODD["plain"], to=pombo.ALICE)
+    assert signatures(last(server)) == []
+
+
+def test_mail_to_an_alias_that_leads_elsewhere_is_signed(server, keys):
+    server.add_alias("away@example.test", FAR)
+    assert verify(block(sent(server, ODD["plain"], to="away@example.test")), keys) == 2
+
+
+def test_a_local_copy_of_what_leaves_is_as_good(server, keys):
+    sent(server, ODD["plain"], to=[pombo.ALICE, FAR])
     assert verify(block(last(server)), keys) == 2
+
+
+def test_the_command_lines_mail_is_signed(server, keys):
+    n = len(server.mx.messages)
+    server.cli("send", "-f", pombo.ALICE, "-s", "from the command line", FAR, input="text\n")
+    assert verify(block(server.mx.wait(n + 1)[n].data), keys) == 2
+
+
+def test_notices_are_signed_with_the_keys_above_the_host_name():
+    """They come from postmaster@mail.example.test; the keys are example.test's."""
+    def rcpt(_, line):
+        return b"550 5.1.1 who?\r\n" if b"nobody@" in line else b"250 ok\r\n"
+
+    with SmtpServer({"RCPT": rcpt}) as mx, pombo.Server(config=[mx.setting(), "hold-outbound = no", "trusted-networks = 127.0.0.1"]) as s:
+        with s.smtp() as c:
+            c.sendmail(FAR, "nobody@far.test", "From: bob@far.test\r\nSubject: x\r\n\r\nx\r\n")
+        notice = mx.wait(1)[0]
+        assert notice.sender == "" and notice.addresses() == [FAR]
+        assert verify(block(notice.data), records(s)) == 2 and b"From: Mail Delivery System <postmaster@mail.example.test>" in notice.data
 
 
 def test_other_domains_are_signed_with_their_own_keys(server):
@@ -135,16 +172,16 @@ def test_other_domains_are_signed_with_their_own_keys(server):
     second = records(server, "second.test")
     assert len(second) == 2 and not set(second) & set(records(server))
     with server.submission("bob@second.test") as s:
-        s.sendmail("bob@second.test", pombo.ALICE, "From: bob@second.test\r\nSubject: x\r\n\r\nx\r\n")
-    assert verify(block(last(server)), second) == 2
+        n = len(server.mx.messages)
+        s.sendmail("bob@second.test", FAR, "From: bob@second.test\r\nSubject: x\r\n\r\nx\r\n")
+    assert verify(block(server.mx.wait(n + 1)[n].data), second) == 2
 
 
 def test_mail_dkim_agrees(server, keys):
     zone = {(name, "TXT"): [" ".join(f'"{text[i:i + 250]}"' for i in range(0, len(text), 250))] for name, text in keys.items()}
     with DnsServer(zone) as d:
         for name in ("plain", "folded", "no body", "blanks at ends", "only empty lines", "many", "long", "blank before colon"):
-            submit(server, ODD.get(name, OLD).encode())
-            message = block(last(server))
+            message = block(sent(server, ODD.get(name, OLD).encode()))
             script = ("use Net::DNS; use Mail::DKIM::Verifier; use Mail::DKIM::DNS;"
                       f"Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(nameservers=>['127.0.0.1'],port=>{d.port}));"
                       "my $v=Mail::DKIM::Verifier->new(); local $/; $v->PRINT(<STDIN>); $v->CLOSE;"
@@ -185,15 +222,15 @@ def test_signing_goes_on_after_keyd_ended(server, keys):
     deadline = time.monotonic() + 10 * pombo.SLOW
     while True:
         try:
-            submit(server, ODD["plain"])
+            message = sent(server, ODD["plain"])
             break
         except Exception:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-    assert verify(block(last(server)), keys) == 2
+    assert verify(block(message), keys) == 2
 
 
 def test_signing_can_be_switched_off():
-    with pombo.Server(config=["dkim-sign = no"]) as s:
+    with SmtpServer() as mx, pombo.Server(config=["dkim-sign = no", mx.setting(), "hold-outbound = no"]) as s:
         submit(s, ODD["plain"])
-        assert signatures(last(s)) == []
+        assert signatures(mx.wait(1)[0].data) == []

@@ -9,8 +9,10 @@ import socket
 import ssl
 import threading
 import time
+import types
 
 import pytest
+import test_dkim
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 from authority import Authority
@@ -475,7 +477,7 @@ def report_of(content):
     return message, attached, json.loads(gzip.decompress(attached.get_payload(decode=True)))
 
 
-def test_a_report_of_the_day_before(make_server, world):
+def test_a_report_of_the_day_before(make_server, world, monkeypatch):
     """RFC 8460: counted by policy and kind of failure; mailed on a later day to who asks for it."""
     world.sink("mx.good.test", world.ca.server("mx.good.test"))
     bad = world.sink("mx.bad.test", world.ca.server("mx.bad.test", self_signed=True))
@@ -496,6 +498,9 @@ def test_a_report_of_the_day_before(make_server, world):
         fate(server, f"reports@{domain}", "sent")
     found = [report_of(content) for content, _, _ in bad.got if b"TLS-Report-Domain" in content]
     (message, attached, report), = found
+    signed, = [content[content.index(b"DKIM-Signature:"):] for content, _, _ in bad.got if b"TLS-Report-Domain" in content]
+    monkeypatch.setattr(test_dkim.dkim, "time", types.SimpleNamespace(time=lambda: time.time() + 2 * 86400))  # as the server's clock
+    assert test_dkim.verify(signed, test_dkim.records(server)) == 2  # RFC 8460 §3
     assert message["TLS-Report-Domain"] == "bad.test" and message["TLS-Report-Submitter"] == "mail.example.test"
     assert message.get_content_type() == "multipart/report" and message.get_param("report-type") == "tlsrpt"
     assert message["Subject"].replace("\r\n", "").startswith("Report Domain: bad.test Submitter: mail.example.test Report-ID: <")
