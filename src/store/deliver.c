@@ -180,6 +180,7 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	sql_bind_u64(st, 11, prefix_off);
 	sql_bind_u64(st, 12, j->remote_prefix.n);
 	sql_bind_i64(st, 13, j->confirm);
+	sql_bind_i64(st, 14, j->own);
 	return sql_run(st);
 }
 
@@ -196,6 +197,9 @@ static int queue_recipient(struct writer *w, const struct deliver_job *j, const 
 	sql_bind_i64(st, 6, r->notify);
 	sql_bind_i64(st, 7, r->notice ? QUEUE_NEVER_S : j->wall_s);
 	sql_bind_i64(st, 8, r->notice);
+	sql_bind_text(st, 9, r->words);
+	sql_bind_text(st, 10, r->status);
+	sql_bind_text(st, 11, r->via);
 	rc = sql_run(st);
 	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, j->wall_s);
 }

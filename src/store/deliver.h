@@ -37,9 +37,11 @@ struct deliver_remote {
 	struct view address; /* as it goes into RCPT TO */
 	struct view domain; /* its canonical domain: the queue's key */
 	struct view orcpt;
+	struct view via; /* the address of ours that it is forwarded through, or empty */
 	uint8_t notify;
-	uint8_t
-	    notice; /* enum queue_notice: nothing to send, the sender is to be told that; address may be one of ours */
+	/* enum queue_notice: nothing to send, the sender is to be told that, and these; address may be one of ours */
+	uint8_t notice;
+	struct view status, words;
 };
 
 /* One accepted message: every copy and every queued recipient in one commit. The caller has put together those that are the same.
@@ -60,6 +62,7 @@ struct deliver_job {
 	uint64_t account; /* who submitted it; 0: nobody */
 	uint8_t ret, body;
 	bool smtputf8, requiretls;
+	bool own; /* handed in by one of ours, or made here: we may sign it */
 	bool confirm; /* the account wants a summary of what became of the queued part */
 	const struct trace_event *events; /* written with it */
 	size_t event_count;

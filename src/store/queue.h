@@ -57,13 +57,14 @@ struct queue_envelope {
 	uint64_t message, account;
 	struct view sender, envid;
 	uint8_t ret, body;
-	bool smtputf8, requiretls, confirm;
+	bool smtputf8, requiretls, confirm, own;
 	int64_t queued_s;
 	uint64_t size_bytes, prefix_offset, prefix_bytes;
 };
 struct queue_lease {
 	uint64_t token;
 	struct view domain;
+	struct view via; /* of all of them: the address of ours that they were forwarded through, or empty */
 	struct queue_envelope envelope;
 	struct queue_lease_rcpt *rcpts;
 	size_t rcpt_count;

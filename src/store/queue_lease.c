@@ -13,6 +13,7 @@ enum { ROWS_MAX = 256, SLICE_ROWS = 500 };
 
 struct due_row {
 	uint64_t id, message;
+	struct view via;
 	struct queue_lease_rcpt rcpt;
 };
 
@@ -32,6 +33,7 @@ static bool read_envelope(struct sql_stmt *st, uint64_t message, struct arena *a
 	    .prefix_offset = sql_u64(st, 9),
 	    .prefix_bytes = sql_u64(st, 10),
 	    .confirm = sql_i64(st, 11) != 0,
+	    .own = sql_i64(st, 12) != 0,
 	};
 	return ret->sender.p && ret->envid.p;
 }
@@ -64,6 +66,7 @@ static int due_rows(struct writer *w, const struct queue_lease_job *j, struct vi
 		rows[(*ret_n)++] = (struct due_row){
 		    .id = sql_u64(st, 0),
 		    .message = sql_u64(st, 1),
+		    .via = arena_copy(a, sql_bytes(st, 6)),
 		    .rcpt = {.id = sql_u64(st, 0),
 			     .address = arena_copy(a, sql_bytes(st, 2)),
 			     .orcpt = arena_copy(a, sql_bytes(st, 3)),
@@ -84,7 +87,7 @@ static int lease_row(struct writer *w, uint64_t id, uint64_t token, int64_t unti
 	return sql_run(st);
 }
 
-/* One job of the rows from `at` on that are of one message. */
+/* One job of the rows from `at` on that are of one message, and forwarded alike. */
 static int make_lease(struct writer *w, struct queue_lease_job *j, struct view domain, const struct due_row *rows,
 		      size_t n, size_t *at)
 {
@@ -93,9 +96,11 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, struct view d
 	size_t count = 0;
 	int rc;
 
-	while (*at + count < n && count < QUEUE_LEASE_RCPTS_MAX && rows[*at + count].message == rows[*at].message)
+	while (*at + count < n && count < QUEUE_LEASE_RCPTS_MAX && rows[*at + count].message == rows[*at].message &&
+	       view_eq(rows[*at + count].via, rows[*at].via))
 		count++;
-	*l = (struct queue_lease){.token = writer_count(w, COUNTER_LEASE), .domain = domain, .rcpt_count = count};
+	*l = (struct queue_lease){
+	    .token = writer_count(w, COUNTER_LEASE), .domain = domain, .via = rows[*at].via, .rcpt_count = count};
 	l->rcpts = arena_array(a, count, sizeof *l->rcpts);
 	if (!l->rcpts)
 		return -ENOMEM;

@@ -70,6 +70,7 @@ static int read_envelope(struct store_reader *r, uint64_t message, struct arena 
 		    .prefix_offset = sql_u64(st, 9),
 		    .prefix_bytes = sql_u64(st, 10),
 		    .confirm = sql_i64(st, 11) != 0,
+		    .own = sql_i64(st, 12) != 0,
 		};
 	sql_reset(st);
 	return rc == 0 ? -EUCLEAN : rc < 0 ? rc : 0;

@@ -112,9 +112,13 @@ static const char dkim_keys[] =
     " state {int} NOT NULL, public_key {bytes} NOT NULL, created_s {int} NOT NULL, since_s {int} NOT NULL,"
     " PRIMARY KEY (domain, selector)) {clustered};";
 
+/* via: the address of ours that a recipient was forwarded through; own: the message was handed in by ours, or made here. */
+static const char queue_via[] = "ALTER TABLE queue_recipient ADD COLUMN via {text} NOT NULL DEFAULT '';"
+				"ALTER TABLE queue_message ADD COLUMN own {int} NOT NULL DEFAULT 0;";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false}, {version_2, NULL, false},     {version_3, NULL, false},
-    {version_4, NULL, false}, {tls_of_others, NULL, false}, {dkim_keys, NULL, false},
+    {version_1, NULL, false},     {version_2, NULL, false}, {version_3, NULL, false}, {version_4, NULL, false},
+    {tls_of_others, NULL, false}, {dkim_keys, NULL, false}, {queue_via, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

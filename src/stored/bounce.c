@@ -197,6 +197,7 @@ static void keep(struct notice *n)
 	j->sender = j->envid = VIEW_EMPTY;
 	j->body = !view_is_ascii(n->message);
 	j->smtputf8 = n->about.envelope.smtputf8;
+	j->own = true;
 	j->notices_of = n->about.envelope.message;
 	j->notice_ids = n->ids;
 	j->notice_count = n->about.count;

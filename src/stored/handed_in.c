@@ -240,6 +240,7 @@ static void keep(struct handed_in *h)
 	j->body = h->envelope.body;
 	j->smtputf8 = h->envelope.smtputf8;
 	j->requiretls = h->envelope.requiretls;
+	j->own = h->by != BY_STRANGER;
 	if (!copy_prefixes(j, &h->envelope, role_conf(h->sd->role)->hostname, h->separator, &h->arena)) {
 		refuse(h, &temporary);
 		return;

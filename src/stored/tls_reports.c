@@ -173,6 +173,7 @@ static void keep(struct report *r)
 	j->remotes = remotes;
 	j->wall_s = clock_wall_s();
 	j->sender = j->envid = VIEW_EMPTY;
+	j->own = true;
 	r->envelope =
 	    (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = r->rcpts, .n_rcpts = (uint32_t)r->to_count};
 	for (size_t i = 0; i < r->to_count; i++)

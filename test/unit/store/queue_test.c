@@ -26,7 +26,8 @@ static int end(void **state)
 	return 0;
 }
 
-static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notify)
+/* The later half of the recipients is forwarded through `via`. */
+static uint64_t put_via(struct trial *t, const char *domain, size_t n, uint8_t notify, const char *via)
 {
 	struct deliver_remote remotes[10];
 	struct deliver_job j;
@@ -39,6 +40,7 @@ static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notif
 		remotes[i] = (struct deliver_remote){.address = arena_copy(&t->arena, buf_view(&address)),
 						     .domain = trial_text(domain),
 						     .orcpt = VIEW_EMPTY,
+						     .via = trial_text(i < n / 2 ? "" : via),
 						     .notify = notify};
 		buf_fini(&address);
 	}
@@ -53,9 +55,15 @@ static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notif
 	j.remote_prefix = VIEW_LIT("Received: x\r\n");
 	j.sender = VIEW_LIT("a@example.org");
 	j.envid = VIEW_EMPTY;
+	j.own = *via != 0;
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
 	store_job_fini(&j.job);
 	return id;
+}
+
+static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notify)
+{
+	return put_via(t, domain, n, notify, "");
 }
 
 static size_t lease(struct trial *t, struct queue_lease_job *j, int64_t now, size_t max, size_t per_domain)
@@ -117,6 +125,21 @@ static void leases_and_fencing(void **state)
 	assert_int_equal(trial_rows(t, "message"), 0);
 	store_job_fini(&a.job);
 	store_job_fini(&b.job);
+}
+
+/* They go out under another sender: a job of their own. */
+static void what_is_forwarded_goes_apart(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job j;
+
+	(void)put_via(t, "far.example", 4, 0, "alias@example.org");
+	assert_int_equal(lease(t, &j, NOW, 10, 10), 2);
+	assert_true(j.leases[0].via.n == 0 && view_eq(j.leases[1].via, VIEW_LIT("alias@example.org")));
+	assert_true(j.leases[0].rcpt_count == 2 && j.leases[1].rcpt_count == 2 &&
+		    j.leases[0].token != j.leases[1].token);
+	assert_true(j.leases[0].envelope.own && j.leases[1].envelope.own);
+	store_job_fini(&j.job);
 }
 
 static void one_destination_beside_another(void **state)
@@ -252,6 +275,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
+	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
 	    cmocka_unit_test(schedule),
 	    cmocka_unit_test_setup_teardown(old_mail, start, end),
 	};
