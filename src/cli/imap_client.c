@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/imap_parse.h"
 #include "cli/show.h"
+#include "cli/spool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,8 @@ enum {
 	WAIT_S = 300,
 	COMMAND_MAX = 1 << 16,
 	LINE_MAX_BYTES = 1 << 20,
+	LITERAL_IN_MEMORY = 256 * 1024,
+	RESPONSE_MAX = 2 * LINE_MAX_BYTES,
 	ANSWERS_MAX = 50 * 1000 * 1000
 };
 
@@ -34,6 +37,9 @@ struct imap_client {
 	SSL *ssl; /* NULL before STARTTLS */
 	struct buf in; /* read and not taken */
 	struct buf response; /* the one given last */
+	struct spool large; /* its large literal, if has_large */
+	bool has_large;
+	uint64_t max_literal;
 	unsigned tag, answers; /* to the command under way */
 	bool plain; /* AUTH=PLAIN */
 	char *refusal; /* how the last command was refused; or NULL */
@@ -87,6 +93,35 @@ static int take(struct imap_client *c, size_t n)
 	return c->response.overflow ? broken("a response is too long") : 0;
 }
 
+/* The literal that was announced, out of the response. */
+static int take_large(struct imap_client *c, uint64_t n)
+{
+	if (c->has_large || n > c->max_literal)
+		return broken("a response is too long");
+	c->has_large = true;
+	spool_reset(&c->large);
+	while (n) {
+		size_t part = c->in.n < n ? c->in.n : n;
+		int r;
+
+		spool_append(&c->large, view_from(c->in.p, part));
+		buf_consume(&c->in, part);
+		n -= part;
+		r = n ? read_more(c) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* "{12345}" at the response's end becomes "{0}". */
+static void empty_literal(struct imap_client *c)
+{
+	while (c->response.p[c->response.n - 1] != '{')
+		buf_truncate(&c->response, c->response.n - 1);
+	buf_append_cstr(&c->response, "0}\r\n");
+}
+
 /* A line with its end. */
 static int take_line(struct imap_client *c)
 {
@@ -112,6 +147,7 @@ static int take_line(struct imap_client *c)
 static int read_response(struct imap_client *c)
 {
 	buf_reset(&c->response);
+	c->has_large = false;
 	for (;;) {
 		size_t start = c->response.n;
 		uint64_t literal;
@@ -121,9 +157,12 @@ static int read_response(struct imap_client *c)
 			return r;
 		if (!imap_ends_in_literal(view_sub(buf_view(&c->response), start, c->response.n), &literal))
 			return 0;
-		if (literal > c->response.max - c->response.n)
-			return broken("a response is too long");
-		r = take(c, literal);
+		if (literal > LITERAL_IN_MEMORY) {
+			empty_literal(c);
+			r = take_large(c, literal);
+		} else {
+			r = take(c, literal);
+		}
 		if (r)
 			return r;
 	}
@@ -167,6 +206,11 @@ int imap_client_next(struct imap_client *c, struct view *ret, bool *ret_done)
 		c->refusal = c->refusal ? c->refusal : xstrdup("?");
 	}
 	return 0;
+}
+
+struct spool *imap_client_large(struct imap_client *c)
+{
+	return c->has_large ? &c->large : NULL;
 }
 
 const char *imap_client_refusal(const struct imap_client *c)
@@ -330,7 +374,7 @@ static int greet(struct imap_client *c)
 }
 
 int imap_client_open(const struct imap_url *u, struct view password, const char *ca_file, bool insecure,
-		     size_t max_response, struct imap_client **ret)
+		     uint64_t max_literal, struct imap_client **ret)
 {
 	struct imap_client *c = xcalloc(1, sizeof *c);
 	int r;
@@ -338,7 +382,9 @@ int imap_client_open(const struct imap_url *u, struct view password, const char 
 	*ret = c;
 	(void)signal(SIGPIPE, SIG_IGN);
 	c->in = BUF_INIT(LINE_MAX_BYTES + 2 * IN_BYTES);
-	c->response = BUF_INIT(max_response + LINE_MAX_BYTES);
+	c->response = BUF_INIT(RESPONSE_MAX);
+	c->large = SPOOL_INIT;
+	c->max_literal = max_literal;
 	r = connect_to(u, &c->fd);
 	if (r == 0 && u->tls_at_start)
 		r = start_tls(c, u, ca_file, insecure);
@@ -365,6 +411,7 @@ void imap_client_close(struct imap_client **cp)
 	fd_close(&c->fd);
 	buf_fini(&c->in);
 	buf_fini(&c->response);
+	spool_fini(&c->large);
 	free(c->refusal);
 	free(c);
 	*cp = NULL;

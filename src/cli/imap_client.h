@@ -10,15 +10,18 @@
 struct imap_client;
 
 struct imap_url;
+struct spool;
 
-/* `ca_file` or NULL; `insecure`: any certificate. `max_response`: bytes of one response. Connects, greets, logs in. */
+/* `ca_file` or NULL; `insecure`: any certificate. `max_literal`: bytes of a literal. Connects, greets, logs in. */
 must_check int imap_client_open(const struct imap_url *u, struct view password, const char *ca_file, bool insecure,
-				size_t max_response, struct imap_client **ret);
+				uint64_t max_literal, struct imap_client **ret);
 void imap_client_close(struct imap_client **c);
 /* Sends a command (without its tag). */
 must_check int imap_client_send(struct imap_client *c, const char *command);
 /* The next response to it, literals inside, without its last line end. *ret_done: it was the tagged one. Valid until the next call. */
 must_check int imap_client_next(struct imap_client *c, struct view *ret, bool *ret_done);
+/* The literal of that response that is too large for memory (256 KiB), which shows there as an empty one; NULL when there is none. Valid as long. */
+struct spool *imap_client_large(struct imap_client *c);
 /* What the last tagged response said, when it was not OK; else NULL. As it came: not clean. */
 const char *imap_client_refusal(const struct imap_client *c);
 /* The same as an error. */

@@ -3,16 +3,14 @@
 #include "cli/import.h"
 
 #include "cli/show.h"
-#include "mail/date.h"
-#include "mail/header.h"
 #include "mail/imap_mailbox.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -159,67 +157,7 @@ int import_report(struct import *im, int r)
 	return json_array_size(im->left_out) ? CLI_BAD_DATA : CLI_OK;
 }
 
-/* ---- text ---- */
-
-/* A run of CRs that ends in LF is one line end; so is LF alone. */
-void import_normalise(struct view raw, struct buf *out, struct import_repairs *ret)
-{
-	size_t content = header_length(raw), i = 0;
-
-	*ret = (struct import_repairs){0};
-	while (i < raw.n) {
-		size_t start = i, crs;
-
-		while (i < raw.n && raw.p[i] != '\r' && raw.p[i] != '\n' && raw.p[i] != '\0')
-			i++;
-		buf_append_view(out, view_sub(raw, start, i - start));
-		if (i == raw.n)
-			break;
-		if (raw.p[i] == '\0') {
-			buf_append_char(out, (char)0x80);
-			ret->nul++;
-			i++;
-			continue;
-		}
-		for (crs = 0; i + crs < raw.n && raw.p[i + crs] == '\r'; crs++)
-			continue;
-		if (i + crs < raw.n && raw.p[i + crs] == '\n') {
-			buf_append(out, "\r\n", 2);
-			ret->bare_cr += crs > 1 ? crs - 1 : 0;
-			i += crs + 1;
-			continue;
-		}
-		ret->bare_cr += crs;
-		for (; crs > 0; crs--, i++)
-			buf_append(out, i < content ? " " : "\r\n", i < content ? 1 : 2);
-	}
-}
-
-static int64_t date_behind_semicolon(struct view value, bool *ret_ok)
-{
-	size_t i = value.n;
-	struct date d = {0};
-
-	while (i > 0 && value.p[i - 1] != ';')
-		i--;
-	*ret_ok = i > 0 && date_parse(view_sub(value, i, value.n), &d);
-	return d.utc_s;
-}
-
-int64_t import_header_date(struct view message, int64_t otherwise)
-{
-	struct header_field f;
-	struct date d;
-	bool ok;
-	int64_t s;
-
-	if (header_find(message, "Received", &f)) {
-		s = date_behind_semicolon(f.value, &ok);
-		if (ok)
-			return s;
-	}
-	return header_find(message, "Date", &f) && date_parse(f.value, &d) ? d.utc_s : otherwise;
-}
+/* ---- identity ---- */
 
 static void hash(struct view text, uint8_t ret[SHA256_DIGEST_LENGTH])
 {
@@ -361,6 +299,47 @@ struct import_folder *import_open(struct import *im, struct view name, uint32_t 
 
 /* ---- one message ---- */
 
+static EVP_MD_CTX *start_hash(void)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	assert(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL));
+	return ctx;
+}
+
+static void end_hash(EVP_MD_CTX *ctx, uint8_t ret[SHA256_DIGEST_LENGTH])
+{
+	assert(EVP_DigestFinal_ex(ctx, ret, NULL));
+	EVP_MD_CTX_free(ctx);
+}
+
+static int hash_stored(struct import *im, uint64_t mailbox, uint32_t uid, uint64_t size,
+		       uint8_t ret[SHA256_DIGEST_LENGTH])
+{
+	EVP_MD_CTX *ctx = start_hash();
+	struct view piece;
+	int r = 0;
+
+	for (uint64_t at = 0; at < size && r == 0; at += piece.n) {
+		r = mail_client_piece(&im->mail, mailbox, uid, at, &piece);
+		if (r == 0)
+			(void)EVP_DigestUpdate(ctx, piece.p, piece.n);
+	}
+	end_hash(ctx, ret);
+	return r;
+}
+
+static void hash_spool(struct spool *s, uint8_t ret[SHA256_DIGEST_LENGTH])
+{
+	_cleanup_(buf_fini) struct buf room = BUF_INIT(SPOOL_PIECE_BYTES);
+	EVP_MD_CTX *ctx = start_hash();
+	struct view piece;
+
+	for (uint64_t at = 0; (piece = spool_read(s, at, &room)).n; at += piece.n)
+		(void)EVP_DigestUpdate(ctx, piece.p, piece.n);
+	end_hash(ctx, ret);
+}
+
 /* Counts the texts of that size that the folder held before. */
 static int hash_same_size(struct import *im, struct import_folder *f, uint64_t size)
 {
@@ -373,11 +352,9 @@ static int hash_same_size(struct import *im, struct import_folder *f, uint64_t s
 	s->hashed = true;
 	r = open_mailbox(im, f->name, &mailbox);
 	for (size_t i = 0; i < s->n && r == 0; i++) {
-		_cleanup_(buf_fini) struct buf text = BUF_INIT(MESSAGE_MAX);
 		uint8_t digest[SHA256_DIGEST_LENGTH];
 
-		r = mail_client_message(&im->mail, mailbox, s->uids[i], size, &text);
-		hash(buf_view(&text), digest);
+		r = hash_stored(im, mailbox, s->uids[i], size, digest);
 		if (r == 0)
 			count_of(f, digest)->before++;
 	}
@@ -429,15 +406,14 @@ static int append(struct import *im, struct import_folder *f, const struct mail_
 	return mail_client_failed(&answer, f->name);
 }
 
-static void report_repairs(struct import *im, struct import_folder *f, struct view source,
-			   const struct import_repairs *repairs)
+static void report_repairs(struct import *im, struct import_folder *f, struct view source, const struct import_text *t)
 {
 	_cleanup_(buf_fini) struct buf why = BUF_INIT(256);
 
-	if (repairs->bare_cr)
-		buf_printf(&why, "%llu CR without LF", (unsigned long long)repairs->bare_cr);
-	if (repairs->nul)
-		buf_printf(&why, "%s%llu NUL", why.n ? ", " : "", (unsigned long long)repairs->nul);
+	if (t->bare_cr)
+		buf_printf(&why, "%llu CR without LF", (unsigned long long)t->bare_cr);
+	if (t->nul)
+		buf_printf(&why, "%s%llu NUL", why.n ? ", " : "", (unsigned long long)t->nul);
 	if (why.n)
 		import_repaired(im, f, source, buf_cstr(&why));
 }
@@ -451,74 +427,85 @@ bool import_has_key(struct import_folder *f, struct view key)
 	return map_get(&f->identities, view_from(identity, sizeof identity)) != NULL;
 }
 
-int import_message(struct import *im, struct import_folder *f, const struct import_message *m)
+/* Is it there already, from an earlier run or from elsewhere? Else `identity` is what it is to be known by. */
+static int look_for(struct import *im, struct import_folder *f, const struct import_message *m, struct spool *text,
+		    uint8_t identity[IDENTITY_BYTES], bool *ret_there)
 {
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(MESSAGE_MAX);
-	uint8_t digest[SHA256_DIGEST_LENGTH], identity[IDENTITY_BYTES];
-	struct view words[KEYWORDS_MAX];
-	struct mail_append a = {.folder = view_from_cstr(f->name), .flags = m->flags, .keywords = words};
-	struct import_repairs repairs;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 	struct count *count;
-	bool known;
 	int r;
 
-	im->progress.messages++;
-	progress_show(&im->progress, view_from_cstr(f->name));
-	import_normalise(m->raw, &text, &repairs);
-	if (text.n == 0 || text.overflow) {
-		import_left_out(im, f, m->source, text.n ? "larger than 1 GiB" : "empty: no message");
-		return 0;
-	}
-	hash(buf_view(&text), digest);
+	hash_spool(text, digest);
 	count = count_of(f, digest);
 	count->source++;
 	if (m->key.n)
 		hash(m->key, digest);
 	make_identity(m->key.n ? "key" : "text", m->key.n ? 0 : count->source, digest, identity);
-	known = map_get(&f->identities, view_from(identity, sizeof identity)) != NULL;
-	r = known ? 0 : hash_same_size(im, f, text.n);
-	if (r)
-		return r;
-	if (known || count->source <= count->before) {
-		f->there++;
+	*ret_there = map_get(&f->identities, view_from(identity, IDENTITY_BYTES)) != NULL;
+	if (*ret_there)
 		return 0;
+	r = hash_same_size(im, f, text->n);
+	*ret_there = count->source <= count->before;
+	return r;
+}
+
+static void fill_text(struct import_text *t, const struct import_message *m)
+{
+	_cleanup_(buf_fini) struct buf room = BUF_INIT(SPOOL_PIECE_BYTES);
+	struct view piece;
+
+	import_text_init(t, m->spool ? buf_view(&m->spool->head) : m->raw);
+	if (!m->spool)
+		import_text_add(t, m->raw);
+	else
+		for (uint64_t at = 0; (piece = spool_read(m->spool, at, &room)).n; at += piece.n)
+			import_text_add(t, piece);
+	import_text_end(t);
+	if (m->spool && t->text.error == 0)
+		t->text.error = m->spool->error;
+}
+
+static int import_text(struct import *im, struct import_folder *f, const struct import_message *m,
+		       struct import_text *t)
+{
+	uint8_t identity[IDENTITY_BYTES];
+	struct view words[KEYWORDS_MAX];
+	struct mail_append a = {
+	    .folder = view_from_cstr(f->name), .flags = m->flags, .keywords = words, .spool = &t->text};
+	bool there = false;
+	int r = look_for(im, f, m, &t->text, identity, &there);
+
+	if (r || there) {
+		f->there += r == 0;
+		return r;
 	}
 	for (size_t i = 0; i < m->n_keywords && a.n_keywords < KEYWORDS_MAX; i++)
 		if (is_keyword(m->keywords[i]))
 			words[a.n_keywords++] = m->keywords[i];
 		else
 			import_repaired(im, f, m->source, "a keyword that IMAP cannot have was dropped");
-	a.message = buf_view(&text);
 	a.identity = view_from(identity, sizeof identity);
 	a.uidl = m->uidl.n <= 70 ? m->uidl : VIEW_EMPTY;
-	a.date_s = m->date_s == INT64_MIN ? import_header_date(a.message, time(NULL)) : m->date_s;
-	report_repairs(im, f, m->source, &repairs);
+	a.date_s = m->date_s == INT64_MIN ? import_header_date(buf_view(&t->text.head), time(NULL)) : m->date_s;
+	report_repairs(im, f, m->source, t);
 	return append(im, f, &a, m->source);
 }
 
-/* ---- files ---- */
-
-int import_map(int fd, struct view *ret)
+int import_message(struct import *im, struct import_folder *f, const struct import_message *m)
 {
-	struct stat st;
-	void *p;
+	_cleanup_(import_text_fini) struct import_text t;
 
-	*ret = VIEW_EMPTY;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_size == 0)
+	im->progress.messages++;
+	progress_show(&im->progress, view_from_cstr(f->name));
+	fill_text(&t, m);
+	if (t.text.error) {
+		progress_clear(&im->progress);
+		return cli_fail_errno(CLI_CANNOT_CREATE, spool_folder(), t.text.error,
+				      "large messages need room there for a while; TMPDIR names another folder");
+	}
+	if (t.text.n == 0 || t.text.n > MESSAGE_MAX) {
+		import_left_out(im, f, m->source, t.text.n ? "larger than 1 GiB" : "empty: no message");
 		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	*ret = view_from(p, (size_t)st.st_size);
-	return 0;
-}
-
-void import_unmap(struct view mapped)
-{
-	if (mapped.n)
-		(void)munmap((void *)(uintptr_t)mapped.p, mapped.n);
+	}
+	return import_text(im, f, m, &t);
 }

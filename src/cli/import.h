@@ -43,6 +43,7 @@ struct import {
 
 struct import_message {
 	struct view raw; /* any line ends */
+	struct spool *spool; /* the same where it is not NULL */
 	struct view uidl;
 	struct view key; /* instead of the bytes, for the identity; or empty */
 	uint32_t flags;
@@ -67,11 +68,18 @@ void import_repaired(struct import *im, struct import_folder *f, struct view sou
 /* Prints the report. The exit status: 0; 65 something was left out; 75 stopped, run it again. `r`: what the walk said. */
 int import_report(struct import *im, int r);
 
-/* The text as the store takes it; how much had to be changed. */
-struct import_repairs {
+/* The text as the store takes it, made from pieces of any size; how much had to be changed. */
+struct import_text {
+	struct spool text;
+	uint64_t content; /* where in the source the header ends */
+	uint64_t at; /* bytes of the source taken */
+	uint64_t crs; /* CRs just before, not yet decided upon */
 	uint64_t bare_cr, nul;
 };
-void import_normalise(struct view raw, struct buf *out, struct import_repairs *ret);
+void import_text_init(struct import_text *t, struct view head); /* `head`: the source's beginning, the header whole */
+void import_text_fini(struct import_text *t);
+void import_text_add(struct import_text *t, struct view raw);
+void import_text_end(struct import_text *t);
 /* The date of the topmost Received field, else of Date, else `otherwise`. */
 int64_t import_header_date(struct view message, int64_t otherwise);
 
@@ -84,8 +92,5 @@ must_check int import_imap(struct import *im, const struct imap_url *url, struct
 			   bool insecure);
 /* All that is below `path` (import_tree.c). */
 must_check int import_tree(struct import *im, const char *path, struct view folder);
-/* A regular file, read whole or mapped; `ret` must be unmapped with import_unmap(). 0, or negative errno. */
-must_check int import_map(int fd, struct view *ret);
-void import_unmap(struct view mapped);
 
 #endif

@@ -235,6 +235,7 @@ static int import_one(struct source *s, const struct remote *f, struct import_fo
 	struct import_message m;
 
 	to_message(fetched, words, &text, &m);
+	m.spool = fetched->body_kind == IMAP_WORD_LITERAL && fetched->body.n == 0 ? imap_client_large(s->imap) : NULL;
 	put_key(s, f, uidvalidity, fetched->uid, &key);
 	put_where(s, f, fetched->uid, &where);
 	m.key = buf_view(&key);

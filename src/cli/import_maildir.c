@@ -14,7 +14,6 @@
 
 enum {
 	SMALL_FILE_MAX = 256 << 20,
-	MESSAGE_MAX = 1 << 30,
 	STORE_SEEN = 1,
 	STORE_ANSWERED = 2,
 	STORE_FLAGGED = 4,
@@ -117,25 +116,36 @@ static int by_uid(const void *va, const void *vb)
 	return strcmp(a->name, b->name);
 }
 
+static int read_whole(int fd, struct spool *out)
+{
+	_cleanup_(buf_fini) struct buf room = BUF_INIT(SPOOL_PIECE_BYTES);
+	char *to = buf_reserve(&room, SPOOL_PIECE_BYTES);
+	ssize_t n;
+
+	while ((n = read(fd, to, SPOOL_PIECE_BYTES)) > 0)
+		spool_append(out, view_from(to, (size_t)n));
+	return n < 0 ? -errno : 0;
+}
+
 static int import_one(struct maildir *d, const struct entry *e, int fd, const struct stat *st, struct view source)
 {
-	_cleanup_(buf_fini) struct buf raw = BUF_INIT(MESSAGE_MAX);
+	_cleanup_(spool_fini) struct spool raw = SPOOL_INIT;
 	const struct known_uid *k = uid_of(d, e->name);
 	struct view words[MAILDIR_KEYWORDS_MAX + 1];
 	struct maildir_name name;
-	struct import_message m = {.keywords = words, .source = source, .uidl = k ? k->uidl : VIEW_EMPTY};
-	int r = cli_read_fd(fd, &raw);
+	struct import_message m = {
+	    .keywords = words, .source = source, .spool = &raw, .uidl = k ? k->uidl : VIEW_EMPTY};
+	int r = read_whole(fd, &raw);
 
 	if (r < 0) {
-		import_left_out(d->im, d->f, source, r == -EFBIG ? "larger than 1 GiB" : strerror(-r));
+		import_left_out(d->im, d->f, source, strerror(-r));
 		return 0;
 	}
-	if (raw.n > 2 && memcmp(raw.p, "\x1f\x8b", 2) == 0) {
+	if (raw.n > 2 && memcmp(raw.head.p, "\x1f\x8b", 2) == 0) {
 		import_left_out(d->im, d->f, source, "compressed: unpack it (gzip) and import again");
 		return 0;
 	}
 	maildir_name_parse(view_from_cstr(e->name), &name);
-	m.raw = buf_view(&raw);
 	m.flags = (name.seen ? STORE_SEEN : 0U) | (name.answered ? STORE_ANSWERED : 0U) |
 		  (name.flagged ? STORE_FLAGGED : 0U) | (name.deleted ? STORE_DELETED : 0U) |
 		  (name.draft ? STORE_DRAFT : 0U);

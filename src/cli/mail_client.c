@@ -321,7 +321,7 @@ static int begin_append(struct mail_client *m, const struct mail_append *a)
 	    .n_keywords = (uint32_t)a->n_keywords,
 	    .has_date = true,
 	    .internaldate_s = a->date_s,
-	    .size_bytes = a->message.n,
+	    .size_bytes = a->spool ? a->spool->n : a->message.n,
 	};
 	bool encoded;
 	int r;
@@ -341,13 +341,19 @@ static int begin_append(struct mail_client *m, const struct mail_append *a)
 	return r;
 }
 
-/* As fast as stored takes it. 1: it has answered already. */
-static int put_message(struct mail_client *m, struct view rest, struct mailbox_msg *answer)
+static struct view next_piece(const struct mail_append *a, uint64_t at, struct buf *room)
 {
-	uint64_t credit = FREE_CREDIT;
+	return a->spool ? spool_read(a->spool, at, room) : view_sub(a->message, at, PIECE_BYTES);
+}
 
-	while (rest.n) {
-		struct view piece = view_sub(rest, 0, PIECE_BYTES);
+/* As fast as stored takes it. 1: it has answered already. */
+static int put_message(struct mail_client *m, const struct mail_append *a, struct mailbox_msg *answer)
+{
+	_cleanup_(buf_fini) struct buf room = BUF_INIT(SPOOL_PIECE_BYTES);
+	uint64_t credit = FREE_CREDIT, at = 0;
+	struct view piece;
+
+	while ((piece = next_piece(a, at, &room)).n) {
 		int r;
 
 		if (credit < piece.n) {
@@ -361,9 +367,9 @@ static int put_message(struct mail_client *m, struct view rest, struct mailbox_m
 		if (r < 0)
 			return r;
 		credit -= piece.n;
-		rest = view_sub(rest, piece.n, rest.n);
+		at += piece.n;
 	}
-	return 0;
+	return a->spool ? a->spool->error : 0;
 }
 
 int mail_client_append(struct mail_client *m, const struct mail_append *a, struct mailbox_msg *ret)
@@ -371,7 +377,7 @@ int mail_client_append(struct mail_client *m, const struct mail_append *a, struc
 	int r = begin_append(m, a);
 
 	if (r == 0)
-		r = put_message(m, a->message, ret);
+		r = put_message(m, a, ret);
 	if (r == 0)
 		r = put_frame(m, mailbox_put_append_end(&m->payload, &(struct mailbox_append_end){0}),
 			      MAILBOX_APPEND_END);
@@ -384,22 +390,33 @@ int mail_client_append(struct mail_client *m, const struct mail_append *a, struc
 	return r < 0 ? no_answer(r) : 0;
 }
 
+int mail_client_piece(struct mail_client *m, uint64_t mailbox, uint32_t uid, uint64_t offset, struct view *ret)
+{
+	const struct mailbox_bytes_want want = {m->session, mailbox, uid, offset, CHUNK_BYTES};
+	struct mailbox_msg answer;
+	int r = mail_client_ask(m, mailbox_put_bytes_want(&m->payload, &want), MAILBOX_BYTES_WANT, "a message",
+				MAILBOX_BYTES, &answer);
+
+	if (r)
+		return r;
+	if (answer.bytes.bytes.n == 0)
+		return cli_fail(CLI_OTHER, "a message is shorter than the store says", NULL, NULL);
+	*ret = answer.bytes.bytes;
+	return 0;
+}
+
 int mail_client_message(struct mail_client *m, uint64_t mailbox, uint32_t uid, uint64_t size_bytes, struct buf *out)
 {
 	uint64_t offset = 0;
-	struct mailbox_msg answer;
+	struct view piece;
 
 	while (offset < size_bytes) {
-		const struct mailbox_bytes_want want = {m->session, mailbox, uid, offset, CHUNK_BYTES};
-		int r = mail_client_ask(m, mailbox_put_bytes_want(&m->payload, &want), MAILBOX_BYTES_WANT, "a message",
-					MAILBOX_BYTES, &answer);
+		int r = mail_client_piece(m, mailbox, uid, offset, &piece);
 
 		if (r)
 			return r;
-		if (answer.bytes.bytes.n == 0)
-			return cli_fail(CLI_OTHER, "a message is shorter than the store says", NULL, NULL);
-		buf_append_view(out, answer.bytes.bytes);
-		offset += answer.bytes.bytes.n;
+		buf_append_view(out, piece);
+		offset += piece.n;
 	}
 	return out->overflow ? cli_fail(CLI_BAD_DATA, "a message is too long for this", NULL, NULL) : 0;
 }

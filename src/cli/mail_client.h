@@ -2,6 +2,7 @@
 #ifndef POMBO_CLI_MAIL_CLIENT_H
 #define POMBO_CLI_MAIL_CLIENT_H
 
+#include "cli/spool.h"
 #include "cli/store_client.h"
 #include "ipc/msgs/mailbox_msgs.h"
 
@@ -71,6 +72,7 @@ void mail_rows_fini(struct mail_rows *r);
 
 struct mail_append {
 	struct view folder, message; /* CRLF */
+	struct spool *spool; /* the message where it is not NULL */
 	struct view uidl, identity; /* or empty */
 	uint32_t flags;
 	const struct view *keywords;
@@ -83,5 +85,8 @@ must_check int mail_client_append(struct mail_client *m, const struct mail_appen
 /* Appends the whole message to `out`. */
 must_check int mail_client_message(struct mail_client *m, uint64_t mailbox, uint32_t uid, uint64_t size_bytes,
 				   struct buf *out);
+/* Bytes of it from `offset` on, one or more; valid until the next call. */
+must_check int mail_client_piece(struct mail_client *m, uint64_t mailbox, uint32_t uid, uint64_t offset,
+				 struct view *ret);
 
 #endif

@@ -4,6 +4,7 @@ import imaplib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -181,6 +182,7 @@ def serve_once(answers, tls, seen):
                         line = s.recv(65536)
                         seen.append(line)
                         s.sendall(answer.replace(b"TAG", line.split(b" ")[0]))
+                    s.settimeout(20 if tls else 1)  # without TLS the client waits for a handshake that never comes
                     while s.recv(65536):
                         pass
             except OSError:
@@ -226,3 +228,47 @@ def test_hostile_servers(make_server, tmp_path):
         assert pull(server, f"imap://u@127.0.0.1:{port}", "--insecure-tls", check=False).returncode == 77
         thread.join(20)
         assert len(seen) == 1 and b"STARTTLS" in seen[0]
+
+
+def test_a_large_message_is_not_held_in_memory(make_server, tmp_path):
+    """Neither the other server's nor a Maildir's: the beginning is, the rest goes through a temporary file."""
+    size = 48 << 20
+    server = make_server(config=["max-message-size = 100M"])
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
+                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    line = b"0123456789 abcdefghijklmnopqrstuvwxyz 0123456789\n"
+    message = b"Subject: large\n\n" + line * (size // len(line))
+    ok = b"TAG OK done\r\n"
+    sent = b"* 1 FETCH (UID 5 FLAGS (\\Seen) BODY[] {%d}\r\n" % len(message) + message + b" INTERNALDATE \"05-May-2011 07:08:09 +0200\")\r\n"
+    answers = [b"* OK hi\r\n", ok, ok, b'* LIST () "/" INBOX\r\n' + ok, b"* OK [UIDVALIDITY 1] x\r\n" + ok,
+               b"* 1 FETCH (UID 5 RFC822.SIZE %d)\r\n" % len(message) + ok, sent + ok]
+    port, thread = serve_once(answers, tls, [])
+    command = [str(pombo.BINARY), "import", "--dir", str(server.dir), ALICE]
+    assert peak_kib(command + [f"imaps://u@127.0.0.1:{port}", "--password-stdin", "--insecure-tls"], b"x\n") < 16 * 1024
+    thread.join(20)
+    top = tmp_path / "M"
+    for part in ("cur", "new", "tmp"):
+        (top / part).mkdir(parents=True)
+    (top / "cur" / "1.x:2,S").write_bytes(message + b"more\n")
+    assert peak_kib(command + [str(top)]) < 16 * 1024
+    with server.imap(ALICE) as imap:
+        imap.select("INBOX")
+        for number, text in ((b"1", message), (b"2", message + b"more\n")):
+            got = imap.fetch(number, "(FLAGS BODY.PEEK[])")[1][0]
+            assert rb"\Seen" in got[0] and got[1] == text.replace(b"\n", b"\r\n")
+
+
+def peak_kib(command, stdin=b""):
+    """The most memory that a command had at a time, as the kernel saw it until shortly before its end."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process.stdin.write(stdin)
+    process.stdin.close()
+    peak = 0
+    while process.poll() is None:
+        found = re.search(r"VmHWM:\s*(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())
+        peak = int(found[1]) if found else peak
+        time.sleep(0.02)
+    assert process.returncode == 0 and peak
+    return 0 if pombo.SANITIZED else peak
