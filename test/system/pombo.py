@@ -7,6 +7,8 @@
 
 POMBO_BUILD names the build under test (default: build/ of this tree). The fixtures are in test/conftest.py.
 """
+import atexit
+import functools
 import imaplib
 import json
 import os
@@ -65,6 +67,23 @@ def run_pombo(*args, input=None, check=True, env=None, timeout=60 * SLOW):
     return done
 
 
+@functools.cache
+def initialised(hostname, domain, users, addresses):
+    """The folder that `pombo init` and `pombo account add` made for these; to be copied, gone with this process."""
+    top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-init-"))
+    atexit.register(shutil.rmtree, top, ignore_errors=True)
+    folder = top / "data"
+    args = ["init", "--dir", folder, "--hostname", hostname, "--domain", domain, "--port-offset", 1]
+    for address in addresses:
+        args += ["--listen", address]
+    if users:
+        args += ["--user", users[0], "--password-stdin"]
+    run_pombo(*args, input=f"{PASSWORD}\n" if users else None)
+    for user in users[1:]:
+        run_pombo("account", "add", user, "--password-stdin", "--dir", folder, input=f"{PASSWORD}\n")
+    return folder
+
+
 class Server:
     """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text)."""
 
@@ -100,15 +119,10 @@ class Server:
     # Set-up
 
     def init(self, users, addresses):
-        args = ["init", "--dir", self.dir, "--hostname", self.hostname, "--domain", self.domain]
-        args += ["--port-offset", self.ports.offset]
-        for address in addresses:
-            args += ["--listen", address]
-        if users:
-            args += ["--user", users[0], "--password-stdin"]
-        run_pombo(*args, input=f"{self.password}\n" if users else None)
-        for user in users[1:]:
-            self.add_account(user)
+        """A copy of what `pombo init` made once for the same words: keys and passwords take long to make."""
+        made = initialised(self.hostname, self.domain, tuple(users), tuple(addresses))
+        subprocess.run(["cp", "-a", made, self.dir], check=True)
+        self.configure([f"port-offset = {self.ports.offset}"])
 
     def configure(self, lines):
         """Sets `key = value` lines in pombo.conf, each in place of an earlier line of that key."""
