@@ -36,7 +36,7 @@ static bool is_resent(struct view message)
 	struct header_field field;
 	struct header h;
 
-	header_init(&h, message);
+	header_init_until_junk(&h, message);
 	while (header_next(&h, &field) == PARSE_DONE)
 		if (view_starts_with_nocase(field.name, VIEW_LIT("Resent-")))
 			return true;
@@ -52,7 +52,7 @@ enum addressee_verdict raw_message_recipients(struct view message, struct view d
 	struct header_field field;
 	struct header h;
 
-	header_init(&h, message);
+	header_init_until_junk(&h, message);
 	while (header_next(&h, &field) == PARSE_DONE) {
 		enum addressee_verdict v = ADDRESSEE_FINE;
 
@@ -68,9 +68,13 @@ bool raw_message_author(struct view message, struct view default_domain, struct 
 {
 	struct header_field field;
 	struct view bad;
+	struct header h;
 
-	return header_find(message, "From", &field) &&
-	       addressees_add(list, field.value, default_domain, &bad) == ADDRESSEE_FINE && list->n > 0;
+	header_init_until_junk(&h, message);
+	while (header_next(&h, &field) == PARSE_DONE)
+		if (view_eq_lit_nocase(field.name, "From"))
+			return addressees_add(list, field.value, default_domain, &bad) == ADDRESSEE_FINE && list->n > 0;
+	return false;
 }
 
 /* A field with addresses as it stands, or with their domains where some have none. */
@@ -95,7 +99,7 @@ void raw_message_rewrite(struct buf *out, struct view message, struct view defau
 	bool has_from = false;
 	struct header h;
 
-	header_init(&h, message);
+	header_init_until_junk(&h, message);
 	while (header_next(&h, &field) == PARSE_DONE) {
 		has_from = has_from || view_eq_lit_nocase(field.name, "From");
 		if (is_one_of(field.name, addresses))

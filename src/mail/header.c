@@ -6,7 +6,12 @@
 
 void header_init(struct header *h, struct view block)
 {
-	*h = (struct header){.in = block};
+	*h = (struct header){.in = block, .junk = SIZE_MAX};
+}
+
+void header_init_until_junk(struct header *h, struct view block)
+{
+	*h = (struct header){.in = block, .junk = SIZE_MAX, .until_junk = true};
 }
 
 static bool is_blank(char c)
@@ -86,14 +91,19 @@ enum parse header_next(struct header *h, struct header_field *ret_field)
 		struct view rest = view_sub(h->in, h->at, h->in.n), line, whole;
 		size_t name_bytes, colon, n;
 
+		if (h->until_junk && h->junk != SIZE_MAX)
+			return finish(h, HEADER_END_JUNK, h->junk);
 		if (h->content || rest.n == 0)
 			return finish(h, h->content ? h->end : HEADER_END_INPUT, h->content ? h->content : h->at);
 		line = first_line(rest);
 		if (is_empty_line(line))
 			return finish(h, HEADER_END_BLANK, h->at + line.n);
 		colon = field_colon(line, &name_bytes);
-		if (!colon && !is_blank(line.p[0]) && !is_mbox_line(line))
-			return finish(h, HEADER_END_JUNK, h->at);
+		if (!colon && h->junk == SIZE_MAX && !is_blank(line.p[0]) && !is_mbox_line(line)) {
+			h->junk = h->at;
+			if (h->until_junk)
+				continue;
+		}
 		n = line.n + continuation_length(view_sub(rest, line.n, rest.n));
 		h->at += n;
 		if (!colon) {
@@ -135,7 +145,7 @@ size_t header_count(struct view block, const char *name)
 	return count;
 }
 
-size_t header_length(struct view block)
+static struct header read_through(struct view block)
 {
 	struct header_field field;
 	struct header h;
@@ -143,7 +153,17 @@ size_t header_length(struct view block)
 	header_init(&h, block);
 	while (header_next(&h, &field) == PARSE_DONE)
 		;
-	return h.content;
+	return h;
+}
+
+size_t header_length(struct view block)
+{
+	return read_through(block).content;
+}
+
+size_t header_junk(struct view block)
+{
+	return read_through(block).junk;
 }
 
 void header_unfold(struct buf *out, struct view value)

@@ -84,6 +84,8 @@ struct mime_parser *mime_parser_new(const struct mime_limits *limits);
 void mime_parser_free(struct mime_parser **p);
 /* Starts a new message; what mime_parser_finish() gave before is gone. */
 void mime_parser_reset(struct mime_parser *p);
+/* Before the first bytes: the message's own header has that many, though no empty line may stand there. */
+void mime_parser_set_header(struct mime_parser *p, uint64_t bytes);
 /* The next bytes of the message, cut anywhere. Memory does not grow with the size of bodies. */
 void mime_parser_feed(struct mime_parser *p, struct view chunk);
 /* The message is over. The index lives in the parser until reset or free. */

@@ -47,6 +47,7 @@ struct mime_parser {
 	uint32_t open_count;
 	uint32_t boundaries; /* how many of the open ones have one */
 	uint64_t off, lines; /* bytes and line ends seen */
+	uint64_t header_max; /* where the message's own header ends at the latest */
 	enum state state;
 	bool at_line_start;
 	bool keeping; /* the field that is being read is kept */
@@ -180,6 +181,7 @@ void mime_parser_reset(struct mime_parser *p)
 	p->open_count = 0;
 	p->boundaries = 0;
 	p->off = p->lines = 0;
+	p->header_max = UINT64_MAX;
 	p->state = IN_HEADER;
 	p->at_line_start = true;
 	p->stopped = false;
@@ -400,6 +402,10 @@ static bool start_header_line(struct mime_parser *p, struct view head, uint64_t 
 	struct header_field field;
 	struct header h;
 
+	if (p->open_count == 1 && off >= p->header_max) {
+		end_header(p, off);
+		return true;
+	}
 	header_init(&h, view_sub(head, 0, HEAD_BYTES));
 	if (header_next(&h, &field) == PARSE_DONE) {
 		p->keeping = is_kept(p, field.name);
@@ -408,11 +414,8 @@ static bool start_header_line(struct mime_parser *p, struct view head, uint64_t 
 		end_header(p, off + h.content);
 		p->lines--;
 		return false;
-	} else if (h.end == HEADER_END_JUNK) {
-		end_header(p, off);
-		return true;
 	} else if (head.p[0] != ' ' && head.p[0] != '\t') {
-		p->keeping = false; /* an mbox line */
+		p->keeping = false; /* an mbox line, or junk */
 	}
 	keep(p, head);
 	return false;
@@ -518,6 +521,11 @@ static size_t read_rest(struct mime_parser *p, struct view chunk, size_t at)
 		return chunk.n;
 	end_head(p, true);
 	return at + lf + 1;
+}
+
+void mime_parser_set_header(struct mime_parser *p, uint64_t bytes)
+{
+	p->header_max = bytes;
 }
 
 void mime_parser_feed(struct mime_parser *p, struct view chunk)

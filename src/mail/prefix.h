@@ -10,8 +10,7 @@
  * field, nor our fields as part of a body:
  * - a header block whose first line starts with a blank would continue our field: the guard is an empty field of its
  *   own, which that line then continues;
- * - where there is no header block at all (the message starts with what is no field), the guard is the empty line that
- *   ends the header. */
+ * - where there is nothing at all, the guard is the empty line that ends the header. */
 struct prefix {
 	struct view sender; /* as written in a command, without brackets; empty: the null path */
 	struct view delivered_to; /* the same; empty: left out, as for a message that goes on to another server */

@@ -88,7 +88,7 @@ bool submission_check(struct view block, size_t max_addresses, struct arena *a, 
 	while (header_next(&h, &field) == PARSE_DONE)
 		if (!look_at(&c, &field, seen, &problems))
 			return false;
-	if (h.end == HEADER_END_JUNK || h.passed_over_bytes)
+	if (h.passed_over_bytes)
 		problems |= SUBMISSION_JUNK;
 	for (size_t i = 0; i < RULE_COUNT; i++)
 		problems |= seen[i] == 0 ? rules[i].missing : seen[i] > 1 ? rules[i].several : 0;

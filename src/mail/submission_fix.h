@@ -16,7 +16,7 @@ enum submission_problem {
 	SUBMISSION_SEVERAL_MESSAGE_ID = 64,
 	SUBMISSION_SEVERAL_FROM = 128, /* more than one From field */
 	SUBMISSION_SEVERAL_SENDER = 256,
-	/* Lines that are no fields, in the header or where it ends: some reader may find another From behind them. */
+	/* Lines that are no fields: readers differ about whether what follows is still header. */
 	SUBMISSION_JUNK = 512,
 };
 

@@ -171,20 +171,34 @@ static void look_at_authors(const struct judgement_input *in, struct view block,
 		complete(in, s.problems, a, ret);
 }
 
+/* Where the header ends. What a server hands in and starts with a line of text never had a header: an empty line goes in
+ * front. A header that would be too big only because of lines that are no fields ends before them, so that a message
+ * that has lost its empty line can be kept. */
+static size_t end_of_header(const struct judgement_input *in, struct judgement *ret)
+{
+	size_t bytes = header_length(in->head), junk = header_junk(in->head);
+
+	if (junk == 0 && in->purpose != JUDGEMENT_INDEX) {
+		ret->header_add = VIEW_LIT("\r\n");
+		return 0;
+	}
+	return bytes > in->max_header_bytes && junk != SIZE_MAX ? junk : bytes;
+}
+
 void judgement_make(const struct judgement_input *in, struct arena *a, struct judgement *ret)
 {
-	size_t header_bytes = header_length(in->head);
-	struct view block = view_sub(in->head, 0, header_bytes);
+	struct view block;
 
 	*ret = (struct judgement){
-	    .header_bytes = header_bytes,
 	    .header_add = VIEW_EMPTY,
 	    .separator = VIEW_EMPTY,
 	    .message_id = VIEW_EMPTY,
 	    .subject = VIEW_EMPTY,
 	    .date_s = in->wall_s,
 	};
-	if (header_bytes > in->max_header_bytes) {
+	ret->header_bytes = end_of_header(in, ret);
+	block = view_sub(in->head, 0, ret->header_bytes);
+	if (ret->header_bytes > in->max_header_bytes) {
 		ret->refusal = out_of_room;
 		return;
 	}

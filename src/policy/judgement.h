@@ -37,7 +37,8 @@ struct judgement_input {
 struct judgement {
 	struct verdict refusal; /* code 0: it is taken, and what follows is set */
 	size_t header_bytes; /* of the header block, its empty line included */
-	struct view header_add; /* complete lines to stand before the header block */
+	struct view
+	    header_add; /* complete lines to stand before the header block, or the empty line of one that there is not */
 	struct view separator; /* to stand before a header block that would continue what we write before it */
 	struct view message_id; /* with its brackets; empty when there is none */
 	struct view subject; /* decoded */

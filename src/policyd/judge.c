@@ -117,6 +117,7 @@ static int feed_message(void *ctx, struct mime_parser *p)
 	struct message *m = ctx;
 	int r = 0;
 
+	mime_parser_set_header(p, m->judgement->header_add.n + m->judgement->header_bytes);
 	mime_parser_feed(p, m->judgement->header_add);
 	feed(m, p, m->head);
 	if (m->file >= 0)
@@ -166,7 +167,7 @@ static bool ends_plainly(struct view block)
 	header_init(&h, block);
 	while (header_next(&h, &field) == PARSE_DONE)
 		;
-	return h.end != HEADER_END_JUNK && h.passed_over_bytes == 0;
+	return h.passed_over_bytes == 0;
 }
 
 /* Before the message streams by; without a domain it is not signed. */

@@ -7,9 +7,10 @@ A bare-bones client (any server: only sockets) and `facts()`, which turns an ans
 import re
 import socket
 
-ITEMS = ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE")
+FIELDS = "BODY[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID)]"
+ITEMS = ("ENVELOPE", "BODY", "BODYSTRUCTURE", "RFC822.SIZE", "RFC822.HEADER", FIELDS)
 ENVELOPE = ("date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id")
-TOKEN = re.compile(rb'\(|\)| +|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n|([^\s()"]+)', re.S)
+TOKEN = re.compile(rb'\(|\)| +|"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n|(BODY\[[^\]]*\]|[^\s()"]+)', re.S)
 
 
 class Refused(Exception):
@@ -55,10 +56,11 @@ class Client:
 
     def fetch(self, number, items=ITEMS):
         """item → what it holds: lists, bytes, None."""
-        for line in self.command(b"FETCH %d (%s)" % (number, " ".join(items).encode())):
+        wanted = " ".join(items).replace("BODY[", "BODY.PEEK[")
+        for line in self.command(b"FETCH %d (%s)" % (number, wanted.encode())):
             if line.startswith(b"* %d FETCH " % number):
                 words = parse(line.split(b" ", 3)[3])[0]
-                return {words[i].decode().upper(): words[i + 1] for i in range(0, len(words), 2)}
+                return {words[i].decode().upper().replace('"', ""): words[i + 1] for i in range(0, len(words), 2)}
         raise Refused("no answer to FETCH")
 
     def close(self):
@@ -160,5 +162,5 @@ def facts(item, value):
     elif item in ("BODY", "BODYSTRUCTURE"):
         structure(out, "body", value)
     else:
-        out["size"] = value
+        out[{"RFC822.SIZE": "size", "RFC822.HEADER": "header", FIELDS: "fields"}[item]] = value
     return out

@@ -113,6 +113,36 @@ def test_binary_and_preview(make_server):
         assert lines[0] == "* 1 FETCH (BINARY[2] ~{1024000}\r\n" + content.decode("latin-1") + ")"
 
 
+def fetched(w, what):
+    text = "\r\n".join(w.imap(f"FETCH * ({what})"))
+    return text[text.index("FETCH"):]
+
+
+def test_lines_that_are_no_fields(make_server):
+    """They are passed over, in the header and in a part's; all bytes come back."""
+    s = make_server()
+    odd = (b"From: a@example.net\r\nno field, but a line\r\n with more\r\nSubject: behind it\r\n"
+           b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nstray\r\nContent-Type: text/html\r\n\r\ntext\r\n--b--\r\n")
+    with logged_in(s, "Drafts") as w:
+        literals(w, "APPEND Drafts ", odd)
+        assert '"behind it"' in fetched(w, "ENVELOPE") and '"html"' in fetched(w, "BODYSTRUCTURE")
+        assert "Subject: behind it\r\n\r\n" in fetched(w, "BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        assert f"{{{odd.index(b'--b')}}}\r\nFrom: a@" in fetched(w, "RFC822.HEADER")
+        assert "{4}\r\ntext" in fetched(w, "BODY.PEEK[1]")
+        assert f"{{{len(odd)}}}\r\n" + odd.decode() in fetched(w, "BODY.PEEK[]")
+        # one that has lost its empty line: the header would be too big
+        lost = b"Subject: lost\r\n" + b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=\r\n" * 20_000
+        literals(w, "APPEND Drafts ", lost)
+        assert f"RFC822.SIZE {len(lost)}" in fetched(w, "RFC822.SIZE") and "{15}\r\nSubject: lost\r\n" in fetched(w, "RFC822.HEADER")
+        assert f'"7bit" {len(lost) - 15} 20000' in fetched(w, "BODYSTRUCTURE")
+        # text without a header that comes by SMTP: it is the body, behind our own fields
+        with s.smtp() as smtp:
+            smtp.sendmail("stranger@example.net", [ALICE], b"hello there\r\n\r\nSubject: none\r\n")
+        w.imap("SELECT INBOX")
+        assert '"7bit" 30 3' in fetched(w, "BODYSTRUCTURE") and "{30}\r\nhello there" in fetched(w, "BODY.PEEK[TEXT]")
+        assert "hello" not in fetched(w, "RFC822.HEADER") and "\r\n\r\nhello there\r\n\r\nSubject: none" in fetched(w, "BODY.PEEK[]")
+
+
 def test_dates_and_ids(make_server):
     s = make_server()
     with logged_in(s) as w:

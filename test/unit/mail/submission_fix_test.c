@@ -32,7 +32,7 @@ static void checks(void **state)
 	    {REST "From: a@b c@d\r\n", SUBMISSION_BAD_FROM, "a@b c@d "},
 	    {REST "From: a@b\r\nDate: z\r\n", SUBMISSION_SEVERAL_DATE, "a@b "},
 	    {REST "From: a@b\r\nMessage-Id: z\r\n", SUBMISSION_SEVERAL_MESSAGE_ID, "a@b "},
-	    {REST "From: a@b\r\njunk\r\nFrom: c@d\r\n\r\n", SUBMISSION_JUNK, "a@b "},
+	    {REST "From: a@b\r\njunk\r\nFrom: c@d\r\n\r\n", SUBMISSION_JUNK | SUBMISSION_SEVERAL_FROM, "a@b c@d "},
 	    {" x\r\nFrom: a@b\r\n" REST, SUBMISSION_JUNK, "a@b "},
 	    {"From x y\r\nFrom: a@b\r\n" REST, SUBMISSION_JUNK, "a@b "},
 	    {REST "From: a@b\r\n\r\nFrom: c@d\r\n", 0, "a@b "},

@@ -195,9 +195,38 @@ static void what_must_be_kept_apart(void **state)
 	(void)state;
 	assert_int_not_equal(judge(&a, JUDGEMENT_STRANGER, " evil\r\nA: b\r\n\r\n").separator.n, 0);
 	arena_fini(&a);
-	assert_view(judge(&a, JUDGEMENT_STRANGER, "no header at all\r\n").separator, "\r\n");
+	assert_view(judge(&a, JUDGEMENT_STRANGER, "").separator, "\r\n");
 	arena_fini(&a);
 	assert_int_equal(judge(&a, JUDGEMENT_STRANGER, "A: b\r\n\r\n").separator.n, 0);
+	arena_fini(&a);
+}
+
+/* Lines that are no fields: readers of mail look for the empty line. */
+static void what_is_no_field(void **state)
+{
+	static const char text[] = "no header at all\r\n\r\nFrom: a@b\r\n", lost[] = "A: b\r\nU29tZSB0ZXh0\r\n";
+	static char long_text[100000];
+	struct judgement j;
+	struct arena a;
+
+	(void)state;
+	j = judge(&a, JUDGEMENT_STRANGER, text);
+	assert_view(j.header_add, "\r\n");
+	assert_int_equal(j.header_bytes, 0);
+	assert_int_equal(j.separator.n, 0);
+	arena_fini(&a);
+	j = judge(&a, JUDGEMENT_INDEX, text);
+	assert_int_equal(j.header_add.n, 0);
+	assert_int_equal(j.header_bytes, 20);
+	arena_fini(&a);
+	j = judge(&a, JUDGEMENT_INDEX, lost);
+	assert_int_equal(j.header_bytes, sizeof lost - 1);
+	arena_fini(&a);
+	memset(long_text, 'A', sizeof long_text - 1);
+	memcpy(long_text, lost, sizeof lost - 1);
+	j = judge(&a, JUDGEMENT_INDEX, long_text);
+	assert_int_equal(j.refusal.code, 0);
+	assert_int_equal(j.header_bytes, 6);
 	arena_fini(&a);
 }
 
@@ -235,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(a_loop_is_found),
 	    cmocka_unit_test(a_header_has_a_size),
 	    cmocka_unit_test(what_must_be_kept_apart),
+	    cmocka_unit_test(what_is_no_field),
 	    cmocka_unit_test(long_texts_are_cut_between_characters),
 	};
 

@@ -2,7 +2,7 @@
  * A stored that lives in the test. */
 #include "box_parts.h"
 
-#include "mail/header_scan.h"
+#include "mail/header.h"
 #include "mail/imap_flags.h"
 #include "mail/mime_index.h"
 
@@ -79,16 +79,6 @@ static void message_fini(struct box_message *m)
 	buf_fini(&m->keywords);
 }
 
-static uint32_t header_end(struct view bytes)
-{
-	struct header_scan scan;
-
-	header_scan_init(&scan, bytes.n + 1);
-	if (header_scan_next(&scan, bytes) != PARSE_DONE)
-		header_scan_end(&scan);
-	return (uint32_t)scan.content;
-}
-
 struct box_message *box_add_message(struct box_store *b, struct box *box, struct view bytes, uint32_t flags)
 {
 	struct box_message *m;
@@ -105,7 +95,7 @@ struct box_message *box_add_message(struct box_store *b, struct box *box, struct
 	buf_init(&m->index, 4 << 20);
 	buf_init(&m->keywords, BOX_KEYWORDS_BYTES);
 	buf_append_view(&m->bytes, bytes);
-	m->header_bytes = header_end(bytes);
+	m->header_bytes = (uint32_t)header_length(bytes);
 	mime_index_encode(mime_index_parse(b->parser, bytes), &m->index);
 	return m;
 }
