@@ -142,12 +142,28 @@ static void say_ready(const struct server *s)
 	notify_send("READY=1\nSTATUS=Serving");
 }
 
+/* Whoever reads that one ended wants to know that it is there again. */
+static void say_ready_again(const struct process *p)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_INFO, "process_ready");
+	log_cstr(&l, "kind", name_of(p));
+	log_u64(&l, "index", p->index);
+	log_u64(&l, "pid", (uint64_t)p->pid);
+	log_u64(&l, "restarts", p->restarts);
+	log_u64(&l, "ms", clock_mono_ms() - p->since_ms);
+	log_end(&l);
+}
+
 void server_heard_ready(struct process *p)
 {
 	struct server *s = p->server;
 
 	if (p->state == PROCESS_STARTING) {
 		p->state = PROCESS_READY;
+		if (p->restarts)
+			say_ready_again(p);
 		if (early_are_ready(s))
 			start_the_others(s);
 		if (s->phase == SERVER_STARTING && all_ready(s)) {

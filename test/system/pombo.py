@@ -94,6 +94,7 @@ class Server:
         self.tolerated = []
         self.process = None
         self.session = None  # of the supervisor and whatever it starts
+        self.first = []  # the processes that were there when all was ready
         self.ports = PortBlock(addresses)
         # Not pytest's folder: servers started as root run their processes under other users, who must reach it.
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-test-"))
@@ -152,9 +153,15 @@ class Server:
                                             stdout=log, stderr=log, start_new_session=True,
                                             env={**os.environ, **self.env})
         self.session = self.process.pid
+        self.first = []
         if wait:
-            self.wait_log(event="ready", role="supervisor", timeout=timeout)
+            self.wait_ready(timeout)
         return self
+
+    def wait_ready(self, timeout=READY_TIMEOUT_S):
+        """Until every port answers."""
+        self.wait_log(event="ready", role="supervisor", timeout=timeout)
+        self.first = self.pids()
 
     @property
     def running(self):
@@ -288,10 +295,13 @@ class Server:
         return [p for p in found if processes.role_of(p) == name and (not kind or kind in processes.arguments(p))]
 
     def wait_role(self, role, not_pid=None, timeout=10 * SLOW):
-        """Waits for a process of a role (another one than `not_pid`); returns its pid."""
+        """Waits for a process of a role (another one than `not_pid`, a pid or several) that is ready: in its sandbox, with
+        all its channels, and the supervisor knows; returns its pid."""
+        former = not_pid if isinstance(not_pid, list) else [not_pid]
         deadline = time.monotonic() + timeout
         while True:
-            fresh = [p for p in self.pids(role) if p != not_pid]
+            again = [int(line["pid"]) for line in self.log_lines(self.mark, event="process_ready")]
+            fresh = [p for p in self.pids(role) if p not in former and (p in self.first or p in again)]
             if fresh:
                 return fresh[0]
             assert time.monotonic() < deadline, f"no process of {role} within {timeout} s\n{self.tail()}"

@@ -431,7 +431,7 @@ def test_while_the_server_starts(make_server):
     for n in range(3):
         server.start(wait=False)
         assert server.cli("domain", "add", f"d{n}.example", check=False).returncode == 0
-        server.wait_log(event="ready", role="supervisor")
+        server.wait_ready()
         assert f"d{n}.example" in server.cli("domain", "list").stdout
         server.stop()
 
