@@ -37,6 +37,7 @@ struct role {
 	unsigned count;
 	uid_t uid;
 	bool first_start;
+	bool confined; /* in its sandbox: before that nothing is handed on, so nobody is heard or answered */
 	bool stopping;
 	struct conf *conf;
 	struct conf *former_conf;
@@ -183,6 +184,7 @@ static void hand_on(struct role *r, struct given *g)
 {
 	const struct role_spec *s = r->spec;
 
+	assert(r->confined);
 	switch (g->kind) {
 	case GIVEN_CERTIFICATE:
 		if (s->on_certificate)
@@ -271,6 +273,7 @@ static void enter_sandbox(struct role *r)
 	error = sandbox_enter(&o, &rooted, &what);
 	if (error < 0)
 		give_up(what, error, EX_CONFIG);
+	r->confined = true;
 	if (rooted) {
 		free(r->folder);
 		r->folder = xstrdup("/");
