@@ -30,7 +30,8 @@ static void extensions(struct buf *out, const struct session *s)
 
 void capability_format(struct buf *out, const struct session *s)
 {
-	buf_append_cstr(out, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE");
+	/* RFC 7888 §5: never both. Before login literals are kept to 4,096 bytes (imap_parse.h), as LITERAL- has it. */
+	buf_printf(out, "IMAP4rev1 IMAP4rev2 LITERAL%c ID ENABLE IDLE", s->state == SESSION_FRESH ? '-' : '+');
 	if (s->state == SESSION_FRESH)
 		before_login(out, s);
 	else

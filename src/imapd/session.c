@@ -258,7 +258,7 @@ static bool read_command(struct session *s)
 		on_bad(s);
 		break;
 	case IMAP_READ_CLOSE:
-		session_bye(s, "[CLIENTBUG] The client went on with a command that was refused");
+		session_bye(s, "[TOOBIG] What comes behind a refusal is too long" /* RFC 7888 §5 */);
 		break;
 	case IMAP_READ_DATA:
 		break;

@@ -34,10 +34,10 @@ static void test_greeting(void **state)
 	near = rig_connect(&r, true);
 	assert_string_equal(
 	    wire_hear(&r.wire, near),
-	    "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN "
+	    "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- ID ENABLE IDLE SASL-IR AUTH=PLAIN AUTH=LOGIN "
 	    "AUTH=SCRAM-SHA-256] mx.example.org pombo ready\r\n");
 	far = rig_connect(&r, false);
-	assert_string_equal(wire_hear(&r.wire, far), "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE "
+	assert_string_equal(wire_hear(&r.wire, far), "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- ID ENABLE IDLE "
 						     "LOGINDISABLED] mx.example.org pombo ready\r\n");
 	TALK(&r, far, {"a LOGIN me secret\r\n", "a NO [PRIVACYREQUIRED] Use TLS first\r\n"},
 	     {"b AUTHENTICATE PLAIN\r\n", "b NO [PRIVACYREQUIRED] Use TLS first\r\n"},
@@ -45,6 +45,42 @@ static void test_greeting(void **state)
 	     {"d SELECT INBOX\r\n", "d BAD Log in first\r\n"}, {"e NONSENSE\r\n", "e BAD Unknown command\r\n"},
 	     {"f LOGOUT\r\n", "* BYE Logging out\r\nf OK LOGOUT completed\r\n"});
 	assert_true(wire_is_closed(&r.wire, far));
+	rig_close(&r);
+}
+
+/* `n` bytes of a literal that needs no "+", in the place of a user name, and what is said to it. */
+static void literal(struct rig *r, size_t c, size_t n, const char *said)
+{
+	struct buf text = BUF_INIT(1 << 20);
+
+	buf_printf(&text, "l LOGIN {%zu+}\r\n", n);
+	for (size_t i = 0; i < n; i++)
+		buf_append_char(&text, 'x');
+	buf_append_cstr(&text, " {7+}\r\nfat man\r\n");
+	wire_send(&r->wire, c, buf_view(&text));
+	assert_string_equal(wire_hear(&r->wire, c), said);
+	buf_fini(&text);
+}
+
+/* RFC 7888 §3 and §5: with LITERAL-, 4,096 bytes and no more. */
+static void test_literals(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	c = rig_connect(&r, true);
+	(void)wire_hear(&r.wire, c);
+	TALK(&r, c,
+	     {"A001 LOGIN {11+}\r\nFRED FOOBAR {7+}\r\nfat man\r\n",
+	      "A001 NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n"});
+	literal(&r, c, 4096, "l NO [AUTHENTICATIONFAILED] Wrong user name or password\r\n");
+	literal(&r, c, 4097, "l BAD [TOOBIG] The literal is too long\r\n");
+	TALK(&r, c, {"b NOOP\r\n", "b OK NOOP completed\r\n"});
+	literal(&r, c, 100000,
+		"l BAD [TOOBIG] The literal is too long\r\n* BYE [TOOBIG] What comes behind a refusal is too long\r\n");
+	assert_true(wire_is_closed(&r.wire, c));
 	rig_close(&r);
 }
 
@@ -619,6 +655,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_greeting),
+	    cmocka_unit_test(test_literals),
 	    cmocka_unit_test(test_login),
 	    cmocka_unit_test(test_authenticate),
 	    cmocka_unit_test(test_too_many_failures),
