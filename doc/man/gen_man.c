@@ -221,6 +221,8 @@ int main(int argc, char **argv)
 			put_commands();
 		else if (strcmp(line, "@SETTINGS@\n") == 0)
 			conf_describe(put_setting, NULL);
+		else if (strcmp(line, "@ROUTES@\n") == 0)
+			conf_describe_route(put_setting, NULL);
 		else if (strcmp(line, "@COMPLETION@\n") == 0)
 			put_completion();
 		else

@@ -86,6 +86,34 @@ static bool host_and_port(struct view v)
 	return is_host_name(host) && is_port(rest);
 }
 
+/* DOMAIN, .DOMAIN, *. */
+static bool domains(struct view v)
+{
+	if (view_eq_lit(v, "*"))
+		return true;
+	return is_host_name(v.n && v.p[0] == '.' ? view_sub(v, 1, v.n) : v);
+}
+
+static bool some_domains(struct view v)
+{
+	return !view_eq_lit(v, "*") && domains(v);
+}
+
+static bool senders(struct view v)
+{
+	struct view local, domain;
+
+	if (!view_cut(v, '@', &local, &domain))
+		return domains(v);
+	return local.n && local.n <= 64 && is_host_name(domain);
+}
+
+/* What stands between blanks in relay-passwords. */
+static bool user_name(struct view v)
+{
+	return view_find_char(v, ' ') == v.n && view_find_char(v, '\t') == v.n && v.n <= 255;
+}
+
 static bool resolver(struct view v)
 {
 	struct view ip = v, port;
@@ -138,6 +166,13 @@ static const struct {
     {"recipient-delimiter", delimiter, "up to 8 characters that are neither letters nor digits nor @"},
     {"postmaster", mail_address, "an address like user@example.org"},
     {"relay-host", host_and_port, "a host name, with :PORT where it is not the usual one"},
+    {"backup-mx", some_domains, "a domain (example.net) or what is below one (.example.net), as A-labels"},
+    {"to", domains, "a domain (example.net), what is below one (.example.net) or *, as A-labels"},
+    {"from", senders, "a domain (example.net), what is below one (.example.net), an address or *, as A-labels"},
+    {"host", host_and_port, "a host name or an address, with :PORT where it is not the usual one"},
+    {"mx", host_name, "a domain"},
+    {"user", user_name, "a name without blanks"},
+    {"source", source_address, "an address of this machine"},
     {"dns-server", resolver, "an address, with @PORT where it is not 53"},
 };
 
@@ -150,4 +185,28 @@ bool setting_check(const struct setting *s, struct view item, const char **ret_w
 		return false;
 	}
 	return true;
+}
+
+bool setting_check_name(struct view name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_is_alnum(name.p[i]) && name.p[i] != '-' && name.p[i] != '_' && name.p[i] != '.')
+			return false;
+	return name.n > 0 && name.n <= 64;
+}
+
+bool setting_is_address(struct view v)
+{
+	return address_family(v) != 0;
+}
+
+bool setting_are_sources(const struct conf_list *l)
+{
+	size_t v4 = 0, v6 = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		v4 += address_family(l->items[i]) == AF_INET;
+		v6 += address_family(l->items[i]) == AF_INET6;
+	}
+	return v4 <= 1 && v6 <= 1;
 }

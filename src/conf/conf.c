@@ -3,17 +3,20 @@
 #include "conf/conf.h"
 
 #include "base/arena.h"
+#include "conf/route.h"
 #include "conf/setting.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	TEXT_MAX = 256 * 1024, /* what the supervisor hands on whole (control.def) */
 	MEMORY_MAX = 64 * TEXT_MAX,
 	LIST_ITEMS_MAX = 4096,
+	ROUTES_MAX = 1024,
 };
 
 struct reader {
@@ -21,7 +24,9 @@ struct reader {
 	struct arena *memory;
 	const char *file;
 	size_t line;
-	size_t given_at[SETTING_COUNT]; /* the line where each was given last; 0: not given */
+	const struct setting_table *table; /* of the section */
+	struct conf_route *route; /* the section; NULL: the server's settings */
+	size_t given_at[SETTINGS_MAX]; /* the line where each was given last; 0: not given */
 	struct buf *error;
 };
 
@@ -48,9 +53,12 @@ static int refuse_value(struct reader *r, const struct setting *s, struct view v
 
 static int refuse_key(struct reader *r, struct view key)
 {
-	const struct setting *near = setting_nearest(key);
+	const struct setting *near = setting_nearest(r->table, key);
 	_cleanup_(buf_fini) struct buf more = BUF_INIT(256);
 
+	if (r->route && setting_find(&setting_server, key))
+		return refuse(r, "not a setting of a route:", key,
+			      "; the server's own settings stand before the first section");
 	if (near)
 		buf_printf(&more, "; did you mean \"%s\"?", near->key);
 	return refuse(r, "unknown key", key, near ? buf_cstr(&more) : "; `man pombo.conf` lists them all");
@@ -192,7 +200,7 @@ static int set_text(struct reader *r, const struct setting *s, struct view v, co
 /* `again`: a list that was given before, to be added to. */
 static int set_value(struct reader *r, const struct setting *s, struct view v, bool again)
 {
-	char *at = (char *)r->conf + s->offset;
+	char *at = (r->route ? (char *)r->route : (char *)r->conf) + s->offset;
 	bool ok = true;
 
 	switch (s->type) {
@@ -245,6 +253,79 @@ static bool has_control(struct view v)
 	return !view_is_utf8(v);
 }
 
+static void set_defaults(struct reader *r)
+{
+	memset(r->given_at, 0, sizeof r->given_at);
+	for (size_t i = 0; i < r->table->n; i++) {
+		int ok = set_value(r, &r->table->at[i], view_from_cstr(r->table->at[i].def), false);
+
+		assert(ok == 0);
+	}
+}
+
+/* What single lines do not show: the section as a whole. */
+static int end_section(struct reader *r)
+{
+	const char *key = "outbound-source", *why = "at most one address of IPv4 and one of IPv6";
+	bool ok = r->route ? conf_route_check(r->route, &key, &why) : setting_are_sources(&r->conf->outbound_source);
+	const struct setting *s = setting_find(r->table, view_from_cstr(key));
+
+	if (ok)
+		return 0;
+	r->line = r->given_at[s - r->table->at];
+	if (r->line == 0)
+		r->line = r->route ? r->route->line : 1;
+	buf_printf(r->error, "%s:%zu: ", r->file, r->line);
+	if (r->route)
+		buf_printf(r->error, "route \"%s\": ", r->route->name);
+	buf_printf(r->error, "%s: %s", key, why);
+	return -EINVAL;
+}
+
+static int begin_route(struct reader *r, struct view name)
+{
+	struct conf *c = r->conf;
+	const struct conf_route *former = conf_route_named(c, name);
+	_cleanup_(buf_fini) struct buf more = BUF_INIT(128);
+
+	if (!setting_check_name(name))
+		return refuse(r, "not a name for a route:", name, "; letters, digits, \"-\", \"_\" and \".\" make one");
+	if (former) {
+		buf_printf(&more, "; the first one is in line %zu", former->line);
+		return refuse(r, "a second route of that name:", name, buf_cstr(&more));
+	}
+	if (c->n_routes == ROUTES_MAX)
+		return refuse(r, "more than 1024 routes:", name, "");
+	c->routes = xrealloc(c->routes, (c->n_routes + 1) * sizeof *c->routes);
+	r->route = &c->routes[c->n_routes];
+	*r->route = (struct conf_route){.name = arena_cstr(r->memory, name), .line = r->line};
+	if (!r->route->name)
+		return refuse(r, "too much:", name, "");
+	c->n_routes++;
+	r->table = &setting_route;
+	set_defaults(r);
+	return 0;
+}
+
+/* [route NAME] */
+static int read_section(struct reader *r, struct view line)
+{
+	struct view kind, name;
+
+	if (end_section(r) < 0)
+		return -EINVAL;
+	if (line.p[line.n - 1] != ']')
+		return refuse(r, "not `[route NAME]`:", line, "");
+	line = view_trim(view_sub(line, 1, line.n - 2));
+	if (!view_cut(line, ' ', &kind, &name)) {
+		kind = line;
+		name = VIEW_EMPTY;
+	}
+	if (!view_eq_lit(kind, "route"))
+		return refuse(r, "unknown section", kind, "; there is `[route NAME]`");
+	return begin_route(r, view_trim(name));
+}
+
 static int read_line(struct reader *r, struct view line)
 {
 	const struct setting *s;
@@ -259,32 +340,23 @@ static int read_line(struct reader *r, struct view line)
 	if (line.n == 0)
 		return 0;
 	if (line.p[0] == '[')
-		return refuse(r, "unknown section", line, "; there are no sections");
+		return read_section(r, line);
 	if (!view_cut(line, '=', &key, &value))
 		return refuse(r, "not `key = value`:", line, "");
 	key = view_trim(key);
 	value = view_trim(value);
 	if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
 		value = view_sub(value, 1, value.n - 2);
-	s = setting_find(key);
+	s = setting_find(r->table, key);
 	if (!s)
 		return refuse_key(r, key);
-	given = &r->given_at[s - setting_table];
+	given = &r->given_at[s - r->table->at];
 	if (*given && s->type != SETTING_LIST)
 		return refuse(r, "given twice:", key, "");
 	if (set_value(r, s, value, *given != 0) < 0)
 		return -EINVAL;
 	*given = r->line;
 	return 0;
-}
-
-static void set_defaults(struct reader *r)
-{
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		int ok = set_value(r, &setting_table[i], view_from_cstr(setting_table[i].def), false);
-
-		assert(ok == 0);
-	}
 }
 
 static int read_text(struct reader *r, struct view text)
@@ -304,14 +376,14 @@ static int read_text(struct reader *r, struct view text)
 			return -EINVAL;
 		text = rest;
 	}
-	return 0;
+	return end_section(r);
 }
 
 int conf_parse(struct view text, const char *file, struct conf **ret, struct buf *error)
 {
 	struct conf *conf = xcalloc(1, sizeof *conf);
 	struct arena *memory = xmalloc(sizeof *memory);
-	struct reader r = {.conf = conf, .memory = memory, .file = file, .error = error};
+	struct reader r = {.conf = conf, .memory = memory, .file = file, .table = &setting_server, .error = error};
 
 	arena_init(memory, MEMORY_MAX);
 	conf->memory = memory;
@@ -330,6 +402,7 @@ void conf_free(struct conf **c)
 		return;
 	arena_fini((*c)->memory);
 	free((*c)->memory);
+	free((*c)->routes);
 	free(*c);
 	*c = NULL;
 }

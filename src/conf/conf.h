@@ -7,7 +7,8 @@
 
 /* Settings from one table (conf/settings.def): name, type, default, range, help. Every setting of pombo stands there, and
  * only there: the parser, `pombo init`'s commented pombo.conf, the manual page and this struct are made from it.
- * `key = value` lines, `#` comments. Keys that may repeat (listen, trusted-networks …) are lists. */
+ * `key = value` lines, `#` comments. Keys that may repeat (listen, trusted-networks …) are lists. Behind the server's settings stand
+ * sections: `[route NAME]`, of routes.def (conf/route.h). */
 
 struct conf_list {
 	struct view *items; /* each trimmed */
@@ -18,7 +19,6 @@ struct conf_list {
  *   CONF_STR   const char *   CONF_LIST struct conf_list   CONF_BOOL bool   CONF_UINT uint64_t
  *   CONF_SIZE  uint64_t bytes ("50M", "64K", "1G": powers of 1024)   CONF_TIME uint64_t milliseconds ("30s", "5m", "1h", "2d")
  *   CONF_ENUM  unsigned (index of the word in its list) */
-struct conf {
 #define CONF_STR(member, key, def, help) const char *member;
 #define CONF_LIST(member, key, def, help) struct conf_list member;
 #define CONF_BOOL(member, key, def, help) bool member;
@@ -26,7 +26,18 @@ struct conf {
 #define CONF_SIZE(member, key, def, min, max, help) uint64_t member;
 #define CONF_TIME(member, key, def, min, max, help) uint64_t member;
 #define CONF_ENUM(member, key, def, words, help) unsigned member;
+struct conf_route {
+	const char *name;
+	size_t line; /* of its section in the file */
+#include "conf/routes.def"
+};
+
+struct conf {
 #include "conf/settings.def"
+	struct conf_route *routes; /* in the order of the file */
+	size_t n_routes;
+	void *memory; /* owns every string above */
+};
 #undef CONF_STR
 #undef CONF_LIST
 #undef CONF_BOOL
@@ -34,8 +45,6 @@ struct conf {
 #undef CONF_SIZE
 #undef CONF_TIME
 #undef CONF_ENUM
-	void *memory; /* owns every string above */
-};
 
 /* Parses the whole text. 0, or -EINVAL with a message for people in `error`: "FILE:LINE: unknown key "hostnmae"; did you
  * mean "hostname"?". Values are checked for type and range here, for meaning (addresses, names) too. */
@@ -47,8 +56,9 @@ struct conf_value {
 	struct view value;
 };
 void conf_format(struct buf *out, const struct conf_value *values, size_t n_values);
-/* For each setting: key, type text, default text, help: for the manual page and `pombo run --check --json`. */
-void conf_describe(void (*each)(void *ctx, const char *key, const char *type, const char *def, const char *help),
-		   void *ctx);
+/* For each setting: key, type text, default text, help: for the manual page. */
+typedef void conf_describe_fn(void *ctx, const char *key, const char *type, const char *def, const char *help);
+void conf_describe(conf_describe_fn *each, void *ctx);
+void conf_describe_route(conf_describe_fn *each, void *ctx); /* those of a [route NAME] section */
 
 #endif

@@ -39,8 +39,8 @@ void conf_format(struct buf *out, const struct conf_value *values, size_t n_valu
 	    out,
 	    "# Settings of pombo. What is commented out stands at its default. `pombo run --check` checks this\n"
 	    "# file, `pombo reload` takes it up. Domains, accounts and aliases are data: `pombo account --help`.\n");
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		const struct setting *s = &setting_table[i];
+	for (size_t i = 0; i < setting_server.n; i++) {
+		const struct setting *s = &setting_server.at[i];
 		bool given = false;
 
 		buf_append_char(out, '\n');
@@ -54,16 +54,31 @@ void conf_format(struct buf *out, const struct conf_value *values, size_t n_valu
 		if (!given)
 			put_setting(out, s, "#", view_from_cstr(s->def));
 	}
+	buf_append_cstr(out, "\n# Sections stand behind all of the above. Mail that takes another way than to its "
+			     "domain's own servers:\n"
+			     "#[route example]\n"
+			     "#to = *\n"
+			     "#host = smtp.example.net:587\n"
+			     "#user = me@example.net\n");
 }
 
-void conf_describe(void (*each)(void *ctx, const char *key, const char *type, const char *def, const char *help),
-		   void *ctx)
+static void describe(const struct setting_table *t, conf_describe_fn *each, void *ctx)
 {
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		const struct setting *s = &setting_table[i];
+	for (size_t i = 0; i < t->n; i++) {
+		const struct setting *s = &t->at[i];
 		_cleanup_(buf_fini) struct buf type = BUF_INIT(1024);
 
 		setting_type_text(s, &type);
 		each(ctx, s->key, buf_cstr(&type), s->def, s->help);
 	}
+}
+
+void conf_describe(conf_describe_fn *each, void *ctx)
+{
+	describe(&setting_server, each, ctx);
+}
+
+void conf_describe_route(conf_describe_fn *each, void *ctx)
+{
+	describe(&setting_route, each, ctx);
 }

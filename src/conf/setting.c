@@ -5,8 +5,6 @@
 #include <string.h>
 
 /* clang-format off */
-const struct setting setting_table[SETTING_COUNT] = {
-#define AT(member) offsetof(struct conf, member)
 #define CONF_STR(member, key, def, help) {key, SETTING_STR, def, 0, 0, "", help, AT(member)},
 #define CONF_LIST(member, key, def, help) {key, SETTING_LIST, def, 0, 0, "", help, AT(member)},
 #define CONF_BOOL(member, key, def, help) {key, SETTING_BOOL, def, 0, 0, "", help, AT(member)},
@@ -14,17 +12,31 @@ const struct setting setting_table[SETTING_COUNT] = {
 #define CONF_SIZE(member, key, def, min, max, help) {key, SETTING_SIZE, def, min, max, "", help, AT(member)},
 #define CONF_TIME(member, key, def, min, max, help) {key, SETTING_TIME, def, min, max, "", help, AT(member)},
 #define CONF_ENUM(member, key, def, words, help) {key, SETTING_ENUM, def, 0, 0, words, help, AT(member)},
+
+static const struct setting server[] = {
+#define AT(member) offsetof(struct conf, member)
 #include "conf/settings.def"
+#undef AT
+};
+
+static const struct setting route[] = {
+#define AT(member) offsetof(struct conf_route, member)
+#include "conf/routes.def"
+#undef AT
 };
 /* clang-format on */
 
+_Static_assert(ARRAY_LEN(server) <= SETTINGS_MAX && ARRAY_LEN(route) <= SETTINGS_MAX, "SETTINGS_MAX");
+const struct setting_table setting_server = {server, ARRAY_LEN(server)};
+const struct setting_table setting_route = {route, ARRAY_LEN(route)};
+
 enum { KEY_MAX = 64 };
 
-const struct setting *setting_find(struct view key)
+const struct setting *setting_find(const struct setting_table *t, struct view key)
 {
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (view_eq_lit(key, setting_table[i].key))
-			return &setting_table[i];
+	for (size_t i = 0; i < t->n; i++)
+		if (view_eq_lit(key, t->at[i].key))
+			return &t->at[i];
 	return NULL;
 }
 
@@ -53,19 +65,19 @@ static size_t edits(struct view a, struct view b)
 	return *(row + b.n);
 }
 
-const struct setting *setting_nearest(struct view key)
+const struct setting *setting_nearest(const struct setting_table *t, struct view key)
 {
 	const struct setting *best = NULL;
 	size_t best_edits = key.n / 3 + 2;
 
 	if (key.n > KEY_MAX)
 		return NULL;
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		size_t n = edits(key, view_from_cstr(setting_table[i].key));
+	for (size_t i = 0; i < t->n; i++) {
+		size_t n = edits(key, view_from_cstr(t->at[i].key));
 
 		if (n < best_edits) {
 			best_edits = n;
-			best = &setting_table[i];
+			best = &t->at[i];
 		}
 	}
 	return best;

@@ -136,7 +136,11 @@ def test_every_command_and_option_is_in_the_manual():
 def test_every_setting_is_in_the_manual_and_in_a_new_pombo_conf(tmp_path):
     defined = re.findall(r'^CONF_[A-Z]+\(\w+, "([a-z-]+)"', (pombo.ROOT / "src" / "conf" / "settings.def").read_text(), re.M)
     assert len(defined) > 40
+    of_routes = re.findall(r'^CONF_[A-Z]+\(\w+, "([a-z-]+)"', (pombo.ROOT / "src" / "conf" / "routes.def").read_text(), re.M)
+    assert len(of_routes) >= 8
     text = text_of(MAN / "pombo.conf.5")
+    for key in of_routes:
+        assert re.search(rf"^     {key}\b", text, re.M), key
     pombo.run_pombo("init", "--hostname", "mail.example.test", "--domain", "example.test", "--dir", tmp_path / "d")
     conf = (tmp_path / "d" / "pombo.conf").read_text()
     for key in defined:

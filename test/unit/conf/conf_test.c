@@ -133,7 +133,12 @@ static void errors_name_the_line_and_the_way_out(void **state)
 	     "pombo.conf:1: relay-host: \"a:0\" is not a host name, with :PORT where it is not the usual one"},
 	    {"recipient-delimiter = ab", "pombo.conf:1: recipient-delimiter: \"ab\" is not up to 8 characters that are "
 					 "neither letters nor digits nor @"},
-	    {"[domain x]", "pombo.conf:1: unknown section \"[domain x]\"; there are no sections"},
+	    {"[domain x]", "pombo.conf:1: unknown section \"domain\"; there is `[route NAME]`"},
+	    {"[route x", "pombo.conf:1: not `[route NAME]`: \"[route x\""},
+	    {"outbound-source = 192.0.2.1 192.0.2.2",
+	     "pombo.conf:1: outbound-source: at most one address of IPv4 and one of IPv6"},
+	    {"backup-mx = *", "pombo.conf:1: backup-mx: \"*\" is not a domain (example.net) or what is below one "
+			      "(.example.net), as A-labels"},
 	    {"hostname", "pombo.conf:1: not `key = value`: \"hostname\""},
 	    {"hostname = a\001", "pombo.conf:1: this line holds bytes that are not text \"\""},
 	    {"hostname = \xff", "pombo.conf:1: this line holds bytes that are not text \"\""},
