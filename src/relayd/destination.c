@@ -19,7 +19,7 @@ enum {
 	WINDOW_FIRST = 5, /* sessions before anything is known */
 	CLOSED_FIRST_S = 60,
 	CLOSED_MAX_S = 1800,
-	KEY_MAX = 2048,
+	KEY_MAX = 512 * 1024,
 	REMEMBERED_MAX = 10000, /* destinations without work whose failures are counted */
 };
 
@@ -35,6 +35,7 @@ struct destination {
 	struct hosts *hosts; /* NULL: not looked up */
 	bool resolving;
 	bool tls_optional;
+	bool outdated; /* its route is no more: not in the map, nothing new comes */
 	bool running; /* in run(): no second one below it */
 	unsigned failures; /* in a row */
 };
@@ -70,10 +71,9 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 	const struct route *route = route_for(r->routes, j->sender, j->domain);
 	struct destination *d;
 
-	if (route->key.n)
-		buf_printf(&key, "%.*s", VIEW_FMT(route->key));
-	else
-		buf_printf(&key, "%.*s", VIEW_FMT(j->domain));
+	buf_append_view(&key, route->key);
+	if (route->host.n == 0)
+		buf_printf(&key, "\n%.*s", VIEW_FMT(j->domain));
 	/* They go over connections of their own, which nobody verifies. */
 	if (j->tls_optional)
 		buf_append_cstr(&key, "\nTLS is not required");
@@ -84,11 +84,11 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 	d->relayd = r;
 	d->tls_optional = j->tls_optional;
 	d->route = *route;
+	d->route.name = own(route->name);
+	d->route.key = own(route->key);
 	d->route.host = own(route->host);
 	d->route.user = own(route->user);
 	d->route.password = own(route->password);
-	d->route.source = own(route->source);
-	d->route.key = VIEW_EMPTY;
 	d->key = own(buf_view(&key));
 	d->domain = own(j->domain);
 	d->window = WINDOW_FIRST;
@@ -99,13 +99,14 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 
 static void free_when_empty(struct destination *d)
 {
-	struct view *const views[] = {&d->route.host,   &d->route.user, &d->route.password,
-				      &d->route.source, &d->key,        &d->domain};
+	struct view *const views[] = {&d->route.name,     &d->route.key, &d->route.host, &d->route.user,
+				      &d->route.password, &d->key,       &d->domain};
 
 	if (d->sessions || d->waiting_count || d->resolving || d->running ||
-	    (d->failures && d->relayd->destinations.count < REMEMBERED_MAX))
+	    (d->failures && !d->outdated && d->relayd->destinations.count < REMEMBERED_MAX))
 		return;
-	(void)map_remove(&d->relayd->destinations, d->key);
+	if (!d->outdated)
+		(void)map_remove(&d->relayd->destinations, d->key);
 	hosts_unref(&d->hosts);
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		free((void *)views[i]->p);
@@ -219,7 +220,7 @@ static void cannot_be_found(struct destination *d, const struct resolved *answer
 		break;
 	}
 	f.text = buf_view(&text);
-	destination_unreachable(d, &(struct report_about){0}, &f);
+	destination_unreachable(d, &(struct report_about){.route = d->route.name}, &f);
 }
 
 static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
@@ -259,8 +260,24 @@ static void on_resolved(void *ctx, const struct resolved *answer)
 	run(d);
 }
 
+/* Without its password it is not even tried: a host that takes mail without a login is not what the route asks for. */
+static bool lacks_password(struct destination *d)
+{
+	static const struct resolved none = {
+	    .what = RESOLVED_TEMPORARY,
+	    .why = "relay-passwords has no password for the user of its route; `pombo route "
+		   "password` puts it there"};
+
+	if (d->route.user.n == 0 || d->route.password.n)
+		return false;
+	cannot_be_found(d, &none);
+	return true;
+}
+
 static void resolve(struct destination *d)
 {
+	if (lacks_password(d))
+		return;
 	d->resolving = true;
 	if (d->route.host.n)
 		resolver_ask(d->relayd->resolver, d->route.host, d->route.use_mx, d->route.port, on_resolved, d);
@@ -311,10 +328,10 @@ static void run(struct destination *d)
 		return;
 	d->running = true;
 	use_idle(d);
-	if (d->waiting_count && !d->resolving && !has_hosts(d))
+	if (d->waiting_count && !d->resolving && !d->outdated && !has_hosts(d))
 		resolve(d);
-	while (!d->resolving && has_hosts(d) && d->opening < d->waiting_count && d->sessions < limit_of(d) &&
-	       d->relayd->connections < relayd_conf(d->relayd)->max_outbound_connections)
+	while (!d->resolving && !d->outdated && has_hosts(d) && d->opening < d->waiting_count &&
+	       d->sessions < limit_of(d) && d->relayd->connections < relayd_conf(d->relayd)->max_outbound_connections)
 		open_session(d);
 	d->running = false;
 	free_when_empty(d);
@@ -332,7 +349,10 @@ void destination_take(struct relayd *r, struct job *j)
 
 void destination_return(struct destination *d, struct job *j)
 {
-	put(d, j, true);
+	if (d->outdated)
+		destination_take(d->relayd, j);
+	else
+		put(d, j, true);
 }
 
 void destination_went_well(struct destination *d)
@@ -396,12 +416,28 @@ void destinations_break_off(struct relayd *r)
 	}
 }
 
-void destinations_forget_hosts(struct relayd *r)
+void destinations_reload(struct relayd *r)
 {
-	for (struct map_entry *e = map_first(&r->destinations); e; e = map_next(&r->destinations, e)) {
+	TAILQ_HEAD(, job) waiting = TAILQ_HEAD_INITIALIZER(waiting);
+	struct map_entry *e = map_first(&r->destinations), *next;
+	struct job *j;
+
+	for (; e; e = next) {
 		struct destination *d = map_value(e);
 
+		next = map_next(&r->destinations, e);
+		while ((j = take(d)))
+			TAILQ_INSERT_TAIL(&waiting, j, link);
 		if (d->hosts)
 			d->hosts->good_until_ms = 0;
+		if (routes_has_key(r->routes, d->route.key))
+			continue;
+		(void)map_remove(&r->destinations, d->key);
+		d->outdated = true;
+		free_when_empty(d);
+	}
+	while ((j = TAILQ_FIRST(&waiting))) {
+		TAILQ_REMOVE(&waiting, j, link);
+		destination_take(r, j);
 	}
 }

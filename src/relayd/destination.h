@@ -13,8 +13,8 @@
 void destination_take(struct relayd *r, struct job *j);
 /* stored went: waiting jobs are dropped, transactions before the final dot broken off. */
 void destinations_break_off(struct relayd *r);
-/* Settings changed: hosts are looked up again. */
-void destinations_forget_hosts(struct relayd *r);
+/* Settings changed: hosts are looked up again, and what waits goes by the routes as they are now. What is under way ends as it began. */
+void destinations_reload(struct relayd *r);
 
 /* ---- for sessions ---- */
 

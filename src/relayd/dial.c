@@ -106,21 +106,30 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 		finish(d, -1, a->address);
 }
 
+static bool bind_source(const struct attempt *a, const struct dial_spec *spec)
+{
+	for (size_t i = 0; i < spec->source_count; i++) {
+		struct sockaddr_storage from;
+		socklen_t n = make_address(&spec->sources[i], 0, &from);
+
+		if (spec->sources[i].is_v6 == a->address->is_v6)
+			return bind(a->fd, (const struct sockaddr *)&from, n) == 0;
+	}
+	return true;
+}
+
 /* False: not even begun. */
 static bool begin(struct attempt *a, const struct dial_spec *spec)
 {
-	struct sockaddr_storage to, from;
-	socklen_t to_n = make_address(a->address, spec->port, &to), from_n;
+	struct sockaddr_storage to;
+	socklen_t to_n = make_address(a->address, spec->port, &to);
 	struct timeval tv = {spec->timeout_ms / 1000, (suseconds_t)(spec->timeout_ms % 1000) * 1000};
 
 	a->fd = socket(a->address->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0)
 		return false;
-	if (spec->source && spec->source->is_v6 == a->address->is_v6) {
-		from_n = make_address(spec->source, 0, &from);
-		if (bind(a->fd, (const struct sockaddr *)&from, from_n) < 0)
-			return false;
-	}
+	if (!bind_source(a, spec))
+		return false;
 	if (connect(a->fd, (const struct sockaddr *)&to, to_n) < 0 && errno != EINPROGRESS)
 		return false;
 	a->event = event_new(a->dial->base, a->fd, EV_WRITE, on_ready, a);

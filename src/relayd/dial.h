@@ -15,7 +15,8 @@ struct dial_spec {
 	const struct ip *addresses; /* stay until the end */
 	size_t count;
 	uint16_t port;
-	const struct ip *source; /* of connections of its family; NULL: the kernel chooses */
+	const struct ip *sources; /* of connections of their families; the kernel chooses for others */
+	size_t source_count;
 	uint32_t timeout_ms; /* of each address */
 };
 

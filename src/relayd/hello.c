@@ -145,7 +145,7 @@ static void on_auth(struct session_private *s)
 
 /* ---- TLS ---- */
 
-static void start_tls(struct session_private *s)
+void hello_start_tls(struct session_private *s)
 {
 	_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
 	struct tls_target target = {
@@ -215,8 +215,10 @@ static void on_ehlo(struct session_private *s)
 	while (smtp_reply_line(&rest, &line))
 		take_offer(&s->offers, line);
 	if (view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp) {
-		session_loops(s);
-		session_hang_up(s);
+		if (session_found_ourselves(s))
+			stream_close(s->stream); /* the next host comes with its end */
+		else
+			session_hang_up(s);
 		return;
 	}
 	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
@@ -237,7 +239,7 @@ static void on_starttls(struct session_private *s)
 		if (stream_input(s->stream).n)
 			refuse_host(s, "said something in plaintext after STARTTLS");
 		else
-			start_tls(s);
+			hello_start_tls(s);
 		return;
 	}
 	tls_outcome_not_offered(s);

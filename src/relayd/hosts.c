@@ -13,6 +13,7 @@ enum { ARENA_MAX = 1024 * 1024, TTL_MIN_S = 30, TTL_MAX_S = 3600 };
 static void copy_host(struct arena *a, const struct resolved_host *from, struct host *to)
 {
 	to->name = arena_copy(a, from->name);
+	to->preference = from->preference;
 	to->secure = from->secure;
 	to->tlsa_failed = from->tlsa_failed;
 	to->addresses = arena_array(a, from->address_count + 1, sizeof *to->addresses);
@@ -32,6 +33,7 @@ struct hosts *hosts_new(const struct resolved *from)
 	uint32_t ttl_s = from->ttl_s < TTL_MIN_S ? TTL_MIN_S : from->ttl_s > TTL_MAX_S ? TTL_MAX_S : from->ttl_s;
 
 	h->refs = 1;
+	h->own_preference = UINT32_MAX;
 	h->good_until_ms = clock_mono_ms() + (uint64_t)ttl_s * 1000;
 	arena_init(&h->arena, ARENA_MAX);
 	h->at = arena_array(&h->arena, from->host_count + 1, sizeof *h->at);

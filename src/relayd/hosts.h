@@ -7,6 +7,7 @@
 /* The servers of a destination, as they were looked up, and what was learnt of each since. Sessions hold a reference. */
 struct host {
 	struct view name;
+	uint16_t preference;
 	struct ip *addresses;
 	size_t address_count;
 	bool secure, tlsa_failed;
@@ -22,6 +23,7 @@ struct hosts {
 	struct sts_policy *sts; /* the domain's, in force; or NULL */
 	const char *sts_problem; /* why there is none, or an old one only: a result type (RFC 8460 §4.3); or NULL */
 	uint64_t good_until_ms;
+	uint32_t own_preference; /* we found ourselves among them: only better ones count; UINT32_MAX: not yet */
 	struct arena arena;
 	struct host *at;
 	size_t count;

@@ -68,7 +68,7 @@ static int reloaded(struct role *role)
 	struct relayd *r = of(role);
 
 	routes_configure(r->routes, relayd_conf(r));
-	destinations_forget_hosts(r);
+	destinations_reload(r);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ static enum policy_level level_of_route(enum route_tls tls)
 	    [ROUTE_TLS_NONE] = POLICY_NONE,
 	    [ROUTE_TLS_REQUIRED] = POLICY_REQUIRED,
 	    [ROUTE_TLS_VERIFY] = POLICY_VERIFY,
+	    [ROUTE_TLS_DANE] = POLICY_DANE,
 	};
 
 	return levels[tls];
@@ -58,6 +59,21 @@ static void ask_domain(struct policy *p, const struct hosts *hosts, const struct
 	}
 }
 
+/* What the route asks and this host can never give: better said than tried. */
+static void refuse_what_cannot_be_met(struct policy *p, enum policy_level least)
+{
+	if (p->level == POLICY_DANE && p->tlsa_count == 0) {
+		p->level = POLICY_NEVER;
+		p->why = "its route asks for DANE, and DNSSEC vouches for no usable TLSA record of it";
+	} else if (p->level == POLICY_VERIFY && least == POLICY_VERIFY && !p->name_vouched) {
+		/* A certificate of whatever name a forged MX record says is worth nothing. */
+		p->level = POLICY_NEVER;
+		p->why =
+		    "its route asks for a verified certificate, and nothing vouches for its name: name the host in "
+		    "the route (`host`)";
+	}
+}
+
 struct policy policy_of(const struct route *route, const struct hosts *hosts, const struct host *host, bool optional)
 {
 	struct policy p = {.level = POLICY_NONE, .name = host->name, .name_vouched = route->host.n && !route->use_mx};
@@ -66,12 +82,13 @@ struct policy policy_of(const struct route *route, const struct hosts *hosts, co
 	if (least == POLICY_NONE)
 		return p;
 	ask_domain(&p, hosts, host);
-	if (optional) {
+	if (optional && least < POLICY_DANE) {
 		p.level = POLICY_OPPORTUNISTIC;
 		p.tlsa_count = 0;
 	}
 	if (p.level < least)
 		p.level = least;
+	refuse_what_cannot_be_met(&p, least);
 	return p;
 }
 

@@ -52,6 +52,7 @@ struct report_about {
 	struct view ip; /* with port */
 	struct view tls;
 	uint32_t closed_s;
+	struct view route; /* its name */
 };
 /* Fates of recipients of `j`, which has `j->open` fewer afterwards; with none left the job is over and freed. Copied. */
 void report_fates(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fates,

@@ -75,6 +75,8 @@ static void log_fate(const struct job *j, const struct job_rcpt *rcpt, const str
 	log_str(&l, "mx", about->mx.p ? about->mx : VIEW_EMPTY);
 	log_str(&l, "ip", about->ip.p ? about->ip : VIEW_EMPTY);
 	log_str(&l, "tls", about->tls.p ? about->tls : VIEW_EMPTY);
+	if (about->route.n)
+		log_str(&l, "route", about->route);
 	log_u64(&l, "code", f->code);
 	log_str(&l, "reply", f->text.p ? f->text : VIEW_EMPTY);
 	log_end(&l);
@@ -129,6 +131,7 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 	p->result.mx = text_of(&p->arena, about->mx.p ? about->mx : VIEW_EMPTY, 255);
 	p->result.ip = text_of(&p->arena, about->ip.p ? about->ip : VIEW_EMPTY, 64);
 	p->result.tls = text_of(&p->arena, about->tls.p ? about->tls : VIEW_EMPTY, 200);
+	p->result.route = text_of(&p->arena, about->route.p ? about->route : VIEW_EMPTY, 64);
 	p->result.closed_s = about->closed_s;
 	p->result.last = j->open == 0;
 	TAILQ_INSERT_TAIL(&r->reports, p, link);

@@ -10,10 +10,19 @@
 #include "mail/dns_record.h"
 #include "relayd/relayd.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-enum { ASK_MS = 30000, ARENA_MAX = 512 * 1024, TTL_LITERAL_S = 3600, TTL_MISSING_S = 60 };
+enum {
+	ASK_MS = 30000,
+	ARENA_MAX = 512 * 1024,
+	TTL_LITERAL_S = 3600,
+	TTL_MISSING_S = 60,
+	SMTP_PORT = 25,
+	DISCARD_PORT = 9,
+};
 
 struct resolver {
 	struct relayd *relayd;
@@ -27,6 +36,7 @@ struct resolver_request {
 	uint16_t port;
 	struct arena arena;
 	struct view domain;
+	bool use_mx;
 	bool secure; /* so far: MX */
 	struct resolved answer;
 	struct resolved_host hosts[RESOLVED_HOSTS_MAX];
@@ -171,6 +181,69 @@ static void ask_tlsa(struct resolver_request *q)
 		give_hosts(q);
 }
 
+/* ---- ourselves ---- */
+
+/* Does mail that is sent to that address come to us? The kernel says whether it is one of this machine's: then it is also what a socket connected
+ * to it has at our end (UDP: nothing is sent). */
+static bool is_own_address(const struct ip *ip)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(DISCARD_PORT)}, here4;
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(DISCARD_PORT)}, here6;
+	const struct sockaddr *to = ip->is_v6 ? (const struct sockaddr *)&in6 : (const struct sockaddr *)&in4;
+	struct sockaddr *here = ip->is_v6 ? (struct sockaddr *)&here6 : (struct sockaddr *)&here4;
+	socklen_t n = ip->is_v6 ? sizeof in6 : sizeof in4;
+	_cleanup_(fd_close) int fd =
+	    socket(ip->is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	memcpy(&in4.sin_addr, ip->bytes, 4);
+	memcpy(&in6.sin6_addr, ip->bytes, 16);
+	if (fd < 0 || connect(fd, to, n) < 0 || getsockname(fd, here, &n) < 0)
+		return false;
+	return memcmp(ip->is_v6 ? (void *)&here6.sin6_addr : (void *)&here4.sin_addr, ip->bytes, ip->is_v6 ? 16 : 4) ==
+	       0;
+}
+
+static bool is_listened_on(const struct conf *conf, const struct ip *ip)
+{
+	for (size_t i = 0; i < conf->listen.n; i++) {
+		struct view v = conf->listen.items[i];
+		struct ip address;
+
+		if (view_eq_lit(v, ip->is_v6 ? "::" : "*"))
+			return is_own_address(ip);
+		if (ip_parse(v, &address) && ip_eq(&address, ip))
+			return true;
+	}
+	return false;
+}
+
+static bool has_own_address(const struct resolver_request *q, const struct resolved_host *h)
+{
+	const struct conf *conf = relayd_conf(q->rs->relayd);
+
+	if (q->port != SMTP_PORT + conf->port_offset)
+		return false; /* there something else answers */
+	for (size_t i = 0; i < h->address_count; i++)
+		if (is_listened_on(conf, &h->addresses[i]))
+			return true;
+	return false;
+}
+
+/* RFC 5321 §5.1 by addresses, as take_mx() does by name: an MX record may call us otherwise. */
+static bool drop_ourselves_and_worse(struct resolver_request *q)
+{
+	size_t kept = 0;
+
+	while (kept < q->answer.host_count && !has_own_address(q, &q->hosts[kept]))
+		kept++;
+	if (kept == q->answer.host_count)
+		return false;
+	while (kept > 0 && q->hosts[kept - 1].preference == q->hosts[kept].preference)
+		kept--;
+	q->answer.host_count = kept;
+	return kept == 0;
+}
+
 /* ---- addresses ---- */
 
 /* IPv6 and IPv4 by turns, IPv6 first (RFC 8305 §4). */
@@ -216,6 +289,10 @@ static void on_address(void *ctx, const struct dns_msg *m)
 	free(x);
 	if (--q->pending)
 		return;
+	if (q->use_mx && drop_ourselves_and_worse(q)) {
+		give(q, RESOLVED_LOOP, NULL);
+		return;
+	}
 	for (size_t i = 0; i < q->answer.host_count; i++)
 		interleave(&q->hosts[i]);
 	ask_tlsa(q);
@@ -352,6 +429,7 @@ void resolver_ask(struct resolver *rs, struct view domain, bool use_mx, uint16_t
 	q->fn = fn;
 	q->ctx = ctx;
 	q->port = port;
+	q->use_mx = use_mx;
 	arena_init(&q->arena, ARENA_MAX);
 	q->domain = arena_copy(&q->arena, domain);
 	if (literal(domain, &q->hosts[0].addresses[0])) {

@@ -14,7 +14,7 @@ enum resolved_what {
 	RESOLVED_HOSTS,
 	RESOLVED_NULL_MX, /* RFC 7505: takes no mail */
 	RESOLVED_NO_SUCH, /* no such domain, or one without MX and address */
-	RESOLVED_LOOP, /* we are the best of its servers ourselves */
+	RESOLVED_LOOP, /* we are the best of its servers ourselves, by name or by address */
 	RESOLVED_TEMPORARY, /* nobody knows now */
 };
 

@@ -1,47 +1,35 @@
 /* SPDX-License-Identifier: ISC
- * Routes: the smart host, the operator's exceptions, and the passwords for them. */
+ * Routes: [route NAME] sections (conf/route.h), the smart host, and the passwords for them. */
 #include "relayd/route.h"
 
 #include "base/arena.h"
-#include "mail/address.h"
+#include "base/log.h"
+#include "conf/route.h"
+#include "mail/address_canon.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUTES_MAX = 1024, ARENA_MAX = 4 * 1024 * 1024, PASSWORDS_MAX = 256 * 1024, SUBMISSIONS_PORT = 465 };
-
-struct rule {
-	struct view recipient, sender; /* domain, ".domain" for what is below it, or empty: any */
-	struct route route;
+enum {
+	ARENA_MAX = 64 * 1024 * 1024,
+	PASSWORDS_MAX = 256 * 1024,
+	KEY_MAX = PASSWORDS_MAX + 4096,
+	ADDRESS_MAX = 1024,
+	SUBMISSIONS_PORT = 465,
 };
 
 struct routes {
 	struct arena arena;
 	struct route direct;
-	struct rule *rules; /* first match counts */
-	size_t count;
+	struct route smart; /* relay-host; no host: there is none */
+	struct route *sections; /* one for each of conf->routes */
 	struct buf passwords;
 	const struct conf *conf;
 };
 
-/* HOST, HOST:PORT, [IPv6]:PORT. */
-static void cut_port(struct view text, struct view *ret_host, uint16_t *port)
-{
-	struct view host, rest;
-	uint32_t n;
-
-	*ret_host = text;
-	if (text.n && text.p[0] == '[' && view_cut(view_sub(text, 1, text.n), ']', &host, &rest)) {
-		*ret_host = host;
-		if (rest.n > 1 && rest.p[0] == ':' && view_to_u32(view_sub(rest, 1, rest.n), 65535, &n))
-			*port = (uint16_t)n;
-	} else if (view_cut(text, ':', &host, &rest) && view_to_u32(rest, 65535, &n)) {
-		*ret_host = host;
-		*port = (uint16_t)n;
-	}
-}
+/* ---- passwords ---- */
 
 static struct view next_word(struct view *rest)
 {
@@ -57,6 +45,7 @@ static struct view next_word(struct view *rest)
 	return word;
 }
 
+/* The line of its host, and of its user where it names one. */
 static void find_password(const struct routes *rs, struct route *route)
 {
 	struct view rest = buf_view(&rs->passwords), line;
@@ -71,7 +60,7 @@ static void find_password(const struct routes *rs, struct route *route)
 		line = view_trim(line);
 		host = next_word(&line);
 		user = next_word(&line);
-		if (!view_eq_nocase(host, route->host) || user.n == 0)
+		if (!view_eq_nocase(host, route->host) || user.n == 0 || (route->user.n && !view_eq(user, route->user)))
 			continue;
 		route->user = user;
 		route->password = view_trim(line);
@@ -79,59 +68,97 @@ static void find_password(const struct routes *rs, struct route *route)
 	}
 }
 
-static bool domain_matches(struct view rule, struct view domain)
+/* ---- from settings ---- */
+
+static void set_sources(struct route *route, const struct conf_list *l)
 {
-	if (rule.n == 0)
-		return true;
-	if (rule.p[0] == '.')
-		return domain.n > rule.n && view_ends_with_nocase(domain, rule);
-	return view_eq_nocase(rule, domain);
+	route->source_count = 0;
+	for (size_t i = 0; i < l->n && route->source_count < ARRAY_LEN(route->sources); i++)
+		if (ip_parse(l->items[i], &route->sources[route->source_count]))
+			route->source_count++;
 }
 
-static struct view domain_of(struct view address)
+/* The key stays in this process's memory, as the password itself does. */
+static void set_key(struct routes *rs, struct route *route)
 {
-	struct view left, right = VIEW_EMPTY;
+	_cleanup_(buf_fini) struct buf key = BUF_INIT(KEY_MAX);
 
-	while (view_cut(address, '@', &left, &right))
-		address = right;
-	return right;
+	buf_printf(&key, "%.*s %.*s:%u %u%u%u%u %.*s %.*s", VIEW_FMT(route->name), VIEW_FMT(route->host), route->port,
+		   route->use_mx, route->tls_first, route->lmtp, (unsigned)route->tls, VIEW_FMT(route->user),
+		   VIEW_FMT(route->password));
+	for (size_t i = 0; i < route->source_count; i++) {
+		buf_append_char(&key, ' ');
+		ip_format(&key, &route->sources[i]);
+	}
+	route->key = arena_copy(&rs->arena, buf_view(&key));
 }
 
-static void add_rule(struct routes *rs, struct view recipient, struct view sender, const struct route *route)
+static enum route_tls tls_of(const struct conf_route *c)
 {
-	struct rule *rule;
-	_cleanup_(buf_fini) struct buf key = BUF_INIT(2048);
+	static const enum route_tls words[] = {
+	    [CONF_TLS_AUTO] = ROUTE_TLS_OPPORTUNISTIC,
+	    [CONF_TLS_NONE] = ROUTE_TLS_NONE,
+	    [CONF_TLS_OPPORTUNISTIC] = ROUTE_TLS_OPPORTUNISTIC,
+	    [CONF_TLS_REQUIRE] = ROUTE_TLS_REQUIRED,
+	    [CONF_TLS_VERIFY] = ROUTE_TLS_VERIFY,
+	    [CONF_TLS_DANE] = ROUTE_TLS_DANE,
+	};
+	enum route_tls tls = words[conf_route_tls(c)];
 
-	if (rs->count == ROUTES_MAX)
-		return;
-	rule = &rs->rules[rs->count++];
-	*rule = (struct rule){recipient, sender, *route};
-	find_password(rs, &rule->route);
-	if (route->host.n == 0)
-		return;
-	buf_printf(&key, "%.*s:%u/%u%u%u%u/%.*s", VIEW_FMT(route->host), route->port, route->use_mx, route->tls_first,
-		   route->lmtp, (unsigned)route->tls, VIEW_FMT(route->source));
-	rule->route.key = arena_copy(&rs->arena, buf_view(&key));
+	/* TLS from the first byte is never without, and a password goes nowhere without. */
+	return tls == ROUTE_TLS_OPPORTUNISTIC && (c->transport == CONF_SMTPS || *c->user) ? ROUTE_TLS_REQUIRED : tls;
+}
+
+static struct route route_of(struct routes *rs, const struct conf_route *c)
+{
+	struct route r = rs->direct;
+
+	r.name = view_from_cstr(c->name);
+	r.host = *c->mx ? view_from_cstr(c->mx) : conf_route_host(c);
+	r.use_mx = *c->mx != '\0';
+	r.port = conf_route_port(rs->conf, c);
+	r.tls_first = c->transport == CONF_SMTPS;
+	r.lmtp = c->transport == CONF_LMTP;
+	r.tls = tls_of(c);
+	r.user = view_from_cstr(c->user);
+	if (c->source.n)
+		set_sources(&r, &c->source);
+	if (r.user.n)
+		find_password(rs, &r);
+	set_key(rs, &r);
+	return r;
+}
+
+static struct route route_of_smart_host(struct routes *rs)
+{
+	struct route r = rs->direct;
+
+	r.name = VIEW_LIT("relay-host");
+	conf_cut_port(view_from_cstr(rs->conf->relay_host), &r.host, &r.port);
+	r.tls_first = r.port == SUBMISSIONS_PORT;
+	if (r.host.n)
+		find_password(rs, &r);
+	set_key(rs, &r);
+	return r;
 }
 
 static void configure(struct routes *rs)
 {
 	const struct conf *conf = rs->conf;
-	struct route base = {.port = (uint16_t)conf->outbound_port, .source = view_from_cstr(conf->outbound_source)};
 
 	arena_fini(&rs->arena);
 	arena_init(&rs->arena, ARENA_MAX);
-	rs->direct = base;
-	rs->direct.key = rs->direct.host = rs->direct.user = rs->direct.password = VIEW_EMPTY;
-	rs->rules = arena_array(&rs->arena, ROUTES_MAX, sizeof *rs->rules);
-	rs->count = 0;
-	if (*conf->relay_host) {
-		struct route smart = rs->direct;
-
-		cut_port(view_from_cstr(conf->relay_host), &smart.host, &smart.port);
-		smart.tls_first = smart.port == SUBMISSIONS_PORT;
-		add_rule(rs, VIEW_EMPTY, VIEW_EMPTY, &smart);
-	}
+	rs->direct = (struct route){.name = VIEW_EMPTY,
+				    .host = VIEW_EMPTY,
+				    .port = (uint16_t)conf->outbound_port,
+				    .user = VIEW_EMPTY,
+				    .password = VIEW_EMPTY};
+	set_sources(&rs->direct, &conf->outbound_source);
+	set_key(rs, &rs->direct);
+	rs->smart = route_of_smart_host(rs);
+	rs->sections = xrealloc(rs->sections, (conf->n_routes + 1) * sizeof *rs->sections);
+	for (size_t i = 0; i < conf->n_routes; i++)
+		rs->sections[i] = route_of(rs, &conf->routes[i]);
 }
 
 struct routes *routes_new(const struct conf *conf)
@@ -147,6 +174,19 @@ void routes_configure(struct routes *rs, const struct conf *conf)
 {
 	rs->conf = conf;
 	configure(rs);
+}
+
+void routes_free(struct routes **rsp)
+{
+	struct routes *rs = *rsp;
+
+	*rsp = NULL;
+	if (!rs)
+		return;
+	arena_fini(&rs->arena);
+	buf_fini(&rs->passwords);
+	free(rs->sections);
+	free(rs);
 }
 
 int routes_read_passwords(struct routes *rs, int fd)
@@ -169,12 +209,39 @@ int routes_read_passwords(struct routes *rs, int fd)
 	return 0;
 }
 
+/* ---- which one ---- */
+
+/* The sender with its domain as A-labels; as it came where that is no domain. */
+static struct view plain_sender(struct view sender, struct buf *out)
+{
+	struct view local = sender, domain = VIEW_EMPTY;
+
+	for (size_t i = sender.n; i > 0 && domain.n == 0; i--) {
+		if (sender.p[i - 1] != '@')
+			continue;
+		local = view_sub(sender, 0, i);
+		domain = view_sub(sender, i, sender.n);
+	}
+	buf_append_view(out, local);
+	return domain.n && address_domain_canon(domain, out) ? buf_view(out) : sender;
+}
+
 const struct route *route_for(const struct routes *rs, struct view sender, struct view domain)
 {
-	struct view from = domain_of(sender);
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(ADDRESS_MAX);
+	const struct conf_route *section = NULL;
 
-	for (size_t i = 0; i < rs->count; i++)
-		if (domain_matches(rs->rules[i].recipient, domain) && domain_matches(rs->rules[i].sender, from))
-			return &rs->rules[i].route;
-	return &rs->direct;
+	if (rs->conf->n_routes)
+		section = conf_route_for(rs->conf, plain_sender(sender, &plain), domain);
+	if (section)
+		return &rs->sections[section - rs->conf->routes];
+	return rs->smart.host.n ? &rs->smart : &rs->direct;
+}
+
+bool routes_has_key(const struct routes *rs, struct view key)
+{
+	for (size_t i = 0; i < rs->conf->n_routes; i++)
+		if (view_eq(rs->sections[i].key, key))
+			return true;
+	return view_eq(rs->direct.key, key) || (rs->smart.host.n && view_eq(rs->smart.key, key));
 }

@@ -50,7 +50,7 @@ void session_set_wait(struct session_private *s, uint64_t ms)
 
 struct report_about session_about(const struct session_private *s)
 {
-	return (struct report_about){buf_view(&s->mx), buf_view(&s->ip), buf_view(&s->tls), 0};
+	return (struct report_about){buf_view(&s->mx), buf_view(&s->ip), buf_view(&s->tls), 0, route_of(s)->name};
 }
 
 /* ---- the end ---- */
@@ -146,7 +146,8 @@ static bool next_host(struct session_private *s)
 		for (size_t i = 0; i < s->hosts->count && i < 64; i++) {
 			bool bad = s->hosts->at[i].bad_until_ms > now_ms;
 
-			if (s->tried >> i & 1 || (pass == 0 && bad))
+			if (s->tried >> i & 1 || (pass == 0 && bad) ||
+			    s->hosts->at[i].preference >= s->hosts->own_preference)
 				continue;
 			s->tried |= 1ULL << i;
 			s->host_at = i;
@@ -237,13 +238,28 @@ static void note_local(struct session_private *s, int fd)
 
 static const struct stream_handlers handlers;
 
-void session_loops(struct session_private *s)
+bool session_found_ourselves(struct session_private *s)
 {
 	static const struct fate f = {
 	    .outcome = FATE_FAILED, .code = 554, .enhanced = {5, 4, 6}, .text = {"mail loops back to this server", 30}};
 	struct report_about about = session_about(s);
+	uint16_t own = session_host(s)->preference;
 
+	if (own < s->hosts->own_preference)
+		s->hosts->own_preference = own;
+	for (size_t i = 0; i < s->hosts->count; i++) {
+		if (s->hosts->at[i].preference >= own)
+			continue;
+		/* We are its backup: the better ones are waited for. */
+		if (s->last_error.n == 0)
+			session_remember_error(
+			    s, 451, (struct dsn_status){4, 4, 1},
+			    "this server is a backup, and the better servers of %.*s cannot be reached",
+			    VIEW_FMT(destination_name(s->destination)));
+		return true;
+	}
 	destination_unreachable(s->destination, &about, &f);
+	return false;
 }
 
 static void connected(void *ctx, int fd, const struct ip *address, int error)
@@ -261,8 +277,12 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	}
 	if (is_ourselves(s, fd)) {
 		(void)close(fd);
-		session_loops(s);
-		session_free(s);
+		if (session_found_ourselves(s)) {
+			try_next_host(s);
+		} else {
+			s->state = SESSION_OVER;
+			session_free(s);
+		}
 		return;
 	}
 	s->state = SESSION_HELLO;
@@ -279,11 +299,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	session_set_wait(s, conf_of(s)->outbound_greeting_timeout);
 	session_expect(s, EXPECT_GREETING, 0);
 	if (route_of(s)->tls_first) {
-		_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
-
-		s->tls_tried = true;
-		stream_start_tls_client(s->stream, s->relayd->tls,
-					&(struct tls_target){.name = name && *name ? name : NULL});
+		hello_start_tls(s);
 	}
 }
 
@@ -307,8 +323,8 @@ static void dial(struct session_private *s)
 		tls_outcome_never(s);
 		spec.count = 0;
 	}
-	if (ip_parse(route_of(s)->source, &s->source))
-		spec.source = &s->source;
+	spec.sources = route_of(s)->sources;
+	spec.source_count = route_of(s)->source_count;
 	s->dial = dial_new(s->relayd->base, &spec, connected, s);
 }
 

@@ -81,7 +81,7 @@ struct session_private {
 	uint64_t tried; /* bits of hosts that were tried */
 	struct dial *dial;
 	struct stream *stream;
-	struct ip source, peer; /* peer: once connected */
+	struct ip peer; /* once connected */
 	enum session_state state;
 	struct policy policy;
 	struct offers offers;
@@ -120,13 +120,15 @@ void session_next(struct session_private *s);
 void session_remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void session_tell_ready(struct session_private *s);
-/* The mail for this destination comes back to us. */
-void session_loops(struct session_private *s);
+/* This host is ourselves (RFC 5321 §5.1): better ones are left, or the mail comes back to us. True: another host is tried, once the stream is
+ * closed. */
+must_check bool session_found_ourselves(struct session_private *s);
 
 /* ---- hello.c ---- */
 void hello_reply(struct session_private *s, enum expect what);
 /* The handshake failed, or the connection ended in it. */
 void hello_tls_failed(struct session_private *s, const char *why);
+void hello_start_tls(struct session_private *s);
 void hello_on_tls(void *ctx, const char *error);
 
 /* ---- tls_outcome.c ---- */

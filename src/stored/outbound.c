@@ -512,15 +512,17 @@ static bool copy_fates(struct result_op *r, const struct relay_result *m)
 	return fates != NULL;
 }
 
-static struct view peer_text(struct arena *a, struct view mx, struct view ip)
+/* "mx.example.net (192.0.2.1:25, route office)" */
+static struct view peer_text(struct arena *a, struct view mx, struct view ip, struct view route)
 {
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(512);
 
 	buf_append_view(&text, mx);
-	if (ip.n && mx.n)
+	if ((ip.n || route.n) && mx.n)
 		buf_append_cstr(&text, " ");
-	if (ip.n)
-		buf_printf(&text, "(%.*s)", VIEW_FMT(ip));
+	if (ip.n || route.n)
+		buf_printf(&text, "(%.*s%s%s%.*s)", VIEW_FMT(ip), ip.n && route.n ? ", " : "", route.n ? "route " : "",
+			   VIEW_FMT(route));
 	return arena_copy(a, buf_view(&text));
 }
 
@@ -539,7 +541,7 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	r->job.schedule =
 	    (struct queue_schedule){(int64_t)(conf->retry_first / 1000), (int64_t)(conf->retry_max / 1000)};
 	r->job.mta = arena_copy(a, m->mx);
-	r->job.peer = peer_text(a, m->mx, m->ip);
+	r->job.peer = peer_text(a, m->mx, m->ip, m->route);
 	r->job.tls = arena_copy(a, m->tls);
 	r->job.closed_s = m->closed_s ? r->job.wall_s + (int64_t)m->closed_s : 0;
 	if (!copy_fates(r, m))
