@@ -134,6 +134,11 @@ struct queue_age_job {
 	int64_t wall_s;
 	int64_t lifetime_s;
 	int64_t delay_after_s; /* 0: nobody hears of delays */
+	/* Domains ("example.net", or ".example.net" for all below it) that have longer, and whose senders hear of no delay: we are their backup. They
+	 * stay as they are until the job is over. */
+	const struct view *patient;
+	size_t patient_count;
+	int64_t patient_lifetime_s;
 	int64_t trace_s; /* events of messages older than this go */
 	size_t ret_notices;
 };

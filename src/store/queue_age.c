@@ -12,7 +12,7 @@ enum { SLICE = 200, ARENA_MAX = 4 * 1024 * 1024, MS_OF_EPOCH_2024_BITS = 22 };
 
 struct old_row {
 	uint64_t id, message, lease;
-	struct view recipient;
+	struct view recipient, domain;
 	uint8_t notice, notify;
 	bool held;
 };
@@ -42,7 +42,8 @@ static int old_rows(struct writer *w, uint64_t after, uint64_t upto, struct aren
 						    .held = sql_i64(st, 3) != 0,
 						    .lease = sql_u64(st, 4),
 						    .notice = (uint8_t)sql_u64(st, 5),
-						    .notify = (uint8_t)sql_u64(st, 6)};
+						    .notify = (uint8_t)sql_u64(st, 6),
+						    .domain = arena_copy(a, sql_bytes(st, 7))};
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }
@@ -88,9 +89,21 @@ struct aging {
 	bool expired_all, now_expired_all;
 };
 
+static bool is_patient(const struct queue_age_job *j, struct view domain)
+{
+	for (size_t i = 0; i < j->patient_count; i++) {
+		struct view p = j->patient[i];
+
+		if (view_eq_nocase(p, domain) ||
+		    (p.n && p.p[0] == '.' && domain.n > p.n && view_ends_with_nocase(domain, p)))
+			return true;
+	}
+	return false;
+}
+
 static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a)
 {
-	uint64_t upto = id_at(j->wall_s - j->lifetime_s);
+	uint64_t upto = id_at(j->wall_s - j->lifetime_s), patient_upto = id_at(j->wall_s - j->patient_lifetime_s);
 	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
 	size_t n;
 	int rc;
@@ -104,6 +117,8 @@ static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *
 		/* A message may be cut in two by the slice: its first recipients end first, the rest next time. */
 		if (rows[i].message > x->now_expire_after && i > 0)
 			x->now_expire_after = rows[i].message - 1;
+		if (waits && rows[i].message > patient_upto && is_patient(j, rows[i].domain))
+			continue;
 		if (waits && !rows[i].held && !rows[i].lease)
 			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, "", j->wall_s, &j->ret_notices);
 	}
@@ -139,7 +154,8 @@ static int mark_delayed(struct writer *w, struct queue_age_job *j, const struct 
 {
 	struct sql_stmt *st;
 
-	if (row->notice != QUEUE_NO_NOTICE || !queue_wants_notice(row->notify, QUEUE_DELAYED))
+	if (row->notice != QUEUE_NO_NOTICE || !queue_wants_notice(row->notify, QUEUE_DELAYED) ||
+	    is_patient(j, row->domain))
 		return 0;
 	j->ret_notices++;
 	st = sql_use(w->sql, SQL_queue_notice_set);

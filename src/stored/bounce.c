@@ -21,7 +21,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ARENA_MAX = 8 * 1024 * 1024, NOTICE_MAX = 400 * 1024, WHOLE_MAX = 50000, AGE_EVERY_S = 20, PRUNE_EVENTS = 500 };
+enum {
+	ARENA_MAX = 8 * 1024 * 1024,
+	NOTICE_MAX = 400 * 1024,
+	WHOLE_MAX = 50000,
+	AGE_EVERY_S = 20,
+	PRUNE_EVENTS = 500,
+	AGE_ARENA_MAX = 2 * 1024 * 1024
+};
 
 /* The notice under way. */
 struct notice {
@@ -50,6 +57,7 @@ struct notices {
 	uint64_t after; /* messages up to here could not be told of: next time */
 	struct queue_age_job age;
 	struct write age_write;
+	struct arena age_arena;
 	bool aging;
 	int64_t aged_s;
 };
@@ -423,6 +431,22 @@ static void aged(struct completion *c)
 
 	ns->aging = false;
 	store_job_fini(&ns->age.job);
+	arena_fini(&ns->age_arena);
+}
+
+/* Those we are the backup of; copied, as settings may change meanwhile. */
+static void set_patient(struct notices *ns, const struct conf *conf)
+{
+	const struct conf_list *l = &conf->backup_mx;
+	struct view *domains;
+
+	arena_init(&ns->age_arena, AGE_ARENA_MAX);
+	domains = arena_array(&ns->age_arena, l->n + 1, sizeof *domains);
+	for (size_t i = 0; domains && i < l->n; i++)
+		domains[i] = arena_copy(&ns->age_arena, l->items[i]);
+	ns->age.patient = domains;
+	ns->age.patient_count = domains ? l->n : 0;
+	ns->age.patient_lifetime_s = (int64_t)(conf->backup_mx_lifetime / 1000);
 }
 
 void notices_tick(struct stored *sd)
@@ -441,6 +465,7 @@ void notices_tick(struct stored *sd)
 	ns->age.wall_s = now_s;
 	ns->age.lifetime_s = (int64_t)(conf->queue_lifetime / 1000);
 	ns->age.delay_after_s = (int64_t)(conf->delay_notice_after / 1000);
+	set_patient(ns, conf);
 	ns->age.trace_s = (int64_t)(conf->trace_time / 1000);
 	ns->age_write.completion.done = aged;
 	ns->age_write.job = &ns->age.job;

@@ -40,6 +40,7 @@ struct handed_in {
 	enum handed_in_by by;
 	uint64_t account;
 	struct smtp_begin envelope; /* views copied into the arena */
+	bool *may_relay; /* for each of its recipients */
 	struct judge_judged to_sign; /* of it what signer.h reads; in the arena */
 	struct view *from; /* header senders: they must belong to the account */
 	size_t from_count;
@@ -380,8 +381,7 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 	}
 	for (size_t i = 0; i < h->envelope.n_rcpts; i++) {
 		const struct smtp_rcpt *rcpt = &h->envelope.rcpts[i];
-		struct recipient to =
-		    recipient_resolve(h->sd->store, r, rcpt->address, h->by != BY_STRANGER, 0, &h->arena);
+		struct recipient to = recipient_resolve(h->sd->store, r, rcpt->address, h->may_relay[i], 0, &h->arena);
 
 		if (!heed(h, &to)) {
 			name_recipient(h, rcpt->address);
@@ -541,12 +541,15 @@ static bool copy_envelope(struct handed_in *h, const struct smtp_begin *m)
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		*views[i] = arena_copy(&h->arena, *views[i]);
 	e->rcpts = arena_array(&h->arena, m->n_rcpts, sizeof *e->rcpts);
-	if (!e->rcpts)
+	h->may_relay = arena_array(&h->arena, m->n_rcpts, sizeof *h->may_relay);
+	if (!e->rcpts || !h->may_relay)
 		return false;
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
 		e->rcpts[i] = m->rcpts[i];
 		e->rcpts[i].address = arena_copy(&h->arena, m->rcpts[i].address);
 		e->rcpts[i].orcpt = arena_copy(&h->arena, m->rcpts[i].orcpt);
+		h->may_relay[i] =
+		    h->by != BY_STRANGER || recipient_is_backup(role_conf(h->sd->role), m->rcpts[i].address);
 	}
 	return true;
 }

@@ -2,6 +2,7 @@
  * What an envelope address means here. */
 #include "stored/recipients.h"
 
+#include "conf/route.h"
 #include "mail/address_canon.h"
 
 #include <stdlib.h>
@@ -42,6 +43,19 @@ struct view recipient_domain(struct view address, struct arena *a)
 	while (view_cut(key, '@', &rest, &domain))
 		key = domain;
 	return domain;
+}
+
+bool recipient_is_backup(const struct conf *conf, struct view address)
+{
+	struct arena a;
+	bool is;
+
+	if (conf->backup_mx.n == 0)
+		return false;
+	arena_init(&a, 8192);
+	is = conf_has_domain(&conf->backup_mx, recipient_domain(address, &a));
+	arena_fini(&a);
+	return is;
 }
 
 static struct recipient over_quota(void)

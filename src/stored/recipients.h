@@ -3,6 +3,7 @@
 #define POMBO_STORED_RECIPIENTS_H
 
 #include "base/arena.h"
+#include "conf/conf.h"
 #include "mail/dsn_status.h"
 #include "store/directory.h"
 
@@ -23,9 +24,12 @@ struct recipient {
 	size_t target_count;
 };
 
-/* `address` as typed, without brackets. may_relay: the client is authenticated or listed. size_bytes: declared, 0 unknown. */
+/* `address` as typed, without brackets. may_relay: the client is authenticated or listed, or the domain is one of `backup-mx`. size_bytes: declared, 0 unknown. */
 struct recipient recipient_resolve(struct store *s, struct store_reader *r, struct view address, bool may_relay,
 				   uint64_t size_bytes, struct arena *a);
+
+/* Is the address, as typed, in a domain of `backup-mx`? Then anybody's mail for it is relayed, unless the domain is ours. */
+bool recipient_is_backup(const struct conf *conf, struct view address);
 
 /* May `account` send as `address` (as typed)? RECIPIENT_TAKEN, _REFUSED or _UNKNOWN; verdict set when refused. */
 struct recipient sender_resolve(struct store *s, struct store_reader *r, uint64_t account, struct view address,

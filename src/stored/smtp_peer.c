@@ -122,7 +122,7 @@ static void on_rcpt_check(struct smtp_link *sp, uint32_t id, const struct smtp_r
 		}
 		q.may_relay = true;
 	} else {
-		q.may_relay = m->trusted;
+		q.may_relay = m->trusted || recipient_is_backup(role_conf(sp->sd->role), m->address);
 	}
 	if (sp->sd->space_is_low)
 		smtp_send_verdict(sp->peer->channel, id, &full);

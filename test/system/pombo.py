@@ -84,6 +84,12 @@ def initialised(hostname, domain, users, addresses):
     return folder
 
 
+def cut_sections(lines):
+    """Lines of a pombo.conf: the server's settings, and the sections behind them."""
+    first = next((i for i, line in enumerate(lines) if line.startswith("[")), len(lines))
+    return lines[:first], lines[first:]
+
+
 class Server:
     """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text)."""
 
@@ -126,12 +132,14 @@ class Server:
         self.configure([f"port-offset = {self.ports.offset}"])
 
     def configure(self, lines):
-        """Sets `key = value` lines in pombo.conf, each in place of an earlier line of that key."""
-        lines = lines.splitlines() if isinstance(lines, str) else list(lines)
-        keys = {line.split("=")[0].strip() for line in lines}
+        """Sets `key = value` lines in pombo.conf, each in place of an earlier line of that key; sections, if there are any, in place of
+        all earlier ones."""
+        lines, sections = cut_sections(lines.splitlines() if isinstance(lines, str) else list(lines))
         path = self.dir / "pombo.conf"
-        kept = [old for old in path.read_text().splitlines() if old.split("=")[0].strip() not in keys]
-        path.write_text("\n".join([*kept, *lines]) + "\n")
+        old, old_sections = cut_sections(path.read_text().splitlines())
+        keys = {line.split("=")[0].strip() for line in lines}
+        kept = [line for line in old if line.split("=")[0].strip() not in keys]
+        path.write_text("\n".join([*kept, *lines, *(sections or old_sections)]) + "\n")
 
     def setting(self, key):
         """The value of a key that stands in pombo.conf."""

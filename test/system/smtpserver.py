@@ -20,6 +20,7 @@ EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING", "ENHANCED
 class Message:
     def __init__(self, sender, parameters):
         self.sender, self.parameters, self.recipients, self.data = sender, parameters, [], b""
+        self.kept = []  # LMTP: recipients who were answered with 2yz
 
     def addresses(self):
         return [r for r, _ in self.recipients]
@@ -50,7 +51,8 @@ class Connection:
         data, self.buffer = self.buffer[:n], self.buffer[n:]
         return data
 
-    def say(self, command, line, default):
+    def say(self, command, line, default, taken=None):
+        """`taken` is done before a 2yz leaves: what the client then knows of, the test knows of too."""
         answer = self.server.answers.get(command, default)
         if isinstance(answer, list):
             answer = answer.pop(0) if answer else default
@@ -62,6 +64,8 @@ class Connection:
             time.sleep(600)
         if self.server.delay:
             time.sleep(self.server.delay)
+        if taken and answer[:1] == b"2":
+            taken()
         self.sock.sendall(answer)
         return answer[:1]
 
@@ -117,13 +121,12 @@ class Connection:
             return
         message.data = data
         if self.server.lmtp:
-            for r, _ in message.recipients:
-                self.say("DOT", r.encode(), b"250 2.0.0 kept\r\n")
             self.server.messages.append(message)
+            for r, _ in message.recipients:
+                self.say("DOT", r.encode(), b"250 2.0.0 kept\r\n", taken=lambda r=r: message.kept.append(r))
             return
         self.server.tried.append(message)
-        if self.say("DOT", line, b"250 2.0.0 kept as 1\r\n") == b"2":
-            self.server.messages.append(message)
+        self.say("DOT", line, b"250 2.0.0 kept as 1\r\n", taken=lambda: self.server.messages.append(message))
 
     def do_data(self, line):
         if not self.message or not self.message.recipients:

@@ -232,6 +232,8 @@ static void schedule(void **state)
 	}
 }
 
+static const struct view patient[] = {VIEW_LIT("backup.example"), VIEW_LIT(".below.example")};
+
 static size_t age(struct trial *t, int64_t now)
 {
 	struct queue_age_job j;
@@ -242,6 +244,9 @@ static size_t age(struct trial *t, int64_t now)
 	j.lifetime_s = 5 * 86400;
 	j.delay_after_s = 4 * 3600;
 	j.trace_s = 30 * 86400;
+	j.patient = patient;
+	j.patient_count = ARRAY_LEN(patient);
+	j.patient_lifetime_s = 14 * 86400;
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
 	n = j.ret_notices;
 	store_job_fini(&j.job);
@@ -269,9 +274,25 @@ static void old_mail(void **state)
 	assert_true(told.count == 3 && told.items[0].notice == QUEUE_EXPIRED);
 }
 
+static void mail_of_domains_we_are_the_backup_of(void **state)
+{
+	struct trial *t = *state;
+	uint64_t first = put(t, "backup.example", 1, 0);
+	int64_t now = id_wall_us(first) / 1000000;
+
+	(void)put(t, "x.below.example", 1, 0);
+	(void)put(t, "below.example", 1, 0); /* not below itself */
+	assert_int_equal(age(t, now + 4 * 3600 + 60), 1);
+	assert_int_equal(age(t, now + 5 * 86400 + 60), 1);
+	assert_int_equal(age(t, now + 13 * 86400), 0);
+	assert_int_equal(age(t, now + 14 * 86400 + 60), 2);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 3); /* until their senders are told */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
