@@ -484,8 +484,9 @@ static void on_rcpt(struct session_private *s, unsigned rcpt)
 		tx->accepted++;
 		return;
 	}
-	/* RFC 5321 §4.5.3.1.10: too many at once; the rest goes in a transaction of its own, as some were taken. */
-	if (s->reply.code == 452 && tx->accepted > 0) {
+	/* RFC 5321 §4.5.3.1.10: too many at once, which some still call 552; the rest goes in a transaction of its own, as some were taken. A
+	 * mailbox that is full (552 too) is refused there for good. */
+	if ((s->reply.code == 452 || s->reply.code == 552) && tx->accepted > 0) {
 		r->state = RCPT_WAITING;
 		for (size_t i = 0; i < tx->rcpt_count; i++) {
 			if (tx->rcpts[i] != rcpt)

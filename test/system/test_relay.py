@@ -114,12 +114,10 @@ def test_recipients_part_ways(make_server):
         assert "no@far.test" in bounce and "late@" not in bounce and "yes@" not in bounce
 
 
-def test_too_many_recipients_at_once_go_in_turns(make_server):
-    seen = []
-
+@pytest.mark.parametrize("enough", [b"452 4.5.3 enough\r\n", b"552 too many recipients\r\n"])
+def test_too_many_recipients_at_once_go_in_turns(make_server, enough):
     def rcpt(connection, line):
-        seen.append(line)
-        return b"452 4.5.3 enough\r\n" if len(connection.message.recipients) >= 3 else b"250 ok\r\n"
+        return enough if len(connection.message.recipients) >= 3 else b"250 ok\r\n"
 
     with SmtpServer({"RCPT": rcpt}) as mx:
         server = relaying(make_server, mx)
@@ -127,6 +125,14 @@ def test_too_many_recipients_at_once_go_in_turns(make_server):
         submit(server, *to)
         wait_empty(server)
         assert sorted(a for m in mx.messages for a in m.addresses()) == to and len(mx.messages) == 3
+
+
+def test_a_full_mailbox_beside_others_is_refused_for_good(make_server):
+    with SmtpServer({"RCPT": lambda _, line: b"552 5.2.2 full\r\n" if b"full@" in line else b"250 ok\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        submit(server, "yes@far.test", "full@far.test")
+        wait_empty(server)
+        assert [m.addresses() for m in mx.messages] == [["yes@far.test"]] and "full@far.test" in server.messages()[-1].decode()
 
 
 def test_limits_of_the_other_side_are_kept(make_server):
