@@ -36,7 +36,9 @@ struct destination {
 	bool resolving;
 	bool tls_optional;
 	bool outdated; /* its route is no more: not in the map, nothing new comes */
-	bool running; /* in run(): no second one below it */
+	bool running; /* in destination_run(): no second one below it */
+	bool reached; /* a session of it was ready, and since then not all were refused */
+	struct room_place place;
 	unsigned failures; /* in a row */
 };
 
@@ -91,6 +93,7 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 	d->route.password = own(route->password);
 	d->key = own(buf_view(&key));
 	d->domain = own(j->domain);
+	d->place.destination = d;
 	d->window = WINDOW_FIRST;
 	TAILQ_INIT(&d->waiting);
 	(void)map_set(&r->destinations, d->key, d);
@@ -107,6 +110,7 @@ static void free_when_empty(struct destination *d)
 		return;
 	if (!d->outdated)
 		(void)map_remove(&d->relayd->destinations, d->key);
+	room_leave_line(d->relayd, &d->place);
 	hosts_unref(&d->hosts);
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		free((void *)views[i]->p);
@@ -179,6 +183,7 @@ void destination_unreachable(struct destination *d, const struct report_about *a
 	LIST_FOREACH (s, &d->busy, link)
 		if (session_is_ready(s))
 			return;
+	d->reached = false;
 	if (why->outcome == FATE_DEFERRED) {
 		d->failures++;
 		closed.closed_s = closed_for_s(d);
@@ -187,8 +192,6 @@ void destination_unreachable(struct destination *d, const struct report_about *a
 }
 
 /* ---- hosts ---- */
-
-static void run(struct destination *d);
 
 static void cannot_be_found(struct destination *d, const struct resolved *answer)
 {
@@ -239,7 +242,7 @@ static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 								    .mx_ip = VIEW_EMPTY,
 								    .sending_ip = VIEW_EMPTY,
 								    .reason = VIEW_EMPTY});
-	run(d);
+	destination_run(d);
 }
 
 static void on_resolved(void *ctx, const struct resolved *answer)
@@ -257,7 +260,7 @@ static void on_resolved(void *ctx, const struct resolved *answer)
 		return;
 	}
 	d->resolving = false;
-	run(d);
+	destination_run(d);
 }
 
 /* Without its password it is not even tried: a host that takes mail without a login is not what the route asks for. */
@@ -297,6 +300,8 @@ static unsigned limit_of(const struct destination *d)
 	uint64_t max = relayd_conf(d->relayd)->max_connections_per_destination;
 	unsigned window = d->window < 1 ? 1 : (unsigned)d->window;
 
+	if (!d->reached && room_is_getting_scarce(d->relayd))
+		return 1;
 	return window < max ? window : (unsigned)max;
 }
 
@@ -306,7 +311,7 @@ static void open_session(struct destination *d)
 
 	d->sessions++;
 	d->opening++;
-	d->relayd->connections++;
+	room_session_opens(d->relayd, s);
 	LIST_INSERT_HEAD(&d->busy, s, link);
 	session_start(s);
 }
@@ -322,7 +327,13 @@ static void use_idle(struct destination *d)
 	}
 }
 
-static void run(struct destination *d)
+static bool wants_session(const struct destination *d)
+{
+	return !d->resolving && !d->outdated && has_hosts(d) && d->opening < d->waiting_count &&
+	       d->sessions < limit_of(d);
+}
+
+void destination_run(struct destination *d)
 {
 	if (d->running)
 		return;
@@ -330,9 +341,12 @@ static void run(struct destination *d)
 	use_idle(d);
 	if (d->waiting_count && !d->resolving && !d->outdated && !has_hosts(d))
 		resolve(d);
-	while (!d->resolving && !d->outdated && has_hosts(d) && d->opening < d->waiting_count &&
-	       d->sessions < limit_of(d) && d->relayd->connections < relayd_conf(d->relayd)->max_outbound_connections)
+	while (wants_session(d) && room_is_left(d->relayd))
 		open_session(d);
+	if (wants_session(d) && d->sessions == 0)
+		room_stand_in_line(d->relayd, &d->place);
+	else
+		room_leave_line(d->relayd, &d->place);
 	d->running = false;
 	free_when_empty(d);
 }
@@ -344,7 +358,7 @@ void destination_take(struct relayd *r, struct job *j)
 	job_look_at_header(j);
 	d = destination_of(r, j);
 	put(d, j, false);
-	run(d);
+	destination_run(d);
 }
 
 void destination_return(struct destination *d, struct job *j)
@@ -380,9 +394,10 @@ void destination_session_busy(struct destination *d, struct session *s)
 	LIST_INSERT_HEAD(&d->busy, s, link);
 }
 
-void destination_session_ready(struct destination *d)
+void destination_session_ready(struct destination *d, bool ready)
 {
 	d->opening--;
+	d->reached |= ready;
 }
 
 void destination_session_over(struct destination *d, struct session *s)
@@ -391,8 +406,8 @@ void destination_session_over(struct destination *d, struct session *s)
 
 	LIST_REMOVE(s, link);
 	d->sessions--;
-	r->connections--;
-	run(d);
+	destination_run(d);
+	room_session_over(r);
 }
 
 /* ---- all ---- */
@@ -408,8 +423,7 @@ void destinations_break_off(struct relayd *r)
 
 		next = map_next(&r->destinations, e);
 		while ((j = take(d))) {
-			(void)map_u64_remove(&r->jobs, j->token);
-			job_free(&j);
+			store_job_drop(r, &j);
 		}
 		LIST_FOREACH (s, &d->busy, link)
 			session_break_off(s);

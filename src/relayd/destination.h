@@ -32,8 +32,10 @@ void destination_session_idle(struct destination *d, struct session *s);
 /* An idle one is not any more, without taking a job. */
 void destination_session_busy(struct destination *d, struct session *s);
 void destination_session_over(struct destination *d, struct session *s);
-/* A session that was dialling takes jobs now, or has given up. Once a session. */
-void destination_session_ready(struct destination *d);
+/* A session that was dialling takes jobs now (`ready`), or has given up. Once a session. */
+void destination_session_ready(struct destination *d, bool ready);
+/* Looks what can be done for its waiting jobs: idle sessions, new ones. It may be gone afterwards. */
+void destination_run(struct destination *d);
 const struct route *destination_route(const struct destination *d);
 struct view destination_name(const struct destination *d);
 bool destination_is_tls_optional(

@@ -30,6 +30,7 @@ static int prepare(struct role *role)
 	map_init(&r->jobs);
 	map_init(&r->destinations);
 	TAILQ_INIT(&r->reports);
+	room_init(r);
 	r->routes = routes_new(relayd_conf(r));
 	r->resolver = resolver_new(r);
 	r->sts = sts_new(r);
@@ -84,7 +85,7 @@ static void count(struct role *role, uint64_t *ret_sessions, uint64_t *ret_accep
 {
 	const struct relayd *r = of(role);
 
-	*ret_sessions = r->connections;
+	*ret_sessions = r->room.connections;
 	*ret_accepted = r->accepted;
 	*ret_messages = r->sent;
 	*ret_in_flight = r->jobs.count;

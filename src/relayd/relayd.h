@@ -6,6 +6,7 @@
 #include "ipc/role.h"
 #include "relayd/job.h"
 #include "relayd/resolver.h"
+#include "relayd/room.h"
 
 #include "base/map.h"
 
@@ -29,8 +30,10 @@ struct relayd {
 	struct map jobs; /* by token */
 	struct map destinations; /* by key */
 	TAILQ_HEAD(, report) reports; /* not confirmed by stored yet */
-	unsigned connections; /* open or opening */
-	unsigned credit_due; /* jobs that are over and not given back as credit */
+	struct room room;
+	unsigned credit; /* jobs that stored may still send */
+	unsigned reporting; /* jobs that are over here and not yet in stored */
+	size_t job_bytes; /* that all jobs in hand hold */
 	uint64_t accepted, sent, deferred, failed;
 	bool credit_scheduled;
 };
@@ -64,6 +67,9 @@ void report_resume(struct relayd *r);
 
 /* ---- store.c: the channel ---- */
 must_check int store_add(struct relayd *r, int fd);
+/* Forgets and frees a job. */
+void store_job_drop(struct relayd *r, struct job **j);
+/* A job is over, and stored has its last result. */
 void store_job_over(struct relayd *r);
 
 #endif

@@ -136,8 +136,8 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 	p->result.last = j->open == 0;
 	TAILQ_INSERT_TAIL(&r->reports, p, link);
 	if (p->result.last) {
-		(void)map_u64_remove(&r->jobs, j->token);
-		job_free(&j);
+		r->reporting++;
+		store_job_drop(r, &j);
 	}
 	send(p);
 }

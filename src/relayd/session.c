@@ -58,8 +58,9 @@ struct report_about session_about(const struct session_private *s)
 void session_tell_ready(struct session_private *s)
 {
 	if (!s->told_ready)
-		destination_session_ready(s->destination);
+		destination_session_ready(s->destination, s->was_ready);
 	s->told_ready = true;
+	room_session_settled(s->relayd, s->self);
 }
 
 static void session_free(struct session_private *s)
@@ -482,9 +483,25 @@ void session_break_off(struct session *self)
 
 	if (s->state != SESSION_SENDING || !s->tx.job || s->tx.job->at_dot)
 		return;
-	(void)map_u64_remove(&s->relayd->jobs, s->tx.job->token);
-	job_free(&s->tx.job);
+	store_job_drop(s->relayd, &s->tx.job);
 	session_hang_up(s);
+}
+
+void session_give_way(struct session *self)
+{
+	struct session_private *s = self->p;
+
+	set_names(s, &session_host(s)->addresses[0]);
+	session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "%s did not answer soon, and other mail waited",
+			       buf_cstr(&s->mx));
+	s->tried = UINT64_MAX;
+	s->in_tls = s->again_in_plaintext = false;
+	if (s->stream) {
+		stream_close(s->stream);
+	} else {
+		dial_cancel(&s->dial);
+		try_next_host(s);
+	}
 }
 
 struct session *session_new(struct destination *d, struct hosts *hosts)

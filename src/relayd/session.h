@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 /* One SMTP (or LMTP) connection as client: through a destination's hosts until one will have our mail, then job after job. */
@@ -14,6 +15,9 @@ struct hosts;
 struct session_private;
 struct session {
 	LIST_ENTRY(session) link; /* the destination's */
+	TAILQ_ENTRY(session) opening_link; /* room.h */
+	uint64_t born_ms;
+	bool is_opening;
 	struct session_private *p;
 };
 
@@ -23,6 +27,8 @@ void session_start(struct session *s);
 void session_go(struct session *s);
 /* It is connected and greeted. */
 bool session_is_ready(const struct session *s);
+/* It has not led to anything for long, and others want a connection: what it was dialled for is deferred. */
+void session_give_way(struct session *s);
 /* The lease of its job has ended: hangs up, unless everything is sent already. */
 void session_break_off(struct session *s);
 

@@ -7,14 +7,39 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-/* Jobs in hand at most: with 64 KiB inline in each, 32 MiB. */
-enum { CREDIT_JOBS = 400, CREDIT_BATCH = 16 };
+/* Jobs in hand at most, and what they hold at most: credit is for that much memory, whatever the jobs to come will be like. */
+enum {
+	JOBS_MAX = 3000,
+	BYTES_MAX = 24 * 1024 * 1024,
+	JOB_BYTES = 72 * 1024, /* a large one */
+	RCPT_BYTES = 400,
+	CREDIT_BATCH = 16
+};
+
+static size_t bytes_of(const struct job *j)
+{
+	return sizeof *j + j->head_bytes + RCPT_BYTES * j->rcpt_count;
+}
+
+static unsigned credit_due(const struct relayd *r)
+{
+	size_t jobs = r->jobs.count + r->reporting + r->credit;
+	size_t bytes = r->job_bytes + (size_t)r->credit * JOB_BYTES, more;
+
+	if (jobs >= JOBS_MAX || bytes >= BYTES_MAX)
+		return 0;
+	more = (BYTES_MAX - bytes) / JOB_BYTES;
+	return (unsigned)(more < JOBS_MAX - jobs ? more : JOBS_MAX - jobs);
+}
 
 static void give_credit(struct relayd *r)
 {
-	if (r->store && r->credit_due)
-		(void)relay_send_credit(r->store, 0, &(struct relay_credit){r->credit_due});
-	r->credit_due = 0;
+	unsigned jobs = r->store ? credit_due(r) : 0;
+
+	if (jobs == 0)
+		return;
+	(void)relay_send_credit(r->store, 0, &(struct relay_credit){jobs});
+	r->credit += jobs;
 }
 
 static void on_credit_due(evutil_socket_t fd, short what, void *ctx)
@@ -27,17 +52,30 @@ static void on_credit_due(evutil_socket_t fd, short what, void *ctx)
 	give_credit(r);
 }
 
-void store_job_over(struct relayd *r)
+static void give_credit_soon(struct relayd *r)
 {
 	struct timeval soon = {0, 2000};
+	unsigned due = credit_due(r);
 
-	r->credit_due++;
-	if (r->credit_due >= CREDIT_BATCH) {
+	if (due >= CREDIT_BATCH) {
 		give_credit(r);
-	} else if (!r->credit_scheduled) {
+	} else if (due > 0 && !r->credit_scheduled) {
 		r->credit_scheduled = true;
 		(void)event_base_once(r->base, -1, EV_TIMEOUT, on_credit_due, r, &soon);
 	}
+}
+
+void store_job_over(struct relayd *r)
+{
+	r->reporting--;
+	give_credit_soon(r);
+}
+
+void store_job_drop(struct relayd *r, struct job **j)
+{
+	(void)map_u64_remove(&r->jobs, (*j)->token);
+	r->job_bytes -= bytes_of(*j);
+	job_free(j);
 }
 
 static void take_job(struct relayd *r, struct job *j)
@@ -45,7 +83,10 @@ static void take_job(struct relayd *r, struct job *j)
 	struct job *former = map_u64_set(&r->jobs, j->token, j);
 
 	r->accepted++;
+	r->job_bytes += bytes_of(j);
+	r->credit -= r->credit > 0;
 	(void)former; /* tokens are never given twice */
+	give_credit_soon(r);
 	if (job_is_whole(j))
 		destination_take(r, j);
 }
@@ -105,7 +146,7 @@ static void on_close(void *ctx, struct channel *c)
 
 	(void)c;
 	r->store = NULL;
-	r->credit_due = 0;
+	r->credit = 0;
 	destinations_break_off(r);
 }
 
@@ -122,7 +163,7 @@ int store_add(struct relayd *r, int fd)
 	}
 	r->store = channel_new(r->base, fd, &relay_proto, RELAY_PEER_RELAY, RELAY_PEER_STORE, &handlers, r);
 	report_resume(r);
-	r->credit_due = CREDIT_JOBS > r->jobs.count ? CREDIT_JOBS - (unsigned)r->jobs.count : 1;
+	r->credit = 0;
 	give_credit(r);
 	return 0;
 }

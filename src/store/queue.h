@@ -65,6 +65,7 @@ struct queue_lease {
 	uint64_t token;
 	struct view domain;
 	struct view via; /* of all of them: the address of ours that they were forwarded through, or empty */
+	bool reached; /* the domain answered when it was last tried */
 	struct queue_envelope envelope;
 	struct queue_lease_rcpt *rcpts;
 	size_t rcpt_count;
@@ -76,7 +77,8 @@ struct queue_lease_job {
 	int64_t wall_s;
 	int64_t until_s;
 	size_t max_jobs; /* at most QUEUE_LEASE_JOBS_MAX */
-	size_t max_per_domain;
+	size_t max_per_domain; /* of which it is known that it answers */
+	size_t max_per_unknown; /* of which nothing is known */
 	const struct view *park; /* domains not to be looked at until they are unparked */
 	size_t park_count;
 	const struct view *unpark;
@@ -119,6 +121,7 @@ struct queue_result_job {
 	struct view peer; /* with its address, for trace */
 	struct view tls;
 	int64_t closed_s; /* the destination is closed until then; 0: open */
+	bool reached; /* and it answered */
 	const struct queue_fate *fates;
 	size_t fate_count;
 	size_t ret_counted; /* fates that counted: whose lease was still this one */

@@ -76,7 +76,7 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 		rc = queue_row_drop(w, id, row.message);
 	}
 	if (rc == 0 && row.id)
-		rc = queue_domain_settle(w, row.domain, -1);
+		rc = queue_domain_settle(w, row.domain, QUEUE_AS_IT_WAS_S);
 	arena_fini(&a);
 	return rc;
 }
@@ -287,12 +287,12 @@ static int change_waiting(struct writer *w, struct queue_change_job *j, const st
 		rc = set_hold(w, row, false, j->wall_s);
 		if (rc == 0)
 			rc = event_of(w, j, row, j->change == QUEUE_RETRY ? TRACE_RETRIED : TRACE_RELEASED);
-		return rc < 0 ? rc : queue_domain_settle(w, row->domain, 0);
+		return rc < 0 ? rc : queue_domain_settle(w, row->domain, QUEUE_UNKNOWN_S);
 	case QUEUE_HOLD:
 		rc = set_hold(w, row, true, QUEUE_NEVER_S);
 		if (rc == 0)
 			rc = event_of(w, j, row, TRACE_HELD);
-		return rc < 0 ? rc : queue_domain_settle(w, row->domain, -1);
+		return rc < 0 ? rc : queue_domain_settle(w, row->domain, QUEUE_AS_IT_WAS_S);
 	case QUEUE_BOUNCE:
 		return end_row(w, row->id, QUEUE_FAILED, TRACE_REMOVED, "returned to its sender", j->wall_s, &notices);
 	case QUEUE_REMOVE:

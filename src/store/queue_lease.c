@@ -17,6 +17,11 @@ struct due_row {
 	struct queue_lease_rcpt rcpt;
 };
 
+struct due_domain {
+	struct view name;
+	bool reached;
+};
+
 static bool read_envelope(struct sql_stmt *st, uint64_t message, struct arena *a, struct queue_envelope *ret)
 {
 	*ret = (struct queue_envelope){
@@ -88,8 +93,8 @@ static int lease_row(struct writer *w, uint64_t id, uint64_t token, int64_t unti
 }
 
 /* One job of the rows from `at` on that are of one message, and forwarded alike. */
-static int make_lease(struct writer *w, struct queue_lease_job *j, struct view domain, const struct due_row *rows,
-		      size_t n, size_t *at)
+static int make_lease(struct writer *w, struct queue_lease_job *j, const struct due_domain *d,
+		      const struct due_row *rows, size_t n, size_t *at)
 {
 	struct arena *a = &j->job.results;
 	struct queue_lease *l = &j->leases[j->lease_count];
@@ -99,8 +104,11 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, struct view d
 	while (*at + count < n && count < QUEUE_LEASE_RCPTS_MAX && rows[*at + count].message == rows[*at].message &&
 	       view_eq(rows[*at + count].via, rows[*at].via))
 		count++;
-	*l = (struct queue_lease){
-	    .token = writer_count(w, COUNTER_LEASE), .domain = domain, .via = rows[*at].via, .rcpt_count = count};
+	*l = (struct queue_lease){.token = writer_count(w, COUNTER_LEASE),
+				  .domain = d->name,
+				  .reached = d->reached,
+				  .via = rows[*at].via,
+				  .rcpt_count = count};
 	l->rcpts = arena_array(a, count, sizeof *l->rcpts);
 	if (!l->rcpts)
 		return -ENOMEM;
@@ -114,23 +122,24 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, struct view d
 	return rc;
 }
 
-static int lease_domain(struct writer *w, struct queue_lease_job *j, struct view domain)
+static int lease_domain(struct writer *w, struct queue_lease_job *j, const struct due_domain *d)
 {
+	size_t max = d->reached ? j->max_per_domain : j->max_per_unknown;
 	struct due_row *rows = arena_array(&j->job.results, ROWS_MAX, sizeof *rows);
 	size_t n = 0, at = 0, made = 0;
 	int rc;
 
 	if (!rows)
 		return -ENOMEM;
-	rc = due_rows(w, j, domain, &j->job.results, rows, &n);
-	while (rc == 0 && at < n && made < j->max_per_domain && j->lease_count < j->max_jobs) {
-		rc = make_lease(w, j, domain, rows, n, &at);
+	rc = due_rows(w, j, d->name, &j->job.results, rows, &n);
+	while (rc == 0 && at < n && made < max && j->lease_count < j->max_jobs) {
+		rc = make_lease(w, j, d, rows, n, &at);
 		made++;
 	}
-	return rc < 0 ? rc : queue_domain_settle(w, domain, -1);
+	return rc < 0 ? rc : queue_domain_settle(w, d->name, QUEUE_AS_IT_WAS_S);
 }
 
-static int due_domains(struct writer *w, struct queue_lease_job *j, struct view *ret, size_t max, size_t *ret_n)
+static int due_domains(struct writer *w, struct queue_lease_job *j, struct due_domain *ret, size_t max, size_t *ret_n)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_domain_due);
 	int rc;
@@ -139,7 +148,8 @@ static int due_domains(struct writer *w, struct queue_lease_job *j, struct view 
 	sql_bind_i64(st, 1, j->wall_s);
 	sql_bind_u64(st, 2, max);
 	while ((rc = sql_step(st)) > 0 && *ret_n < max)
-		ret[(*ret_n)++] = arena_copy(&j->job.results, sql_bytes(st, 0));
+		ret[(*ret_n)++] = (struct due_domain){arena_copy(&j->job.results, sql_bytes(st, 0)),
+						      sql_i64(st, 1) == QUEUE_REACHED_S};
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }
@@ -177,7 +187,7 @@ static int find_next(struct writer *w, struct queue_lease_job *j)
 
 static int run_all(struct writer *w, struct queue_lease_job *j)
 {
-	struct view *domains = arena_array(&j->job.results, j->max_jobs + 1, sizeof *domains);
+	struct due_domain *domains = arena_array(&j->job.results, j->max_jobs + 1, sizeof *domains);
 	size_t n = 0;
 	int rc = 0;
 
@@ -185,13 +195,13 @@ static int run_all(struct writer *w, struct queue_lease_job *j)
 	if (!domains || !j->leases)
 		return -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < j->unpark_count; i++)
-		rc = queue_domain_settle(w, j->unpark[i], -1);
+		rc = queue_domain_unpark(w, j->unpark[i], QUEUE_AS_IT_WAS_S);
 	for (size_t i = 0; rc == 0 && i < j->park_count; i++)
 		rc = park(w, j->park[i]);
 	if (rc == 0 && j->max_jobs > 0)
 		rc = due_domains(w, j, domains, j->max_jobs, &n);
 	for (size_t i = 0; rc == 0 && i < n && j->lease_count < j->max_jobs; i++)
-		rc = domains[i].p ? lease_domain(w, j, domains[i]) : -ENOMEM;
+		rc = domains[i].name.p ? lease_domain(w, j, &domains[i]) : -ENOMEM;
 	return rc < 0 ? rc : find_next(w, j);
 }
 
@@ -305,7 +315,7 @@ static int unpark_some(struct writer *w, bool *ret_more)
 		domains[n++] = arena_copy(&a, sql_bytes(st, 0));
 	sql_reset(st);
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = queue_domain_settle(w, domains[i], 0);
+		rc = queue_domain_unpark(w, domains[i], QUEUE_UNKNOWN_S);
 	arena_fini(&a);
 	*ret_more = n > 0;
 	return rc;

@@ -107,6 +107,13 @@ static int apply_fate(struct applying *x, const struct queue_fate *f)
 	return apply_outcome(x, &row, f);
 }
 
+static int64_t closed_of(const struct queue_result_job *j)
+{
+	if (j->closed_s > 0)
+		return j->closed_s;
+	return j->reached ? QUEUE_REACHED_S : QUEUE_UNKNOWN_S;
+}
+
 static enum job_step run_result(struct writer *w, struct store_job *job)
 {
 	struct queue_result_job *j = (struct queue_result_job *)job;
@@ -118,7 +125,7 @@ static enum job_step run_result(struct writer *w, struct store_job *job)
 	for (size_t i = 0; rc == 0 && i < j->fate_count; i++)
 		rc = apply_fate(&x, &j->fates[i]);
 	if (rc == 0 && j->ret_counted)
-		rc = queue_domain_settle(w, x.domain, j->closed_s);
+		rc = queue_domain_settle(w, x.domain, closed_of(j));
 	arena_fini(&x.arena);
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});

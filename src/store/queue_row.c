@@ -75,7 +75,7 @@ static int set_domain(struct writer *w, struct view domain, int64_t due_s, int64
 	return sql_run(st);
 }
 
-int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s)
+static int settle(struct writer *w, struct view domain, int64_t closed_s, bool unpark)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_domain_get);
 	int64_t due_s = 0, was_due_s = 0, was_closed_s = 0;
@@ -91,7 +91,7 @@ int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s)
 	sql_reset(st);
 	if (rc <= 0)
 		return rc;
-	if (closed_s < 0)
+	if (closed_s == QUEUE_AS_IT_WAS_S)
 		closed_s = was_closed_s;
 	st = sql_use(w->sql, SQL_queue_first_due);
 	sql_bind_text(st, 1, domain);
@@ -107,9 +107,21 @@ int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s)
 		sql_bind_text(st, 1, domain);
 		return sql_run(st);
 	}
+	if (was_due_s == QUEUE_PARKED_S && !unpark)
+		due_s = QUEUE_PARKED_S;
 	if (due_s == was_due_s && closed_s == was_closed_s)
 		return 0;
 	return set_domain(w, domain, due_s, closed_s);
+}
+
+int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s)
+{
+	return settle(w, domain, closed_s, false);
+}
+
+int queue_domain_unpark(struct writer *w, struct view domain, int64_t closed_s)
+{
+	return settle(w, domain, closed_s, true);
 }
 
 /* ---- recipients ---- */
@@ -194,7 +206,7 @@ int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids
 		}
 		rc = queue_row_drop(w, row.id, message);
 		if (rc == 0)
-			rc = queue_domain_settle(w, row.domain, -1);
+			rc = queue_domain_settle(w, row.domain, QUEUE_AS_IT_WAS_S);
 	}
 	arena_fini(&a);
 	return rc < 0 ? rc : 0;

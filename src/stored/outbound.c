@@ -4,7 +4,8 @@
  *     due, credit ─▶ lease job (writer) ─▶ bytes (reader threads) ─▶ job frames ─▶ relayd ─▶ result ─▶ result job ─▶ done
  *
  * One lease job is under way at a time. A lane counts what is out per domain: at LANE_FULL the domain is parked, at LANE_LOW it is
- * looked at again. */
+ * looked at again. Of a domain that has not answered yet LANE_UNKNOWN jobs are out at most, so that a thousand dead ones do not take all of
+ * relayd's credit. */
 #include "stored/stored.h"
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 enum {
 	LANE_FULL = 200, /* jobs */
 	LANE_LOW = 100,
+	LANE_UNKNOWN = 2,
 	LEASES_PER_DOMAIN = 50,
 	FETCH_LEASES = 8, /* whose bytes one reader task gets */
 	CHANGES_MAX = 64, /* domains parked or unparked by one lease job */
@@ -35,6 +37,7 @@ enum {
 /* What is out for one domain. */
 struct lane {
 	unsigned out;
+	bool reached; /* it answered */
 	bool parked;
 	bool changing; /* in `park` or `unpark` */
 	char *domain;
@@ -95,7 +98,8 @@ static void lane_free(struct lane *l)
 
 static void lane_settle(struct outbound *o, struct lane *l)
 {
-	bool park = l->out >= LANE_FULL && !l->parked, unpark = l->out <= LANE_LOW && l->parked;
+	unsigned full = l->reached ? LANE_FULL : LANE_UNKNOWN, low = l->reached ? LANE_LOW : LANE_UNKNOWN - 1;
+	bool park = l->out >= full && !l->parked, unpark = l->out <= low && l->parked;
 
 	if (!l->changing && park && o->park_count < CHANGES_MAX) {
 		o->park[o->park_count++] = l;
@@ -307,6 +311,7 @@ static void count_out(struct outbound *o, const struct queue_lease_job *j)
 		struct lane *l = lane_of(o, j->leases[i].domain);
 
 		l->out++;
+		l->reached |= j->leases[i].reached;
 		(void)map_u64_set(&o->tokens, j->leases[i].token, l);
 	}
 	for (size_t i = 0; i < j->lease_count; i++) {
@@ -396,6 +401,7 @@ static void lease(struct outbound *o)
 	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);
 	b->job.max_jobs = o->credit;
 	b->job.max_per_domain = LEASES_PER_DOMAIN;
+	b->job.max_per_unknown = LANE_UNKNOWN;
 	take_changes(o, b);
 	b->write.completion.done = leased;
 	b->write.job = &b->job.job;
@@ -526,6 +532,16 @@ static struct view peer_text(struct arena *a, struct view mx, struct view ip, st
 	return arena_copy(a, buf_view(&text));
 }
 
+static void note_reached(struct outbound *o, uint64_t token, bool reached)
+{
+	struct lane *l = map_u64_get(&o->tokens, token);
+
+	if (!l || l->reached == reached)
+		return;
+	l->reached = reached;
+	lane_settle(o, l);
+}
+
 static void on_result(struct outbound *o, uint32_t id, const struct relay_result *m)
 {
 	struct result_op *r = op_new(o->sd, sizeof *r, o->peer, id);
@@ -544,6 +560,8 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	r->job.peer = peer_text(a, m->mx, m->ip, m->route);
 	r->job.tls = arena_copy(a, m->tls);
 	r->job.closed_s = m->closed_s ? r->job.wall_s + (int64_t)m->closed_s : 0;
+	r->job.reached = m->mx.n && !m->closed_s;
+	note_reached(o, m->token, r->job.reached);
 	if (!copy_fates(r, m))
 		r->job.fate_count = 0;
 	op_write(&r->op, &r->job.job);

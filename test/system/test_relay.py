@@ -188,16 +188,33 @@ def test_what_the_dns_says_without_a_server(make_server):
 
 
 def test_a_dead_destination_holds_up_nobody(make_server):
-    """Half of 300 destinations refuse connections, the others never answer: mail for a live one passes them all."""
+    """Half of 1,000 destinations refuse connections, the others never answer: mail for a live one passes them all."""
     with SmtpServer() as mx, socket.create_server(("127.0.0.8", mx.port), backlog=1):
         records = {("live.test", "MX"): ["10 mx.live.test."], ("mx.live.test", "A"): ["127.0.0.1"]}
-        records |= {(f"dead{i}.test", "A"): ["127.0.0.8" if i % 2 else "127.0.0.9"] for i in range(300)}
+        records |= {(f"dead{i}.test", "A"): ["127.0.0.8" if i % 2 else "127.0.0.9"] for i in range(1000)}
         with DnsServer(records) as dns:
             server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}", "outbound-connect-timeout = 10m"])
-            submit(server, *[f"x@dead{i}.test" for i in range(300)])
+            for at in range(0, 1000, 250):
+                submit(server, *[f"x@dead{i}.test" for i in range(at, at + 250)])
             submit(server, "y@live.test")
             mx.wait(1, 30 * SLOW)
-            wait_queue(server, lambda q: len(q) == 300 and sum(r["attempts"] > 0 for r in q) == 150)
+            wait_queue(server, lambda q: len(q) == 1000 and sum(r["attempts"] > 0 for r in q) == 500)
+
+
+def test_connections_that_lead_nowhere_give_way(make_server):
+    """All that there may be hang in 8 hosts that say nothing for as long as they may: mail for a ninth gets one."""
+    with SmtpServer() as mx, socket.create_server(("127.0.0.8", mx.port), backlog=64):
+        server = make_server(config=[*GO, f"outbound-port = {mx.port}", "max-outbound-connections = 4"])
+        submit(server, *[f"x{i}@[127.0.0.8]" for i in range(3)], text=TEXT)
+        records = {(f"dead{i}.test", "A"): ["127.0.0.8"] for i in range(8)}
+        with DnsServer(records) as dns:
+            server.configure(dns.settings())
+            server.reload()
+            submit(server, *[f"x@dead{i}.test" for i in range(8)])
+            submit(server, "y@[127.0.0.1]")
+            mx.wait(1, 60 * SLOW)
+            q = wait_queue(server, lambda q: len(q) == 11 and any(r["attempts"] for r in q))
+            assert any("did not answer soon" in r["last_reply"] for r in q)
 
 
 def test_retry_when_its_time_has_come(make_server):

@@ -72,7 +72,7 @@ static size_t lease(struct trial *t, struct queue_lease_job *j, int64_t now, siz
 	j->wall_s = now;
 	j->until_s = now + 100;
 	j->max_jobs = max;
-	j->max_per_domain = per_domain;
+	j->max_per_domain = j->max_per_unknown = per_domain;
 	assert_int_equal(trial_run(t, &j->job), STORE_OK);
 	return j->lease_count;
 }
@@ -158,7 +158,7 @@ static void one_destination_beside_another(void **state)
 	queue_lease_job_init(&j);
 	j.wall_s = NOW;
 	j.until_s = NOW + 100;
-	j.max_jobs = j.max_per_domain = 5;
+	j.max_jobs = j.max_per_domain = j.max_per_unknown = 5;
 	j.park = &dead;
 	j.park_count = 1;
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
@@ -171,7 +171,7 @@ static void one_destination_beside_another(void **state)
 	queue_lease_job_init(&j);
 	j.wall_s = NOW;
 	j.until_s = NOW + 100;
-	j.max_jobs = j.max_per_domain = 5;
+	j.max_jobs = j.max_per_domain = j.max_per_unknown = 5;
 	j.unpark = &dead;
 	j.unpark_count = 1;
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
@@ -185,6 +185,58 @@ static void one_destination_beside_another(void **state)
 	store_job_fini(&j.job);
 	assert_int_equal(lease(t, &j, NOW + 60, 10, 5), 5);
 	store_job_fini(&j.job);
+}
+
+static size_t lease_some(struct trial *t, struct queue_lease_job *j, const struct view *park)
+{
+	queue_lease_job_init(j);
+	j->wall_s = NOW;
+	j->until_s = NOW + 100;
+	j->max_jobs = j->max_per_domain = 10;
+	j->max_per_unknown = 2;
+	j->park = park;
+	j->park_count = park ? 1 : 0;
+	assert_int_equal(trial_run(t, &j->job), STORE_OK);
+	return j->lease_count;
+}
+
+static void reached(struct trial *t, const struct queue_lease *l)
+{
+	const struct queue_fate fate = {.id = l->rcpts[0].id, .outcome = QUEUE_OUT_SENT, .status = VIEW_LIT("2.0.0")};
+	struct queue_result_job j;
+
+	queue_result_job_init(&j);
+	j.token = l->token;
+	j.wall_s = NOW;
+	j.mta = j.peer = j.tls = VIEW_EMPTY;
+	j.reached = true;
+	j.fates = &fate;
+	j.fate_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+}
+
+static void a_destination_of_which_nothing_is_known(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job a, b;
+	const struct view far = VIEW_LIT("far.example");
+
+	for (size_t i = 0; i < 30; i++)
+		(void)put(t, "far.example", 1, 0);
+	assert_int_equal(lease_some(t, &a, NULL), 2);
+	assert_false(a.leases[0].reached);
+	reached(t, &a.leases[0]); /* now it gets more */
+	assert_int_equal(lease_some(t, &b, NULL), 10);
+	assert_true(b.leases[0].reached);
+	store_job_fini(&b.job);
+	/* Parked: results do not change that. */
+	assert_int_equal(lease_some(t, &b, &far), 0);
+	store_job_fini(&b.job);
+	reached(t, &a.leases[1]);
+	assert_int_equal(lease_some(t, &b, NULL), 0);
+	store_job_fini(&b.job);
+	store_job_fini(&a.job);
 }
 
 static void relayd_comes_anew(void **state)
@@ -295,6 +347,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
+	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
 	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
 	    cmocka_unit_test(schedule),
