@@ -446,6 +446,10 @@ static int look_for(struct import *im, struct import_folder *f, const struct imp
 		return 0;
 	r = hash_same_size(im, f, text->n);
 	*ret_there = count->source <= count->before;
+	if (r == 0 && *ret_there && m->doubt) {
+		*m->doubt = true;
+		count->source--;
+	}
 	return r;
 }
 
@@ -465,6 +469,16 @@ static void fill_text(struct import_text *t, const struct import_message *m)
 		t->text.error = m->spool->error;
 }
 
+void import_count(struct import_folder *f, const struct import_message *m)
+{
+	_cleanup_(import_text_fini) struct import_text t;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	fill_text(&t, m);
+	hash_spool(&t.text, digest);
+	count_of(f, digest)->source++;
+}
+
 static int import_text(struct import *im, struct import_folder *f, const struct import_message *m,
 		       struct import_text *t)
 {
@@ -476,7 +490,7 @@ static int import_text(struct import *im, struct import_folder *f, const struct 
 	int r = look_for(im, f, m, &t->text, identity, &there);
 
 	if (r || there) {
-		f->there += r == 0;
+		f->there += r == 0 && !(m->doubt && *m->doubt);
 		return r;
 	}
 	for (size_t i = 0; i < m->n_keywords && a.n_keywords < KEYWORDS_MAX; i++)

@@ -46,6 +46,7 @@ struct import_message {
 	struct spool *spool; /* the same where it is not NULL */
 	struct view uidl;
 	struct view key; /* instead of the bytes, for the identity; or empty */
+	bool *doubt; /* or NULL: set, and nothing done, when only the bytes say that it is there */
 	uint32_t flags;
 	const struct view *keywords;
 	size_t n_keywords;
@@ -61,6 +62,8 @@ struct import_folder *import_open(struct import *im, struct view name, uint32_t 
 				  int *ret_status);
 /* 0 also when the message was left out, which is reported. */
 must_check int import_message(struct import *im, struct import_folder *f, const struct import_message *m);
+/* A message of the source that was passed over by its key: its bytes count as one of those that the folder holds. */
+void import_count(struct import_folder *f, const struct import_message *m);
 /* Has a message with this key come before? */
 bool import_has_key(struct import_folder *f, struct view key);
 void import_left_out(struct import *im, struct import_folder *f, struct view source, const char *why);

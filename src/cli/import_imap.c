@@ -18,10 +18,21 @@ struct remote {
 	char *name; /* ours */
 };
 
-/* Messages there that did not come before. */
 struct uids {
 	uint32_t *items;
 	size_t n, cap;
+};
+
+/* One folder there. A message whose bytes are here already may be one that came to us from elsewhere, which is not taken again, or the like of one
+ * that came from there before: such are put off until those of that size, which were passed over, are fetched once more and counted. */
+struct walk {
+	const struct remote *remote;
+	struct import_folder *folder;
+	uint32_t uidvalidity;
+	enum { WALK_IMPORT, WALK_COUNT, WALK_DOUBTFUL } pass;
+	struct uids missing; /* did not come before */
+	struct map passed; /* size → struct uids: came before */
+	struct uids doubtful, sizes; /* put off, and their sizes */
 };
 
 struct source {
@@ -105,12 +116,22 @@ static int list_folders(struct source *s)
 
 /* ---- messages ---- */
 
-static void put_key(struct source *s, const struct remote *f, uint32_t uidvalidity, uint32_t uid, struct buf *out)
+static void put_key(const struct source *s, const struct walk *w, uint32_t uid, struct buf *out)
 {
-	buf_printf(out, "imap:%s:%s:%u:%u", s->host, f->wire, uidvalidity, uid);
+	buf_printf(out, "imap:%s:%s:%u:%u", s->host, w->remote->wire, w->uidvalidity, uid);
 }
 
-static int examine(struct source *s, const struct remote *f, uint32_t *ret_uidvalidity)
+/* "* 23 EXISTS" with another number than 0: is it? */
+static bool says_messages(struct view line)
+{
+	struct view star, number, rest;
+	uint32_t n;
+
+	return view_cut(line, ' ', &star, &rest) && view_eq_lit(star, "*") && view_cut(rest, ' ', &number, &rest) &&
+	       view_eq_lit_nocase(view_trim(rest), "EXISTS") && view_to_u32(number, UINT32_MAX, &n) && n > 0;
+}
+
+static int examine(struct source *s, const struct remote *f, uint32_t *ret_uidvalidity, bool *ret_messages)
 {
 	static const struct view mark = VIEW_LIT("[UIDVALIDITY ");
 	_cleanup_(buf_fini) struct buf command = BUF_INIT(3 * NAME_MAX_BYTES);
@@ -119,6 +140,7 @@ static int examine(struct source *s, const struct remote *f, uint32_t *ret_uidva
 	int r;
 
 	*ret_uidvalidity = 0;
+	*ret_messages = false;
 	buf_printf(&command, "EXAMINE %s", f->wire);
 	r = imap_client_send(s->imap, buf_cstr(&command));
 	while (r == 0 && !done) {
@@ -127,6 +149,7 @@ static int examine(struct source *s, const struct remote *f, uint32_t *ret_uidva
 		r = imap_client_next(s->imap, &line, &done);
 		if (r)
 			break;
+		*ret_messages |= says_messages(line);
 		at = view_find(line, mark);
 		if (at < line.n) {
 			struct view number = view_sub(line, at + mark.n, line.n);
@@ -167,40 +190,68 @@ static void to_message(const struct imap_fetch *f, struct view words[IMAP_FETCH_
 	}
 }
 
-static void put_where(struct source *s, const struct remote *f, uint32_t uid, struct buf *out)
+static void put_where(const struct source *s, const struct walk *w, uint32_t uid, struct buf *out)
 {
-	buf_printf(out, "%s %s, UID %u", s->host, f->wire, uid);
+	buf_printf(out, "%s %s, UID %u", s->host, w->remote->wire, uid);
+}
+
+static void add_uid(struct uids *u, uint32_t uid)
+{
+	if (u->n == u->cap) {
+		u->cap = u->cap ? 2 * u->cap : 8;
+		u->items = xrealloc(u->items, u->cap * sizeof *u->items);
+	}
+	u->items[u->n++] = uid;
+}
+
+static void add_passed(struct walk *w, const struct imap_fetch *m)
+{
+	struct uids *same = map_u64_get(&w->passed, m->size);
+
+	if (!same) {
+		same = xcalloc(1, sizeof *same);
+		(void)map_u64_set(&w->passed, m->size, same);
+	}
+	add_uid(same, m->uid);
+}
+
+static void walk_fini(struct walk *w)
+{
+	for (struct map_entry *e = map_first(&w->passed); e; e = map_next(&w->passed, e)) {
+		free(((struct uids *)map_value(e))->items);
+		free(map_value(e));
+	}
+	map_fini(&w->passed);
+	free(w->missing.items);
+	free(w->doubtful.items);
+	free(w->sizes.items);
 }
 
 /* Remembers one that did not come before; one that is too large is left out. */
-static int note_uid(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
-		    const struct imap_fetch *m, struct uids *uids)
+static int note_uid(struct source *s, struct walk *w, const struct imap_fetch *m)
 {
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(4 * NAME_MAX_BYTES);
 
-	put_key(s, f, uidvalidity, m->uid, &text);
-	if (import_has_key(folder, buf_view(&text))) {
-		folder->there++;
+	put_key(s, w, m->uid, &text);
+	if (import_has_key(w->folder, buf_view(&text))) {
+		w->folder->there++;
+		add_passed(w, m);
 		return 0;
 	}
 	if (m->size > s->im->max_message) {
 		buf_reset(&text);
-		put_where(s, f, m->uid, &text);
-		import_left_out(s->im, folder, buf_view(&text), "larger than a message may be");
+		put_where(s, w, m->uid, &text);
+		import_left_out(s->im, w->folder, buf_view(&text), "larger than a message may be");
 		return 0;
 	}
-	if (uids->n == UIDS_MAX)
-		return cli_fail(CLI_BAD_DATA, f->name, "the other server says that it has too many messages", NULL);
-	if (uids->n == uids->cap) {
-		uids->cap = uids->cap ? 2 * uids->cap : 1024;
-		uids->items = xrealloc(uids->items, uids->cap * sizeof *uids->items);
-	}
-	uids->items[uids->n++] = m->uid;
+	if (w->missing.n == UIDS_MAX)
+		return cli_fail(CLI_BAD_DATA, w->remote->name, "the other server says that it has too many messages",
+				NULL);
+	add_uid(&w->missing, m->uid);
 	return 0;
 }
 
-static int find_missing(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
-			struct uids *uids)
+static int find_missing(struct source *s, struct walk *w)
 {
 	struct imap_fetch m;
 	struct view line;
@@ -210,7 +261,7 @@ static int find_missing(struct source *s, const struct remote *f, struct import_
 	while (r == 0 && !done) {
 		r = imap_client_next(s->imap, &line, &done);
 		if (r == 0 && !done && imap_read_fetch(line, &m))
-			r = note_uid(s, f, folder, uidvalidity, &m, uids);
+			r = note_uid(s, w, &m);
 	}
 	return r;
 }
@@ -226,26 +277,38 @@ static bool take_uid(uint32_t *uids, size_t n, uint32_t uid)
 	return false;
 }
 
-static int import_one(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
-		      const struct imap_fetch *fetched)
+static int import_one(struct source *s, struct walk *w, const struct imap_fetch *fetched)
 {
 	_cleanup_(buf_fini) struct buf key = BUF_INIT(4 * NAME_MAX_BYTES), where = BUF_INIT(4 * NAME_MAX_BYTES),
 				       text = BUF_INIT(1 << 20);
 	struct view words[IMAP_FETCH_WORDS];
 	struct import_message m;
+	bool doubt = false;
+	int r;
 
 	to_message(fetched, words, &text, &m);
 	m.spool = fetched->body_kind == IMAP_WORD_LITERAL && fetched->body.n == 0 ? imap_client_large(s->imap) : NULL;
-	put_key(s, f, uidvalidity, fetched->uid, &key);
-	put_where(s, f, fetched->uid, &where);
+	if (w->pass == WALK_COUNT) {
+		import_count(w->folder, &m);
+		return 0;
+	}
+	put_key(s, w, fetched->uid, &key);
+	put_where(s, w, fetched->uid, &where);
 	m.key = buf_view(&key);
 	m.source = buf_view(&where);
-	s->im->progress.done++;
-	return import_message(s->im, folder, &m);
+	if (w->pass == WALK_IMPORT && map_u64_get(&w->passed, fetched->size))
+		m.doubt = &doubt;
+	r = import_message(s->im, w->folder, &m);
+	if (doubt) {
+		add_uid(&w->doubtful, fetched->uid);
+		add_uid(&w->sizes, (uint32_t)fetched->size);
+	} else {
+		s->im->progress.done++;
+	}
+	return r;
 }
 
-static int fetch_some(struct source *s, const struct remote *f, struct import_folder *folder, uint32_t uidvalidity,
-		      uint32_t *uids, size_t n)
+static int fetch_some(struct source *s, struct walk *w, uint32_t *uids, size_t n)
 {
 	_cleanup_(buf_fini) struct buf command = BUF_INIT(BATCH * 16 + 100);
 	struct imap_fetch m;
@@ -256,37 +319,86 @@ static int fetch_some(struct source *s, const struct remote *f, struct import_fo
 	buf_append_cstr(&command, "UID FETCH ");
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&command, "%s%u", i ? "," : "", uids[i]);
-	buf_append_cstr(&command, " (UID FLAGS INTERNALDATE BODY.PEEK[])");
+	buf_append_cstr(&command, " (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])");
 	r = imap_client_send(s->imap, buf_cstr(&command));
 	while (r == 0 && !done) {
 		r = imap_client_next(s->imap, &line, &done);
 		if (r == 0 && !done && imap_read_fetch(line, &m) && m.body_kind != IMAP_WORD_END &&
 		    take_uid(uids, n, m.uid))
-			r = import_one(s, f, folder, uidvalidity, &m);
+			r = import_one(s, w, &m);
 	}
 	return r;
 }
 
 /* What was asked for and did not come: expunged meanwhile, or refused. */
-static void report_absent(struct source *s, const struct remote *f, struct import_folder *folder, const uint32_t *uids,
-			  size_t n)
+static void report_absent(struct source *s, const struct walk *w, const uint32_t *uids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(buf_fini) struct buf where = BUF_INIT(4 * NAME_MAX_BYTES);
 
 		if (uids[i] == 0)
 			continue;
-		put_where(s, f, uids[i], &where);
-		import_left_out(s->im, folder, buf_view(&where), "the other server did not send it");
+		put_where(s, w, uids[i], &where);
+		import_left_out(s->im, w->folder, buf_view(&where), "the other server did not send it");
 	}
+}
+
+static int fetch_all(struct source *s, struct walk *w, const struct uids *uids)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < uids->n && r == 0; i += BATCH) {
+		size_t n = uids->n - i < BATCH ? uids->n - i : BATCH;
+
+		r = fetch_some(s, w, uids->items + i, n);
+		if (r == 0 && w->pass != WALK_COUNT)
+			report_absent(s, w, uids->items + i, n);
+	}
+	return r;
+}
+
+/* Counts those of that size that were passed over; once. */
+static int count_passed(struct source *s, struct walk *w, uint32_t size)
+{
+	struct uids *same = map_u64_remove(&w->passed, size);
+	int r = same ? fetch_all(s, w, same) : 0;
+
+	if (same)
+		free(same->items);
+	free(same);
+	return r;
+}
+
+static int settle_doubts(struct source *s, struct walk *w)
+{
+	int r = 0;
+
+	w->pass = WALK_COUNT;
+	for (size_t i = 0; i < w->sizes.n && r == 0; i++)
+		r = count_passed(s, w, w->sizes.items[i]);
+	w->pass = WALK_DOUBTFUL;
+	return r ? r : fetch_all(s, w, &w->doubtful);
+}
+
+static int walk_folder(struct source *s, struct walk *w, bool has_messages)
+{
+	int r = find_missing(s, w);
+
+	/* Of an empty folder some servers refuse to tell, too. */
+	if (r == 0 && has_messages && imap_client_refusal(s->imap))
+		import_left_out(
+		    s->im, w->folder, view_from_cstr(w->remote->wire),
+		    "the other server does not tell what is in this folder now: run the same command again");
+	s->im->progress.total += w->missing.n;
+	r = r ? r : fetch_all(s, w, &w->missing);
+	return r ? r : settle_doubts(s, w);
 }
 
 static int import_folder(struct source *s, const struct remote *f)
 {
-	uint32_t uidvalidity;
-	struct uids uids = {0};
-	struct import_folder *folder;
-	int r = examine(s, f, &uidvalidity);
+	struct walk w = {.remote = f};
+	bool has_messages;
+	int r = examine(s, f, &w.uidvalidity, &has_messages);
 
 	if (r)
 		return r;
@@ -294,19 +406,12 @@ static int import_folder(struct source *s, const struct remote *f)
 		import_left_out(s->im, NULL, view_from_cstr(f->wire), "the other server does not open this folder");
 		return 0;
 	}
-	folder = import_open(s->im, view_from_cstr(f->name), 0, view_from_cstr(f->wire), &r);
-	if (!folder)
+	w.folder = import_open(s->im, view_from_cstr(f->name), 0, view_from_cstr(f->wire), &r);
+	if (!w.folder)
 		return r;
-	r = find_missing(s, f, folder, uidvalidity, &uids);
-	s->im->progress.total += uids.n;
-	for (size_t i = 0; i < uids.n && r == 0; i += BATCH) {
-		size_t n = uids.n - i < BATCH ? uids.n - i : BATCH;
-
-		r = fetch_some(s, f, folder, uidvalidity, uids.items + i, n);
-		if (r == 0)
-			report_absent(s, f, folder, uids.items + i, n);
-	}
-	free(uids.items);
+	map_init(&w.passed);
+	r = walk_folder(s, &w, has_messages);
+	walk_fini(&w);
 	return r;
 }
 

@@ -159,6 +159,14 @@ def test_from_pombo_by_starttls_and_after_kills(make_server, tmp_path):
     pull(server, url, "--insecure-tls", password=old.password)
     assert sorted(server.messages(ALICE)) == sorted(old.messages(ALICE))
     assert folders(pull(server, url, "--insecure-tls", password=old.password))["INBOX"] == (0, 300)
+    # One more of a message that came before is one more; what both have from elsewhere is not taken again.
+    with old.imap(ALICE) as there, server.imap(ALICE) as here:
+        there.append("INBOX", "", None, old.messages(ALICE)[7])
+        for imap in (there, here):
+            imap.append("INBOX", "", None, b"Subject: both\r\n\r\n" + b"b" * 300 + b"\r\n")
+    for imported in (1, 0):
+        assert folders(pull(server, url, "--insecure-tls", password=old.password))["INBOX"] == (imported, 302 - imported)
+    assert sorted(server.messages(ALICE)) == sorted(old.messages(ALICE))
 
 
 def test_mistakes(make_server):
@@ -212,6 +220,10 @@ def test_hostile_servers(make_server, tmp_path):
         # Messages nobody asked for are not taken; those that do not come are told; the odd folder too.
         (listed + [b"* 1 FETCH (UID 5 RFC822.SIZE 9)\r\n* 2 FETCH (UID 6 RFC822.SIZE 99999999999)\r\n" + ok,
                    b"* 1 FETCH (UID 7 BODY[] {8}\r\nA: b\r\n\r\n)\r\n* 1 FETCH (UID 5 BODY[] NIL)\r\n* 1 FETCH (((\r\n" + ok], 65, "did not send"),
+        # That it does not tell now what it has is no reason to believe that it has nothing; of an empty folder nothing is to be told.
+        (opened + [b'* LIST () "/" INBOX\r\n' + ok, b"* 3 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n" + ok, b"TAG NO [UNAVAILABLE] later\r\n"],
+         65, "does not tell"),
+        (opened + [b'* LIST () "/" INBOX\r\n' + ok, b"* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n" + ok, b"TAG BAD empty\r\n"], 0, "INBOX"),
     ]
     for answers, status, says in cases:
         seen = []
