@@ -4,8 +4,8 @@
 
     imap_crash.py --kills 2000 [--seed N] [--clients 5]
 
-Each client is alone in an account and keeps a model of it. It does APPEND, COPY, MOVE, STORE, EXPUNGE, RENAME, CREATE and DELETE at random while stored, imapd,
-or everything at once gets SIGKILL. Whenever its connection or a command is lost, it reads the whole account back:
+Each client is alone in an account and keeps a model of it. It does APPEND (of one message and of several), REPLACE, COPY, MOVE, STORE, EXPUNGE, RENAME (of trees
+and of INBOX), CREATE and DELETE at random while stored, imapd, or everything at once gets SIGKILL. Whenever its connection or a command is lost, it reads the whole account back:
   - what was acknowledged is there: flags, messages, names;
   - the command under way was done whole or not at all, in all mailboxes that it touches;
   - a UID never names another message, a mailbox's next UID and modseqs only grow, no change leaves HIGHESTMODSEQ as it was.
@@ -201,9 +201,9 @@ class Worker:
             return self.create(missing[0])
         full = [n for n in names if self.model[n].messages]
         if not full or self.rng.random() < 0.3:
-            return self.append(self.rng.choice(names))
-        kinds = (self.store, self.copy, self.move, self.expunge, self.rename, self.delete)
-        kind = self.rng.choices(kinds, (4, 3, 3, 2, 1, 0.3))[0]
+            return self.rng.choice((self.append, self.append, self.append_several))(self.rng.choice(names))
+        kinds = (self.store, self.copy, self.move, self.replace, self.expunge, self.rename, self.rename_inbox, self.delete)
+        kind = self.rng.choices(kinds, (4, 3, 3, 2, 2, 1, 0.5, 0.4))[0]
         return kind(self.rng.choice(full))
 
     def some(self, name, most=12):
@@ -219,13 +219,38 @@ class Worker:
         self.number += 1
         return -self.number
 
-    def append(self, name):
-        wanted, flags = copy_of(self.model), frozenset(self.rng.sample(FLAGS, self.rng.randint(0, 2)))
+    def new_message(self, mailbox, flags=frozenset()):
+        """Puts one into a mailbox to be; its text."""
         uid = self.new_uid()
         token, size = f"t{self.seed}-{self.user[:5]}-{-uid}", self.rng.choice((500, 500, 4000, 20000, 200000))
-        wanted[name].messages[uid] = (token, flags)
-        text = message_of(token, size).encode()
+        mailbox.messages[uid] = (token, flags)
+        return message_of(token, size).encode()
+
+    def some_flags(self):
+        return frozenset(self.rng.sample(FLAGS, self.rng.randint(0, 2)))
+
+    def append(self, name):
+        wanted, flags = copy_of(self.model), self.some_flags()
+        text = self.new_message(wanted[name], flags)
         return "APPEND", lambda: self.session.do(f'APPEND "{name}" ({" ".join(sorted(flags))})', text), wanted
+
+    def append_several(self, name):
+        """RFC 3502: all of them or none."""
+        wanted = copy_of(self.model)
+        texts = [self.new_message(wanted[name]) for _ in range(self.rng.randint(2, 6))]
+        return "MULTIAPPEND", lambda: self.session.do(f'APPEND "{name}"', *texts), wanted
+
+    def replace(self, name):
+        """RFC 8508: the new message comes and the old one goes, or neither."""
+        wanted, flags, to = copy_of(self.model), self.some_flags(), self.rng.choice(list(self.model))
+        uid = self.rng.choice(sorted(self.model[name].messages))
+        del wanted[name].messages[uid]
+        text = self.new_message(wanted[to], flags)
+
+        def run():
+            self.session.do(f'SELECT "{name}"')
+            self.session.do(f'UID REPLACE {uid} "{to}" ({" ".join(sorted(flags))})', text)
+        return "REPLACE", run, wanted
 
     def in_mailbox(self, name, command):
         def run():
@@ -269,7 +294,7 @@ class Worker:
 
     def rename(self, name):
         """Of a tree, there and back."""
-        tops = [n for n in self.model if n != "INBOX" and "/" not in n]
+        tops = [n for n in self.model if n not in ("INBOX", "was") and "/" not in n]
         if not tops:
             return self.append(name)
         old = self.rng.choice(tops)
@@ -278,6 +303,14 @@ class Worker:
             return self.append(name)
         wanted = {new + n[len(old):] if n == old or n.startswith(old + "/") else n: m for n, m in copy_of(self.model).items()}
         return "RENAME", lambda: self.session.do(f'RENAME "{old}" "{new}"'), wanted
+
+    def rename_inbox(self, _):
+        """Its messages go to a mailbox that is new; INBOX stays (RFC 9051 §6.3.6)."""
+        if "was" in self.model:
+            return self.append("INBOX")
+        wanted = copy_of(self.model)
+        wanted["was"], wanted["INBOX"] = Mailbox({self.new_uid(): m for m in wanted["INBOX"].messages.values()}), Mailbox()
+        return "RENAME INBOX", lambda: self.session.do('RENAME "INBOX" "was"'), wanted
 
     def create(self, name):
         wanted = copy_of(self.model)
@@ -307,8 +340,8 @@ def kill_one(server, rng):
         server.kill(victim, index=rng.randrange(len(pids)))
 
 
-def run(kills, seed, clients=5):
-    """Returns how many commands of each kind were acknowledged, and how many were lost under way."""
+def run(kills, seed, clients=5, kinds=()):
+    """`kinds`: goes on until each of these commands was acknowledged once. Returns how many commands of each kind were acknowledged, and how many were lost under way."""
     rng = random.Random(seed)
     users = [f"user{n}@example.test" for n in range(clients)]
     done, lost = collections.Counter(), collections.Counter()
@@ -323,6 +356,11 @@ def run(kills, seed, clients=5):
                 if any(w.failure for w in workers):
                     break
                 kill_one(server, rng)
+            deadline = time.monotonic() + 60 * SLOW
+            while not all(any(w.done[k] for w in workers) for k in kinds) and time.monotonic() < deadline:
+                if any(w.failure for w in workers):
+                    break
+                time.sleep(0.05)
         finally:
             for w in workers:
                 w.running = False

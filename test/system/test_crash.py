@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""kill -9 at random under load: what was acknowledged is there, exactly once (test/crash/crash.py, imap_crash.py; `make crash` does it 10,000 times)."""
+"""kill -9 at random under load: what was acknowledged is there, exactly once (test/crash/crash.py, imap_crash.py, tool_crash.py; `make crash` does it 10,000 times)."""
 import pathlib
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import crash  # noqa: E402
 import imap_crash  # noqa: E402
+import tool_crash  # noqa: E402
 from pombo import SANITIZED  # noqa: E402
 
 
@@ -21,6 +22,19 @@ def test_nothing_acknowledged_is_lost(seed):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_change_of_mailboxes_is_lost_or_half_done(seed):
-    done, lost = imap_crash.run(kills=15 if SANITIZED else 40, seed=seed)
-    assert all(done[kind] for kind in ("APPEND", "COPY", "MOVE", "STORE", "EXPUNGE", "RENAME"))
+    kinds = ("APPEND", "MULTIAPPEND", "REPLACE", "COPY", "MOVE", "STORE", "EXPUNGE", "RENAME")
+    done, lost = imap_crash.run(kills=15 if SANITIZED else 40, seed=seed, kinds=kinds)
+    assert all(done[kind] for kind in kinds)
     assert lost, "no command was under way when something was killed: this proves nothing"
+
+
+@pytest.mark.timeout(600)
+def test_an_import_from_a_server_that_is_killed_brings_everything_once():
+    done = tool_crash.run_import(kills=4 if SANITIZED else 8, seed=1)
+    assert done["imapd"] + done["stored"] + done["everything"]
+
+
+@pytest.mark.timeout(600)
+def test_backups_under_kills_are_whole_and_hold_what_was_acknowledged():
+    done, states = tool_crash.run_backup(kills=3 if SANITIZED else 6, seed=1)
+    assert done and states > 1

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Kills processes while the tools for mailboxes work, and looks whether those kept their word.
+
+    tool_crash.py --kills 300 [--seed N]
+
+`pombo import imap://` from another pombo, while stored, imapd or everything of the one that gives, stored or everything of the one that takes, or the
+tool itself gets SIGKILL; run again and again until it is done: each message of each folder is there once, byte for byte.
+`pombo backup` while mail comes in and stored, everything or the tool gets SIGKILL: what lies there is whole after each, and each backup that was said to be
+made holds all that was acknowledged before it began, and nothing in part.
+"""
+import argparse
+import collections
+import json
+import pathlib
+import random
+import smtplib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+from crash import TOLERATED, USERS, Writers, message_of, read_back  # noqa: E402
+from imap_answer import Client, Refused, parse  # noqa: E402
+from pombo import ALICE, BINARY, PASSWORD, SLOW, Server  # noqa: E402
+
+FOLDERS = ("", ".Work", ".Work.2019")
+CONFIG = ["max-connections-per-address = 1000"]
+
+
+def start_tool(server, *args, password=None):
+    tool = subprocess.Popen([str(BINARY), args[0], "--dir", str(server.dir), *map(str, args[1:])], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if password:
+        tool.stdin.write(password.encode() + b"\n")
+    tool.stdin.close()
+    tool.stdin = None
+    return tool
+
+
+def kill_under(tool, servers, rng, longest):
+    """While the tool works; what `everything` was is started anew when the tool has given up. Returns what was killed, or None: it was too late."""
+    time.sleep(rng.uniform(0.02, longest))
+    victim, server = rng.choice([("tool", None), *((v, s) for s, victims in servers for v in victims)])
+    if tool.poll() is not None:
+        return None
+    if victim == "tool":
+        tool.kill()
+    elif victim == "everything":
+        server.kill_all()
+    elif server.pids(victim):
+        server.kill(victim)
+    tool.communicate(timeout=300)
+    if victim == "everything":
+        server.start()
+    return victim
+
+
+# ---- import ----
+
+def make_maildir(top, rng, count):
+    for folder in FOLDERS:
+        for part in ("cur", "new", "tmp"):
+            (top / folder / part).mkdir(parents=True)
+    for n in range(count):
+        token = f"t{n % (count - count // 10)}"  # some are there twice: that is so afterwards, too
+        text = message_of(token, 300000 if n % 25 == 0 else rng.choice((500, 1000, 4000)))
+        (top / FOLDERS[n % len(FOLDERS)] / "cur" / f"{n:05}.x:2,S").write_text(text, newline="")
+
+
+def read_folders(server):
+    client, found = Client(server.ports["imaps"], ALICE, PASSWORD, server.tls()), {}
+    names = [parse(line[len(b"* LIST "):])[2].decode() for line in client.command(b'LIST "" ("INBOX" "Work" "Work/*")')]
+    for name in names:
+        client.command(f'EXAMINE "{name}"'.encode())
+        lines = client.command(b"UID FETCH 1:* (BODY.PEEK[])")
+        found[name] = collections.Counter(line.split(b"}\r\n", 1)[1] for line in lines if b" FETCH (" in line)
+    client.close()
+    return found
+
+
+def everything(server):
+    """name → how often each message is there; when what was killed is back."""
+    deadline = time.monotonic() + 60 * SLOW
+    while True:
+        try:
+            return read_folders(server)
+        except (OSError, Refused):
+            assert time.monotonic() < deadline, "the server does not come back"
+            time.sleep(0.1)
+
+
+def deliver(server, message):
+    deadline = time.monotonic() + 60 * SLOW
+    while True:
+        try:
+            return server.deliver(ALICE, message)
+        except (OSError, smtplib.SMTPException):
+            assert time.monotonic() < deadline, "the server does not come back"
+            time.sleep(0.1)
+
+
+def run_import(kills, seed, count=500):
+    """Returns how often each was killed, while the import was at work."""
+    rng, done = random.Random(seed), collections.Counter()
+    with Server(config=CONFIG) as old, Server(config=CONFIG) as new, tempfile.TemporaryDirectory() as top:
+        for server in (old, new):
+            server.tolerate(*TOLERATED)
+        make_maildir(pathlib.Path(top), rng, count)
+        old.cli("import", ALICE, top)
+        want = everything(old)
+        assert sum(n for folder in want.values() for n in folder.values()) == count
+        command = ("import", ALICE, f"imap://alice%40example.test@127.0.0.1:{old.ports['imap']}", "--password-stdin", "--insecure-tls")
+        for _ in range(3 * kills):
+            if sum(done.values()) == kills:
+                break
+            tool = start_tool(new, *command, password=PASSWORD)
+            victim = kill_under(tool, ((old, ("imapd", "stored", "everything")), (new, ("stored", "everything"))), rng, 0.4 * SLOW)
+            tool.communicate()
+            done.update([victim] if victim else [])
+            if not victim:  # it was done: what is to come next
+                deliver(old, message_of(f"late{sum(done.values())}-{rng.random()}", 3000))
+                want = everything(old)
+            got = everything(new)
+            assert all(n <= want[f][m] for f in got for m, n in got[f].items()), "a message is there twice, or in part"
+        for _ in range(20):
+            tool = start_tool(new, *command, "--json", password=PASSWORD)
+            out, problem = tool.communicate()
+            if tool.returncode == 0:
+                break
+            time.sleep(0.2)  # a process that was killed comes back
+        assert tool.returncode == 0, f"seed {seed}: {problem.decode()}"
+        assert not json.loads(out)["left_out"]
+        want, got = everything(old), everything(new)
+        missing = [(f, m[:120], n, got[f][m]) for f in want for m, n in want[f].items() if got[f][m] != n]
+        assert not missing and got == want, f"seed {seed}: {len(missing)} are missing: {missing[:5]}"
+    return done
+
+
+# ---- backup ----
+
+def check_state(found, writers, before, seed):
+    """A state holds each message for all its recipients or for none, and all that was acknowledged before it was made."""
+    for token, users in found.items():
+        assert all(n == 1 for n in users.values()), f"seed {seed}: {token} is there twice"
+        assert sorted(users) == sorted(writers.sent[token][0]), f"seed {seed}: {token} is there in half: {sorted(users)}"
+    missing = before - set(found)
+    assert not missing, f"seed {seed}: acknowledged before the backup and not in it: {missing}"
+
+
+def run_backup(kills, seed, writer_count=2):
+    """Returns how often each was killed, while the backup was at work, and how many states were read back."""
+    rng, done, states = random.Random(seed), collections.Counter(), []
+    with Server(users=USERS, config=CONFIG) as server, Server(config=CONFIG) as new, tempfile.TemporaryDirectory() as top:
+        server.tolerate(*TOLERATED)
+        backup = pathlib.Path(top) / "B"
+        writers = Writers(server, writer_count, seed)
+        writers.start()
+        try:
+            for n in range(3 * kills):
+                if sum(done.values()) >= kills:
+                    break
+                with writers.lock:
+                    before = set(writers.acknowledged)
+                tool = start_tool(server, "backup", backup, "--json")
+                victim = kill_under(tool, ((server, ("stored", "everything")),), rng, 0.15 * SLOW) if n else None
+                out, _ = tool.communicate(timeout=300)
+                done.update([victim] if victim else [])
+                if tool.returncode == 0:
+                    states.append((json.loads(out)["state"], frozenset(before)))
+                verified = server.cli("backup", "--verify", backup, check=False)
+                assert verified.returncode == 0, f"seed {seed}: {verified.stderr}"
+        finally:
+            writers.stop()
+        listed = server.cli_json("backup", "--list", backup)
+        assert {state for state, _ in states} <= set(listed)
+        for state, before in {*states[-1:], *states[:1]}:
+            new.cli("restore", backup, "--at", state)
+            check_state(read_back(new), writers, before, seed)
+    return done, len(states)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--kills", type=int, default=300)
+    p.add_argument("--round", type=int, default=20, help="kills before a new server begins")
+    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    a = p.parse_args()
+    total = 0
+    while total < a.kills:
+        n = min(a.round, a.kills - total)
+        imported = run_import(n, a.seed + total)
+        backed_up, states = run_backup(n, a.seed + total)
+        total += n
+        print(f"{total} of {a.kills} kills, seed {a.seed}: import {dict(imported)}, backup {dict(backed_up)}, {states} backups: all as promised", flush=True)
+
+
+if __name__ == "__main__":
+    main()
