@@ -155,7 +155,7 @@ def put(ch, f):
         return ""
     return (f"\tif (m->n_{name} > {f[3]})\n\t\treturn false;\n\tcodec_put_u32(b, m->n_{name});\n"
             f"\tfor (uint32_t i = 0; i < m->n_{name}; i++)\n"
-            f"\t\tif (!put_{f[2]}(b, &m->{name}[i]))\n\t\t\treturn false;\n")
+            f"\t\tif (!{ch}_put_sub_{f[2]}(b, &m->{name}[i]))\n\t\t\treturn false;\n")
 
 
 def get(ch, f):
@@ -174,6 +174,56 @@ def get(ch, f):
             f"\tm->{name} = codec_get_array(r, m->n_{name}, sizeof *m->{name});\n"
             f"\tfor (uint32_t i = 0; i < m->n_{name} && m->{name} && !r->bad; i++)\n"
             f"\t\tget_{f[2]}(r, &m->{name}[i]);\n")
+
+
+WIDTHS = {"BOOL": 1, "U8": 1, "ENUM": 1, "U16": 2, "U32": 4, "U64": 8, "I64": 8}
+
+
+def runs(fields):
+    """Neighbours of fixed size together, everything else alone."""
+    out = []
+    for f in fields:
+        if f[0] in WIDTHS and out and out[-1][0][0] in WIDTHS:
+            out[-1].append(f)
+        else:
+            out.append([f])
+    return out
+
+
+def width(kind):
+    return {"ENUM": "u8", "BOOL": "u8"}.get(kind, kind.lower())
+
+
+def put_all(ch, fields):
+    out = ""
+    for run in runs(fields):
+        if len(run) == 1:
+            out += put(ch, run[0])
+            continue
+        out += "".join(f"\tif (m->{f[1]} >= {f[2]})\n\t\treturn false;\n" for f in run if f[0] == "ENUM")
+        out += f"\tp = codec_put_room(b, {sum(WIDTHS[f[0]] for f in run)});\n\tif (!p)\n\t\treturn false;\n"
+        at = 0
+        for f in run:
+            out += f"\tcodec_store_{width(f[0])}(p + {at}, m->{f[1]});\n"
+            at += WIDTHS[f[0]]
+    return ("\tchar *p;\n\n" if "\tp = " in out else "") + out
+
+
+def get_all(ch, fields):
+    out = ""
+    for run in runs(fields):
+        if len(run) == 1:
+            out += get(ch, run[0])
+            continue
+        out += f"\tp = codec_get_room(r, {sum(WIDTHS[f[0]] for f in run)});\n\tif (!p)\n\t\treturn;\n"
+        at = 0
+        for f in run:
+            load = f"codec_load_{width(f[0])}(p + {at})"
+            if f[0] in ("BOOL", "ENUM"):
+                out += f"\tif ({load} >= {2 if f[0] == 'BOOL' else f[2]})\n\t\tr->bad = true;\n"
+            out += f"\tm->{f[1]} = {load}{' == 1' if f[0] == 'BOOL' else ''};\n"
+            at += WIDTHS[f[0]]
+    return ("\tconst char *p;\n\n" if "\tp = " in out else "") + out
 
 
 def log(f):
@@ -258,6 +308,9 @@ def main():
              "/* send: a message nobody answers (id 0), or the answer to request `id`. call: a request; `fn` hears the answer once.\n"
              " * Both return false, and send nothing, when a field passes its maximum or the channel is closed. An fd is\n"
              " * taken over (closed after sending) in either case. Encoding only: put. */\n")
+    h.append("/* One item of a list, for who encodes a long one piece by piece. */\n" if subs else "")
+    for name, _ in subs:
+        h.append(f"must_check bool {ch}_put_sub_{name}(struct buf *b, const struct {ch}_{name} *m);\n")
     for name, _, fields in msgs:
         h.append(f"must_check bool {ch}_put_{name}(struct buf *b, const struct {ch}_{name} *m);\n"
                  f"bool {ch}_send_{name}(struct channel *c, uint32_t id, const struct {ch}_{name} *m);\n"
@@ -278,17 +331,17 @@ def main():
     for name, fields in subs:
         if name not in used:
             fail(f"SUB {name} is not used")
-        c.append(f"static bool put_{name}(struct buf *b, const struct {ch}_{name} *m)\n{{\n" +
-                 "".join(put(ch, f) for f in fields) + "\treturn true;\n}\n\n")
+        c.append(f"bool {ch}_put_sub_{name}(struct buf *b, const struct {ch}_{name} *m)\n{{\n" +
+                 put_all(ch, fields) + "\treturn true;\n}\n\n")
         c.append(f"static void get_{name}(struct codec_reader *r, struct {ch}_{name} *m)\n{{\n" +
-                 "".join(get(ch, f) for f in fields) + "}\n\n")
+                 get_all(ch, fields) + "}\n\n")
     for name, _, fields in msgs:
         unused = "" if [f for f in fields if f[0] != "FD"] else "\t(void)b;\n\t(void)m;\n"
         c.append(f"bool {ch}_put_{name}(struct buf *b, const struct {ch}_{name} *m)\n{{\n{unused}" +
-                 "".join(put(ch, f) for f in fields) + "\treturn !b->overflow;\n}\n\n")
+                 put_all(ch, fields) + "\treturn !b->overflow;\n}\n\n")
         if fields:
             c.append(f"static void get_{name}(struct codec_reader *r, struct {ch}_{name} *m)\n{{\n" +
-                     "".join(get(ch, f) for f in fields) + "}\n\n")
+                     get_all(ch, fields) + "}\n\n")
         logs = "".join(log(f) for f in fields)
         if logs:
             c.append(f"static void fields_{name}(struct log_line *l, const struct {ch}_{name} *m)\n{{\n{logs}}}\n\n")

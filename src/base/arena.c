@@ -66,7 +66,8 @@ static struct arena_block *block_new(struct arena *a, size_t n)
 	return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* Not zeroed. `ret_n`: how many bytes there are. */
+static void *take(struct arena *a, size_t n, size_t *ret_n)
 {
 	const size_t align = alignof(max_align_t);
 	struct arena_block *b = a->blocks;
@@ -85,7 +86,16 @@ void *arena_alloc(struct arena *a, size_t n)
 	p = b->bytes + b->used;
 	b->used += rounded;
 	a->used += rounded;
-	return memset(p, 0, rounded);
+	*ret_n = rounded;
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t there;
+	void *p = take(a, n, &there);
+
+	return p ? memset(p, 0, there) : NULL;
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -99,7 +109,8 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 
 struct view arena_copy(struct arena *a, struct view v)
 {
-	char *p = arena_alloc(a, v.n);
+	size_t there;
+	char *p = take(a, v.n, &there);
 
 	if (p && v.n)
 		memcpy(p, v.p, v.n);

@@ -346,6 +346,29 @@ bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int
 	return true;
 }
 
+bool channel_frame_give(struct channel *c, uint16_t type, uint32_t id, struct buf *frame)
+{
+	bool ok = !frame->overflow && frame->n >= FRAME_HEAD_BYTES;
+
+	if (c && c->state == CHANNEL_OPEN && ok) {
+		if (c->out_at == c->out.n) { /* nothing waits: the memory itself moves */
+			forget_written(c);
+			buf_fini(&c->out);
+			c->out = *frame;
+			*frame = BUF_INIT(frame->max);
+			c->frame_at = 0;
+		} else {
+			c->frame_at = c->out.n;
+			c->out.max = c->out.n + frame->n;
+			buf_append_view(&c->out, buf_view(frame));
+		}
+		ok = c->out.n - c->frame_at <= FRAME_HEAD_BYTES + CHANNEL_FRAME_MAX;
+		ok = channel_frame_send(c, type, id, NULL, 0, ok);
+	}
+	buf_fini(frame);
+	return c && c->state == CHANNEL_OPEN && ok;
+}
+
 static void add_call(struct channel *c, struct call *call)
 {
 	call->deadline_ms = UINT64_MAX;
@@ -481,13 +504,37 @@ static void take_bytes(struct channel *c, struct view bytes)
 	assert(!c->in.overflow);
 }
 
-static void read_once(struct channel *c)
+/* What a long frame lacks is read to where it belongs, and no further. */
+static long read_rest(struct channel *c, size_t n)
+{
+	char *to = buf_reserve(&c->in, n);
+	long got;
+
+	assert(to);
+	got = frame_recv(c->fd, to, n, &c->in_fds);
+	if (got > 0) {
+		buf_commit(&c->in, (size_t)got);
+		take_bytes(c, VIEW_EMPTY);
+	}
+	return got;
+}
+
+static long read_some(struct channel *c)
 {
 	char bytes[READ_BYTES];
 	long n = frame_recv(c->fd, bytes, sizeof bytes, &c->in_fds);
 
-	if (n > 0) {
+	if (n > 0)
 		take_bytes(c, view_from(bytes, (size_t)n));
+	return n;
+}
+
+static void read_once(struct channel *c)
+{
+	size_t rest = c->in.n >= FRAME_HEAD_BYTES ? lacking(c) : 0;
+	long n = rest > KEEP_BYTES ? read_rest(c, rest) : read_some(c);
+
+	if (n > 0) {
 		if (c->state == CHANNEL_OPEN)
 			set_busy(c);
 	} else if (n != -EAGAIN) {

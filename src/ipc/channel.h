@@ -90,6 +90,8 @@ void *channel_tag(const struct channel *c);
  * also when encoding failed (`ok` false: the frame is taken back). */
 struct buf *channel_frame_begin(struct channel *c);
 bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int *fds, size_t n_fds, bool ok);
+/* A payload that was encoded elsewhere: `frame` begins with FRAME_HEAD_BYTES (frame.h) of room; its bytes move, it is empty afterwards. */
+bool channel_frame_give(struct channel *c, uint16_t type, uint32_t id, struct buf *frame);
 bool channel_frame_call(struct channel *c, uint16_t type, const int *fds, size_t n_fds, bool ok, uint32_t deadline_ms,
 			channel_answer_fn *fn, void *ctx);
 

@@ -33,15 +33,6 @@ void codec_put_i64(struct buf *b, int64_t v)
 	codec_put_u64(b, (uint64_t)v);
 }
 
-bool codec_put_view(struct buf *b, struct view v, uint32_t max)
-{
-	if (v.n > max)
-		return false;
-	codec_put_u32(b, (uint32_t)v.n);
-	buf_append_view(b, v);
-	return true;
-}
-
 struct codec_reader codec_reader_init(struct view payload, int *fds, size_t n_fds, struct arena *arena)
 {
 	return (struct codec_reader){payload, fds, n_fds, 0, arena, false};
@@ -109,20 +100,6 @@ uint64_t codec_get_u64(struct codec_reader *r)
 int64_t codec_get_i64(struct codec_reader *r)
 {
 	return (int64_t)codec_get_u64(r);
-}
-
-struct view codec_get_view(struct codec_reader *r, uint32_t max)
-{
-	uint32_t n = codec_get_u32(r);
-	struct view v;
-
-	if (r->bad || n > max || n > r->rest.n) {
-		r->bad = true;
-		return VIEW_EMPTY;
-	}
-	v = view_sub(r->rest, 0, n);
-	r->rest = view_sub(r->rest, n, r->rest.n);
-	return v;
 }
 
 uint32_t codec_get_count(struct codec_reader *r, uint32_t max)
