@@ -17,6 +17,8 @@ enum {
 	ANY_INDEX = ROW_INDEX | ROW_ENVELOPE | ROW_BODYSTRUCTURE,
 	NEEDS_MESSAGE = ROW_HEADER | ANY_INDEX | ROW_MESSAGE,
 	TRIMMED_MAX = 8 * 1024 * 1024, /* as an index may be long */
+	WHOLE_MAX = 16 * 1024 * 1024, /* prefix, header block and content of one message */
+	UIDL_MAX = 128,
 };
 
 /* A walk through a table by message id. Messages of a mailbox came one after another, and mostly lie so: the next one is a step or
@@ -39,9 +41,12 @@ struct rows_work {
 	struct facts_cache facts;
 	struct keyset_cache keysets;
 	struct row_scan messages, headers, contents;
-	struct buf trimmed;
-	struct box_row *rows; /* on the heap until the page is whole */
-	size_t count, cap, bytes;
+	/* Of the row under way. */
+	struct buf trimmed, whole;
+	char uidl[UIDL_MAX];
+	box_row_fn *fn;
+	void *ctx;
+	size_t count, bytes;
 	uint32_t next;
 };
 
@@ -186,7 +191,7 @@ static int append_bytes(struct store_reader *r, const struct whereabouts *w, uin
 static int read_uidl(struct rows_work *x, const struct state_entry *e, const struct facts_entry *facts,
 		     struct box_row *row)
 {
-	struct buf out = BUF_INIT(128);
+	struct buf out = BUF_INIT(UIDL_MAX);
 	char id[ID_TEXT_BYTES + 1];
 	int rc = 0;
 
@@ -203,89 +208,75 @@ static int read_uidl(struct rows_work *x, const struct state_entry *e, const str
 		id_format(facts->message, id);
 		buf_printf(&out, "%s-%llx.%x", id, (unsigned long long)x->box.mailbox, row->uid);
 	}
-	row->uidl = arena_copy(x->a, buf_view(&out));
+	memcpy(x->uidl, buf_view(&out).p, out.n);
+	row->uidl = view_from(x->uidl, out.n);
 	buf_fini(&out);
-	return rc < 0 ? rc : row->uidl.p ? 0 : -EMSGSIZE;
+	return rc < 0 ? rc : 0;
 }
 
-/* Prefix and header block into the arena, with room for `whole` bytes in all. */
-static int read_header(struct rows_work *x, const struct facts_entry *facts, uint64_t whole, struct box_row *row)
+/* Prefix and header block; `whole`: the content will stand behind them. */
+static int read_header(struct rows_work *x, const struct facts_entry *facts, bool whole, struct box_row *row)
 {
 	struct view data, prefix;
-	size_t n;
-	char *p;
 	int rc = scan_find(x->r, &x->headers, facts->message);
 
 	if (rc < 0)
 		return rc;
 	data = sql_bytes(x->headers.st, 1);
+	row->header = data;
+	row->header_bytes = (uint32_t)data.n;
+	if (facts->prefix_bytes == 0 && !whole)
+		return 0;
 	prefix = view_sub(sql_bytes(x->headers.st, 2), facts->prefix_off, facts->prefix_bytes);
 	if (prefix.n != facts->prefix_bytes)
 		return -EUCLEAN;
-	n = data.n + prefix.n;
-	p = arena_alloc(x->a, n > whole ? n : whole);
-	if (!p)
-		return -EMSGSIZE;
-	if (prefix.n)
-		memcpy(p, prefix.p, prefix.n);
-	if (data.n)
-		memcpy(p + prefix.n, data.p, data.n);
-	row->header = view_from(p, n);
-	row->header_bytes = (uint32_t)data.n;
-	return 0;
+	buf_reset(&x->whole);
+	buf_append_view(&x->whole, prefix);
+	buf_append_view(&x->whole, data);
+	row->header = buf_view(&x->whole);
+	return x->whole.overflow ? -EMSGSIZE : 0;
 }
 
-static int read_content_file(struct rows_work *x, const struct whereabouts *w, char *to)
-{
-	struct buf content = BUF_INIT(x->q->inline_max + 1ULL);
-	int rc = append_file(x->r, w, 0, w->content_bytes, &content);
-
-	if (rc == 0 && content.n > 0)
-		memcpy(to, content.p, content.n);
-	buf_fini(&content);
-	return rc;
-}
-
-/* The content behind the header, which read_header() left room for. */
+/* The content behind what read_header() has put down. */
 static int read_content(struct rows_work *x, const struct whereabouts *w, struct box_row *row)
 {
-	char *p = (char *)(uintptr_t)row->header.p;
-	uint64_t head = row->header.n;
+	const size_t head = row->header.n;
 	struct view bytes;
 	int rc = 0;
 
 	if (head + w->content_bytes != row->size_bytes)
 		return -EUCLEAN;
-	row->message = view_from(p, row->size_bytes);
-	if (w->content_bytes == 0)
-		return 0;
-	if (w->content_file)
-		return read_content_file(x, w, p + head);
-	rc = scan_find(x->r, &x->contents, w->content);
-	if (rc < 0)
-		return rc;
-	bytes = view_sub(sql_bytes(x->contents.st, 1), 0, w->content_bytes);
-	if (bytes.n != w->content_bytes)
-		return -EUCLEAN;
-	memcpy(p + head, bytes.p, bytes.n);
+	if (w->content_file) {
+		rc = append_file(x->r, w, 0, w->content_bytes, &x->whole);
+	} else if (w->content_bytes > 0) {
+		rc = scan_find(x->r, &x->contents, w->content);
+		if (rc < 0)
+			return rc;
+		bytes = view_sub(sql_bytes(x->contents.st, 1), 0, w->content_bytes);
+		if (bytes.n != w->content_bytes)
+			return -EUCLEAN;
+		buf_append_view(&x->whole, bytes);
+	}
+	if (rc < 0 || x->whole.overflow)
+		return rc < 0 ? rc : -EMSGSIZE;
+	row->message = buf_view(&x->whole);
+	row->header = view_sub(row->message, 0, head);
 	return 0;
 }
 
 /* Of the row that x->messages stands on. */
-static int take_index(struct rows_work *x, struct box_row *row)
+static void take_index(struct rows_work *x, struct box_row *row)
 {
 	const struct view index = sql_bytes(x->messages.st, 6);
 	const uint32_t fields = x->q->fields;
 
 	row->header_bytes = (uint32_t)sql_u64(x->messages.st, 1);
+	row->index = index;
 	buf_reset(&x->trimmed);
 	/* One that is damaged goes as it is: whoever reads it says so. */
-	if (fields & ROW_INDEX ||
-	    !mime_index_trim(index, fields & ROW_ENVELOPE, fields & ROW_BODYSTRUCTURE, &x->trimmed))
-		row->index = arena_copy(x->a, index);
-	else
-		row->index = arena_copy(x->a, buf_view(&x->trimmed));
-	return row->index.p ? 0 : -EMSGSIZE;
+	if (!(fields & ROW_INDEX) &&
+	    mime_index_trim(index, fields & ROW_ENVELOPE, fields & ROW_BODYSTRUCTURE, &x->trimmed))
+		row->index = buf_view(&x->trimmed);
 }
 
 static void take_whereabouts(struct sql_stmt *st, const struct facts_entry *facts, struct whereabouts *ret)
@@ -312,11 +303,11 @@ static int read_message(struct rows_work *x, const struct facts_entry *facts, st
 	if (fields & ANY_INDEX || whole)
 		rc = scan_find(x->r, &x->messages, facts->message);
 	if (rc == 0 && fields & ANY_INDEX)
-		rc = take_index(x, row);
+		take_index(x, row);
 	if (rc == 0 && whole)
 		take_whereabouts(x->messages.st, facts, &w);
 	if (rc == 0 && (whole || fields & ROW_HEADER))
-		rc = read_header(x, facts, whole ? row->size_bytes : 0, row);
+		rc = read_header(x, facts, whole, row);
 	if (rc == 0 && whole)
 		rc = read_content(x, &w, row);
 	if (!(fields & ROW_HEADER))
@@ -366,29 +357,26 @@ static bool is_full(const struct rows_work *x)
 /* 1 go on, 0 the page is full, negative errno. */
 static int add_row(struct rows_work *x, uint32_t uid, const struct state_entry *e)
 {
-	struct box_row *row;
+	struct box_row row;
 	int rc;
 
 	if (is_full(x)) {
 		x->next = uid;
 		return 0;
 	}
-	if (x->count == x->cap) {
-		x->cap = x->cap ? x->cap * 2 : 16;
-		x->rows = xrealloc(x->rows, x->cap * sizeof *x->rows);
-	}
-	row = &x->rows[x->count];
-	rc = read_row(x, uid, e, row);
+	rc = read_row(x, uid, e, &row);
 	if (rc == -ENOENT && e->gone)
 		return 1; /* pruned since the snapshot was taken: its file is gone */
+	if (rc == 0 && !x->fn(x->ctx, &row))
+		rc = -EMSGSIZE;
 	if (rc == -EMSGSIZE && x->count > 0) {
 		x->next = uid;
 		return 0;
 	}
 	if (rc < 0)
 		return rc;
-	x->bytes += sizeof *row + row->keywords.n + row->index.n + row->uidl.n +
-		    (row->message.n ? row->message.n : row->header.n);
+	x->bytes +=
+	    sizeof row + row.keywords.n + row.index.n + row.uidl.n + (row.message.n ? row.message.n : row.header.n);
 	x->count++;
 	return 1;
 }
@@ -459,20 +447,33 @@ static int collect(struct rows_work *x)
 	return rc < 0 ? rc : 1;
 }
 
-/* The rows into the arena. */
-static enum store_outcome give(struct rows_work *x, struct box_rows *ret)
+static enum store_outcome read_rows(struct rows_work *x)
 {
-	struct box_row *rows = arena_array(x->a, x->count, sizeof *rows);
+	const struct rows_query *q = x->q;
+	enum store_outcome outcome;
+	int rc;
 
-	if (!rows)
-		return STORE_TOO_BIG;
-	if (x->count > 0)
-		memcpy(rows, x->rows, x->count * sizeof *rows);
-	*ret = (struct box_rows){x->box.highestmodseq, rows, x->count, x->next};
-	return STORE_OK;
+	if (q->max_rows == 0)
+		return STORE_BAD_REQUEST;
+	range_list_normalize(&x->ranges, q->ranges, q->range_count, UINT32_MAX);
+	range_list_from(&x->ranges, q->uid_from);
+	rc = reader_begin(x->r);
+	rc = rc < 0 ? rc : box_read(x->r, q->account, q->mailbox, &x->box);
+	if (rc > 0)
+		rc = collect(x);
+	scan_end(&x->messages);
+	scan_end(&x->headers);
+	scan_end(&x->contents);
+	buf_fini(&x->trimmed);
+	buf_fini(&x->whole);
+	outcome = box_outcome(x->r, rc);
+	reader_end(x->r);
+	range_list_fini(&x->ranges);
+	return outcome;
 }
 
-enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a, struct box_rows *ret)
+enum store_outcome box_rows_each(struct store_reader *r, const struct rows_query *q, struct arena *a, box_row_fn *fn,
+				 void *ctx, struct box_rows_end *ret)
 {
 	struct rows_work x = {.r = r,
 			      .q = q,
@@ -482,29 +483,67 @@ enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, 
 			      .messages = {.id = SQL_message_from},
 			      .headers = {.id = SQL_header_from},
 			      .contents = {.id = SQL_content_from},
-			      .trimmed = BUF_INIT(TRIMMED_MAX)};
-	enum store_outcome outcome;
-	int rc;
+			      .trimmed = BUF_INIT(TRIMMED_MAX),
+			      .whole = BUF_INIT(WHOLE_MAX),
+			      .fn = fn,
+			      .ctx = ctx};
+	enum store_outcome outcome = read_rows(&x);
 
-	if (q->max_rows == 0)
-		return STORE_BAD_REQUEST;
-	range_list_normalize(&x.ranges, q->ranges, q->range_count, UINT32_MAX);
-	range_list_from(&x.ranges, q->uid_from);
-	rc = reader_begin(r);
-	rc = rc < 0 ? rc : box_read(r, q->account, q->mailbox, &x.box);
-	if (rc > 0)
-		rc = collect(&x);
-	scan_end(&x.messages);
-	scan_end(&x.headers);
-	scan_end(&x.contents);
-	buf_fini(&x.trimmed);
-	outcome = box_outcome(r, rc);
-	reader_end(r);
 	if (outcome == STORE_OK)
-		outcome = give(&x, ret);
-	range_list_fini(&x.ranges);
-	free(x.rows);
+		*ret = (struct box_rows_end){x.box.highestmodseq, x.next};
 	return outcome;
+}
+
+/* ---- a page that is kept ---- */
+
+struct kept_rows {
+	struct arena *a;
+	struct box_row *rows; /* on the heap until the page is whole */
+	size_t count, cap;
+};
+
+static bool keep_bytes(struct arena *a, struct view *v)
+{
+	if (v->p)
+		*v = v->n ? arena_copy(a, *v) : VIEW_EMPTY;
+	return v->p || v->n == 0;
+}
+
+static bool keep_row(void *ctx, const struct box_row *row)
+{
+	struct kept_rows *k = ctx;
+	struct box_row *to;
+
+	if (k->count == k->cap) {
+		k->cap = k->cap ? k->cap * 2 : 16;
+		k->rows = xrealloc(k->rows, k->cap * sizeof *k->rows);
+	}
+	to = &k->rows[k->count];
+	*to = *row;
+	if (!keep_bytes(k->a, &to->message) || !keep_bytes(k->a, &to->index) || !keep_bytes(k->a, &to->uidl))
+		return false;
+	if (row->header.n && row->header.p == row->message.p)
+		to->header = view_sub(to->message, 0, row->header.n);
+	else if (!keep_bytes(k->a, &to->header))
+		return false;
+	k->count++;
+	return true;
+}
+
+enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a, struct box_rows *ret)
+{
+	struct kept_rows k = {.a = a};
+	struct box_rows_end end = {0};
+	enum store_outcome outcome = box_rows_each(r, q, a, keep_row, &k, &end);
+	struct box_row *rows = outcome == STORE_OK ? arena_array(a, k.count, sizeof *rows) : NULL;
+
+	if (rows) {
+		if (k.count > 0)
+			memcpy(rows, k.rows, k.count * sizeof *rows);
+		*ret = (struct box_rows){end.highestmodseq, rows, k.count, end.next};
+	}
+	free(k.rows);
+	return outcome == STORE_OK && !rows ? STORE_TOO_BIG : outcome;
 }
 
 /* ---- bytes of one message ---- */

@@ -89,6 +89,16 @@ struct box_rows {
 must_check enum store_outcome box_rows(struct store_reader *r, const struct rows_query *q, struct arena *a,
 				       struct box_rows *ret);
 
+/* The same without a copy: `fn` hears each row as it is read; its views are valid during the call only. False ends the page before that
+ * row; STORE_TOO_BIG when it was the first. Keywords lie in the arena. */
+typedef bool box_row_fn(void *ctx, const struct box_row *row);
+struct box_rows_end {
+	uint64_t highestmodseq;
+	uint32_t next;
+};
+must_check enum store_outcome box_rows_each(struct store_reader *r, const struct rows_query *q, struct arena *a,
+					    box_row_fn *fn, void *ctx, struct box_rows_end *ret);
+
 /* Bytes of one message as it is read, from `offset`, at most `length`; expunged ones too until they are pruned. */
 must_check enum store_outcome box_bytes(struct store_reader *r, uint64_t account, uint64_t mailbox, uint32_t uid,
 					uint64_t offset, uint32_t length, struct buf *out, uint64_t *ret_size_bytes);

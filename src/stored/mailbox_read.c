@@ -2,6 +2,8 @@
  * Requests of imapd and popd that only read: pages of names, UIDs, rows, bytes and changes. */
 #include "store/mailbox_read.h"
 
+#include "ipc/codec.h"
+#include "ipc/frame.h"
 #include "store/folder.h"
 #include "stored/mailbox_peer.h"
 
@@ -248,18 +250,19 @@ void mailbox_on_uids_want(struct stored *sd, struct peer *peer, uint32_t id, str
 
 /* ---- rows ---- */
 
+/* The answer is encoded on the reader's thread, row by row as they are read: the bytes of a message are copied from the database's
+ * page to the frame at once. */
 struct rows_op {
 	struct op op;
 	struct rows_query query;
-	struct box_rows result;
+	struct buf frame;
+	uint32_t count;
 };
-
-static void rows_run(struct op *op, struct store_reader *r)
-{
-	struct rows_op *o = (struct rows_op *)op;
-
-	op->outcome = box_rows(r, &o->query, &op->arena, &o->result);
-}
+enum {
+	ROWS_COUNT_AT = FRAME_HEAD_BYTES, /* a list begins with its count */
+	ROWS_FRAME_FIRST = ROWS_PAGE_BYTES + 32 * 1024, /* where rows may be long: room for most pages */
+	ROWS_LONG = ROW_HEADER | ROW_INDEX | ROW_MESSAGE | ROW_ENVELOPE | ROW_BODYSTRUCTURE,
+};
 
 static struct mailbox_row row_out(const struct box_row *row)
 {
@@ -282,19 +285,53 @@ static struct mailbox_row row_out(const struct box_row *row)
 	};
 }
 
+/* What does not fit is left to the next page. */
+static bool took_row(struct rows_op *o, size_t before, bool put)
+{
+	if (!put || o->frame.overflow) {
+		o->frame.overflow = false;
+		buf_truncate(&o->frame, before);
+		return false;
+	}
+	o->count++;
+	return true;
+}
+
+static bool put_row(void *ctx, const struct box_row *row)
+{
+	struct rows_op *o = ctx;
+	struct mailbox_row out = row_out(row);
+	size_t before = o->frame.n;
+
+	return took_row(o, before, mailbox_put_sub_row(&o->frame, &out));
+}
+
+static void rows_run(struct op *op, struct store_reader *r)
+{
+	struct rows_op *o = (struct rows_op *)op;
+	struct box_rows_end end;
+
+	buf_init(&o->frame, FRAME_HEAD_BYTES + CHANNEL_FRAME_MAX - sizeof end.next);
+	if (o->query.fields & ROWS_LONG)
+		(void)buf_reserve(&o->frame, ROWS_FRAME_FIRST);
+	(void)codec_put_room(&o->frame, FRAME_HEAD_BYTES + sizeof o->count);
+	op->outcome = box_rows_each(r, &o->query, &op->arena, put_row, o, &end);
+	if (op->outcome != STORE_OK)
+		return;
+	codec_store_u32(o->frame.p + ROWS_COUNT_AT, o->count);
+	o->frame.max += sizeof end.next;
+	codec_put_u32(&o->frame, end.next);
+}
+
 static void rows_answer(struct op *op, struct channel *c)
 {
-	const struct box_rows *res = &((struct rows_op *)op)->result;
-	struct mailbox_row *rows = arena_array(&op->arena, res->count, sizeof *rows);
+	struct rows_op *o = (struct rows_op *)op;
 
-	if (op->outcome != STORE_OK || !rows) {
+	if (op->outcome != STORE_OK)
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
-		return;
-	}
-	for (size_t i = 0; i < res->count; i++)
-		rows[i] = row_out(&res->rows[i]);
-	if (c && !mailbox_send_rows(c, op->reply.id, &(struct mailbox_rows){rows, (uint32_t)res->count, res->next}))
+	else if (c && !channel_frame_give(c, MAILBOX_ROWS, op->reply.id, &o->frame))
 		mailbox_send_outcome(c, op->reply.id, STORE_TOO_BIG);
+	buf_fini(&o->frame);
 }
 
 void mailbox_on_rows_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
