@@ -86,7 +86,7 @@ static enum step ask_rows(struct session *s, struct command *c, struct fetch *f)
 	    .ranges = f->spans + f->span_at,
 	    .n_ranges = f->n_spans - f->span_at,
 	    .uid_from = f->uid_from,
-	    .fields = f->fields,
+	    .fields = fetch_marks_fields(f),
 	    .changed_since = f->args.changedsince ? f->args.changedsince_modseq : 0,
 	    .inline_max = FETCH_INLINE_MAX,
 	};
@@ -194,8 +194,30 @@ static enum step write_rows(struct session *s, struct command *c, struct fetch *
 	return f->n_seen ? mark_seen(s, c, f) : next_page(s, c, f);
 }
 
+static enum step take_marks(struct session *s, struct command *c, struct fetch *f)
+{
+	const struct mailbox_marks *m = &c->answer->marks;
+	enum step step = STEP_DONE;
+	bool ahead;
+
+	f->next = m->next;
+	ahead = reads_ahead(s, f);
+	if (ahead) {
+		(void)advance(f);
+		step = ask_rows(s, c, f);
+		if (s->imapd->store)
+			channel_flush(s->imapd->store);
+	}
+	fetch_marks_write(s, f, m);
+	if (ahead)
+		return step;
+	return stream_is_full(s->stream) ? command_await_drain(c) : next_page(s, c, f);
+}
+
 static enum step take_rows(struct session *s, struct command *c, struct fetch *f)
 {
+	if (c->answer && c->answer->type == MAILBOX_MARKS)
+		return take_marks(s, c, f);
 	if (!c->answer || c->answer->type != MAILBOX_ROWS)
 		return command_failed(c, "[NONEXISTENT]");
 	f->page = (struct fetch_page){.rows = c->answer->rows.rows, .n = c->answer->rows.n_rows};

@@ -92,6 +92,12 @@ must_check bool fetch_bytes_at_hand(const struct mailbox_row *row, struct imap_r
 /* The row's MIME index; false: it cannot be read, which is noted. */
 must_check bool fetch_index(struct fetch *f, const struct mailbox_row *row);
 
+/* ---- nothing but flags, UIDs and modseqs (fetch_marks.c) ---- */
+/* f->fields, and that the answer may come as marks, where they are all that is asked for. */
+uint32_t fetch_marks_fields(const struct fetch *f);
+/* The whole page. */
+void fetch_marks_write(struct session *s, struct fetch *f, const struct mailbox_marks *m);
+
 /* ---- BINARY and BINARY.SIZE (fetch_binary.c; RFC 9051 §6.4.5, 3516) ---- */
 /* False: the bytes as they stand are what is asked for. */
 must_check bool fetch_binary_begin(struct session *s, struct fetch *f, const struct mailbox_row *row,

@@ -195,6 +195,7 @@ static uint64_t session_of(const struct mailbox_msg *m)
 	case MAILBOX_OPENED:
 	case MAILBOX_UIDS:
 	case MAILBOX_ROWS:
+	case MAILBOX_MARKS:
 	case MAILBOX_BYTES:
 	case MAILBOX_CHANGED:
 	case MAILBOX_CHANGES:

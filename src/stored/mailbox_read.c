@@ -255,12 +255,16 @@ void mailbox_on_uids_want(struct stored *sd, struct peer *peer, uint32_t id, str
 struct rows_op {
 	struct op op;
 	struct rows_query query;
+	enum mailbox_type type; /* of the answer */
 	struct buf frame;
 	uint32_t count;
 };
 enum {
 	ROWS_COUNT_AT = FRAME_HEAD_BYTES, /* a list begins with its count */
 	ROWS_FRAME_FIRST = ROWS_PAGE_BYTES + 32 * 1024, /* where rows may be long: room for most pages */
+	ROWS_MARKS = 1 << 13, /* of rows_want's fields */
+	MARKS_PAGE = 4096,
+	MARKS_PAGE_BYTES = 768 * 1024, /* as box_rows_each() counts */
 	ROWS_LONG = ROW_HEADER | ROW_INDEX | ROW_MESSAGE | ROW_ENVELOPE | ROW_BODYSTRUCTURE,
 };
 
@@ -306,6 +310,15 @@ static bool put_row(void *ctx, const struct box_row *row)
 	return took_row(o, before, mailbox_put_sub_row(&o->frame, &out));
 }
 
+static bool put_mark(void *ctx, const struct box_row *row)
+{
+	struct rows_op *o = ctx;
+	struct mailbox_mark out = {row->uid, row->expunged, (uint8_t)row->flags, row->modseq, row->keywords};
+	size_t before = o->frame.n;
+
+	return took_row(o, before, mailbox_put_sub_mark(&o->frame, &out));
+}
+
 static void rows_run(struct op *op, struct store_reader *r)
 {
 	struct rows_op *o = (struct rows_op *)op;
@@ -315,7 +328,7 @@ static void rows_run(struct op *op, struct store_reader *r)
 	if (o->query.fields & ROWS_LONG)
 		(void)buf_reserve(&o->frame, ROWS_FRAME_FIRST);
 	(void)codec_put_room(&o->frame, FRAME_HEAD_BYTES + sizeof o->count);
-	op->outcome = box_rows_each(r, &o->query, &op->arena, put_row, o, &end);
+	op->outcome = box_rows_each(r, &o->query, &op->arena, o->type == MAILBOX_MARKS ? put_mark : put_row, o, &end);
 	if (op->outcome != STORE_OK)
 		return;
 	codec_store_u32(o->frame.p + ROWS_COUNT_AT, o->count);
@@ -329,7 +342,7 @@ static void rows_answer(struct op *op, struct channel *c)
 
 	if (op->outcome != STORE_OK)
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
-	else if (c && !channel_frame_give(c, MAILBOX_ROWS, op->reply.id, &o->frame))
+	else if (c && !channel_frame_give(c, o->type, op->reply.id, &o->frame))
 		mailbox_send_outcome(c, op->reply.id, STORE_TOO_BIG);
 	buf_fini(&o->frame);
 }
@@ -339,7 +352,9 @@ void mailbox_on_rows_want(struct stored *sd, struct peer *peer, uint32_t id, str
 {
 	const struct mailbox_rows_want *w = &m->rows_want;
 	struct rows_op *o = op_new(sd, sizeof *o, peer, id);
+	bool marks = w->fields & ROWS_MARKS && !(w->fields & (uint32_t) ~(ROWS_MARKS | ROW_FLAGS | ROW_MODSEQ));
 
+	o->type = marks ? MAILBOX_MARKS : MAILBOX_ROWS;
 	o->op.run = rows_run;
 	o->op.answer = rows_answer;
 	o->query = (struct rows_query){
@@ -348,12 +363,12 @@ void mailbox_on_rows_want(struct stored *sd, struct peer *peer, uint32_t id, str
 	    .ranges = mailbox_copy_ranges(&o->op.arena, w->ranges, w->n_ranges),
 	    .range_count = w->n_ranges,
 	    .uid_from = w->uid_from,
-	    .fields = w->fields,
+	    .fields = w->fields & (uint32_t)~ROWS_MARKS,
 	    .changed_since = w->changed_since,
 	    .with_expunged = true,
 	    .inline_max = w->inline_max < INLINE_MAX ? w->inline_max : INLINE_MAX,
-	    .max_rows = ROWS_PAGE,
-	    .max_bytes = ROWS_PAGE_BYTES,
+	    .max_rows = marks ? MARKS_PAGE : ROWS_PAGE,
+	    .max_bytes = marks ? MARKS_PAGE_BYTES : ROWS_PAGE_BYTES,
 	};
 	op_read(&o->op);
 }

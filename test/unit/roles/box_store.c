@@ -364,6 +364,19 @@ static struct mailbox_row row_of(const struct box_message *m, const struct mailb
 	return row;
 }
 
+static void send_marks(struct box_store *b, uint32_t id, const struct mailbox_rows *rows)
+{
+	struct mailbox_mark marks[2000];
+
+	for (uint32_t i = 0; i < rows->n_rows; i++) {
+		const struct mailbox_row *row = &rows->rows[i];
+
+		marks[i] =
+		    (struct mailbox_mark){row->uid, row->expunged, (uint8_t)row->flags, row->modseq, row->keywords};
+	}
+	(void)mailbox_send_marks(b->channel, id, &(struct mailbox_marks){marks, rows->n_rows, rows->next});
+}
+
 static void rows(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_rows_want *m)
 {
 	struct mailbox_row page[2000];
@@ -390,7 +403,10 @@ static void rows(struct box_store *b, uint32_t id, const struct box *box, const 
 		total += page[answer.n_rows].message.n + page[answer.n_rows].index.n + page[answer.n_rows].header.n;
 		answer.n_rows++;
 	}
-	(void)mailbox_send_rows(b->channel, id, &answer);
+	if (m->fields & 1 << 13)
+		send_marks(b, id, &answer);
+	else
+		(void)mailbox_send_rows(b->channel, id, &answer);
 }
 
 static void bytes(struct box_store *b, uint32_t id, struct box *box, const struct mailbox_bytes_want *m)
