@@ -80,8 +80,7 @@ static const char peer_went[] = "the peer went";
 static void close_fds(const int *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0)
-			(void)close(fds[i]);
+		(void)(fds[i] >= 0 && close(fds[i]));
 }
 
 static void (*end_fn)(void *ctx, int fd, const char *odd);
@@ -306,14 +305,6 @@ static bool add_mark(struct channel *c, const int *fds, size_t n_fds)
 	return true;
 }
 
-static bool fds_ok(const int *fds, size_t n_fds)
-{
-	for (size_t i = 0; i < n_fds; i++)
-		if (fds[i] < 0)
-			return false;
-	return n_fds <= CHANNEL_FDS_MAX;
-}
-
 bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int *fds, size_t n_fds, bool ok)
 {
 	struct frame_head h = {.type = type, .n_fds = (uint8_t)n_fds, .id = id};
@@ -322,7 +313,7 @@ bool channel_frame_send(struct channel *c, uint16_t type, uint32_t id, const int
 		close_fds(fds, n_fds);
 		return false;
 	}
-	if (!ok || c->out.overflow || !fds_ok(fds, n_fds)) {
+	if (!ok || c->out.overflow || !frame_fds_ok(fds, n_fds)) {
 		close_fds(fds, n_fds);
 		c->out.overflow = false;
 		buf_truncate(&c->out, c->frame_at);
@@ -350,7 +341,7 @@ bool channel_frame_give(struct channel *c, uint16_t type, uint32_t id, struct bu
 {
 	bool ok = !frame->overflow && frame->n >= FRAME_HEAD_BYTES;
 
-	if (c && c->state == CHANNEL_OPEN && ok) {
+	if (ok && c && c->state == CHANNEL_OPEN) {
 		if (c->out_at == c->out.n) { /* nothing waits: the memory itself moves */
 			forget_written(c);
 			buf_fini(&c->out);
@@ -366,7 +357,7 @@ bool channel_frame_give(struct channel *c, uint16_t type, uint32_t id, struct bu
 		ok = channel_frame_send(c, type, id, NULL, 0, ok);
 	}
 	buf_fini(frame);
-	return c && c->state == CHANNEL_OPEN && ok;
+	return ok && c && c->state == CHANNEL_OPEN;
 }
 
 static void add_call(struct channel *c, struct call *call)
@@ -466,24 +457,11 @@ static size_t take_frames(struct channel *c, struct view bytes)
 	return at;
 }
 
-/* Bytes that the frame at the front of c->in still lacks; 0 when it is whole or bad. */
-static size_t lacking(const struct channel *c)
-{
-	struct frame_head h;
-	enum parse r = frame_head_parse(buf_view(&c->in), &h);
-
-	if (r == PARSE_MORE)
-		return FRAME_HEAD_BYTES - c->in.n;
-	if (r == PARSE_BAD || c->in.n >= FRAME_HEAD_BYTES + h.n)
-		return 0;
-	return FRAME_HEAD_BYTES + h.n - c->in.n;
-}
-
 /* The frame that began in an earlier read is filled up and taken; what follows it is left in `bytes`. */
 static void fill_up(struct channel *c, struct view *bytes)
 {
-	while (c->in.n && bytes->n && lacking(c)) {
-		size_t n = lacking(c);
+	while (c->in.n && bytes->n && frame_lacking(buf_view(&c->in))) {
+		size_t n = frame_lacking(buf_view(&c->in));
 
 		if (n <= CHANNEL_FRAME_MAX)
 			(void)buf_reserve(&c->in, n); /* at once, not by doubling */
@@ -531,7 +509,7 @@ static long read_some(struct channel *c)
 
 static void read_once(struct channel *c)
 {
-	size_t rest = c->in.n >= FRAME_HEAD_BYTES ? lacking(c) : 0;
+	size_t rest = c->in.n >= FRAME_HEAD_BYTES ? frame_lacking(buf_view(&c->in)) : 0;
 	long n = rest > KEEP_BYTES ? read_rest(c, rest) : read_some(c);
 
 	if (n > 0) {

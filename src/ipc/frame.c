@@ -44,6 +44,18 @@ enum parse frame_head_parse(struct view bytes, struct frame_head *ret)
 	return PARSE_DONE;
 }
 
+size_t frame_lacking(struct view bytes)
+{
+	struct frame_head h;
+	enum parse r = frame_head_parse(bytes, &h);
+
+	if (r == PARSE_MORE)
+		return FRAME_HEAD_BYTES - bytes.n;
+	if (r == PARSE_BAD || bytes.n >= FRAME_HEAD_BYTES + h.n)
+		return 0;
+	return FRAME_HEAD_BYTES + h.n - bytes.n;
+}
+
 void frame_hello_format(struct buf *out, uint64_t version)
 {
 	struct frame_head h = {sizeof version, FRAME_TYPE_HELLO, 0, 0};
@@ -77,6 +89,14 @@ uint32_t frame_id_next(uint32_t last, unsigned self, unsigned peer)
 	if (n == 0)
 		n = 1;
 	return self > peer ? n | ID_TOP : n;
+}
+
+bool frame_fds_ok(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] < 0)
+			return false;
+	return n <= CHANNEL_FDS_MAX;
 }
 
 bool frame_fds_take(struct frame_fds *q, size_t n, int *ret)

@@ -22,6 +22,8 @@ struct frame_head {
 void frame_head_format(const struct frame_head *h, char ret[FRAME_HEAD_BYTES]);
 /* PARSE_MORE with less than a head; PARSE_BAD when a length or number is out of bounds. */
 enum parse frame_head_parse(struct view bytes, struct frame_head *ret);
+/* Bytes that the frame at the front still lacks; 0 when it is whole or bad. */
+size_t frame_lacking(struct view bytes);
 
 /* The hello: its payload is the list's version. */
 void frame_hello_format(struct buf *out, uint64_t version);
@@ -38,6 +40,8 @@ struct frame_fds {
 	size_t n;
 };
 
+/* May all go with one frame. */
+must_check bool frame_fds_ok(const int *fds, size_t n);
 /* The first `n` move to `ret`; false when fewer are there. */
 must_check bool frame_fds_take(struct frame_fds *q, size_t n, int *ret);
 void frame_fds_close(struct frame_fds *q);

@@ -43,7 +43,7 @@ struct rows_work {
 	struct row_scan messages, headers, contents;
 	/* Of the row under way. */
 	struct buf trimmed, whole;
-	char uidl[UIDL_MAX];
+	char uidl[UIDL_MAX]; /* proven: the buffer it is copied from has this maximum */
 	box_row_fn *fn;
 	void *ctx;
 	size_t count, bytes;
