@@ -36,6 +36,7 @@ int account_add(struct store_client *s, const struct account_new *account, FILE 
 	    .scram_server_key = view_from(v->scram_server_key, sizeof v->scram_server_key),
 	    .has_quota = account->has_quota,
 	    .quota_bytes = account->quota_bytes,
+	    .quota_messages = account->quota_messages,
 	};
 
 	return store_client_do(s, admin_put_account_add(&s->payload, &m), ADMIN_ACCOUNT_ADD, account->address, out);

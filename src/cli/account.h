@@ -20,7 +20,7 @@ struct account_new {
 	const char *address;
 	const struct account_secret *secret;
 	bool has_quota; /* else the default */
-	uint64_t quota_bytes; /* 0: none */
+	uint64_t quota_bytes, quota_messages; /* 0: none */
 };
 /* Adds it; `out` (or NULL) hears that it is done. */
 must_check int account_add(struct store_client *s, const struct account_new *account, FILE *out);

@@ -7,6 +7,7 @@
 #include "cli/show.h"
 
 #define NEED_ADDRESS "one address is needed"
+#define NEED_MESSAGES "--messages takes a number, or none"
 
 /* The password, where it was made up: this once. */
 static int show_made_up(const struct cli *c, const struct account_secret *secret)
@@ -18,9 +19,19 @@ static int show_made_up(const struct cli *c, const struct account_secret *secret
 	return 0;
 }
 
+/* A number of messages, or "none": 0. */
+static bool parse_messages(const char *text, uint64_t *ret)
+{
+	if (view_eq_lit_nocase(view_from_cstr(text), "none")) {
+		*ret = 0;
+		return true;
+	}
+	return view_to_u64(view_from_cstr(text), INT64_MAX, ret) && *ret > 0;
+}
+
 /* ---- add ---- */
 
-static int add(struct cli *c, bool password_stdin, const char *quota)
+static int add(struct cli *c, bool password_stdin, const char *quota, const char *messages)
 {
 	_cleanup_(account_secret_wipe) struct account_secret secret = {.password = PASSWORD_BUF};
 	struct account_new account = {.address = c->argv[1], .secret = &secret, .has_quota = quota != NULL};
@@ -29,6 +40,8 @@ static int add(struct cli *c, bool password_stdin, const char *quota)
 
 	if (quota && !show_parse_size(quota, &account.quota_bytes))
 		return cli_usage(c, "--quota takes a size such as 500M or 2G, or none");
+	if (messages && !parse_messages(messages, &account.quota_messages))
+		return cli_usage(c, NEED_MESSAGES);
 	r = account_secret_get(password_stdin ? PASSWORD_STDIN : PASSWORD_MADE_UP, &secret);
 	if (r == 0)
 		r = store_client_open(c, &s);
@@ -46,19 +59,20 @@ static int add(struct cli *c, bool password_stdin, const char *quota)
 static int run_add(struct cli *c)
 {
 	bool password_stdin = false;
-	const char *quota = NULL;
+	const char *quota = NULL, *messages = NULL;
 	const struct option options[] = {{.name = "password-stdin", .flag = &password_stdin},
-					 {.name = "quota", .value = &quota}};
+					 {.name = "quota", .value = &quota},
+					 {.name = "messages", .value = &messages}};
 	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
 		return r;
-	return c->argc == 2 ? add(c, password_stdin, quota) : cli_usage(c, NEED_ADDRESS);
+	return c->argc == 2 ? add(c, password_stdin, quota, messages) : cli_usage(c, NEED_ADDRESS);
 }
 
 const struct cli_command cmd_account_add = {
     .name = "account add",
-    .usage = "ADDRESS [--password-stdin] [--quota SIZE]",
+    .usage = "ADDRESS [--password-stdin] [--quota SIZE] [--messages N]",
     .summary = "makes an account with its mailboxes",
     .help = "The domain must be one of ours ('pombo domain add'). Without --password-stdin a password is made up and "
 	    "printed once.",
@@ -67,6 +81,7 @@ const struct cli_command cmd_account_add = {
 	    {"--password-stdin", "Read the password from the first line of standard input."},
 	    {"--quota SIZE",
 	     "How much mail it may keep: 500M, 2G, or none. Without it default-quota of pombo.conf counts."},
+	    {"--messages N", "How many messages it may keep; none without it."},
 	    {NULL, NULL}},
     .example = "pombo account add alice@example.org --quota 2G",
     .shows = true,
@@ -209,15 +224,23 @@ const struct cli_command cmd_account_disable = {
 
 static int run_quota(struct cli *c)
 {
-	struct admin_account_quota m;
+	const char *messages = NULL;
+	const struct option options[] = {{.name = "messages", .value = &messages}};
+	struct admin_account_quota m = {0};
 	struct store_client s;
-	int r = option_take_words(c, 2, 2, "an address and a size are needed");
+	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
 		return r;
+	if (c->argc < 2 || c->argc > 3 || (c->argc == 2 && !messages))
+		return cli_usage(c, "an address and a size are needed");
 	m.address = view_from_cstr(c->argv[1]);
-	if (!show_parse_size(c->argv[2], &m.quota_bytes))
+	m.has_bytes = c->argc == 3;
+	if (m.has_bytes && !show_parse_size(c->argv[2], &m.quota_bytes))
 		return cli_usage(c, "a size is a number with K, M, G or T, or none");
+	m.has_messages = messages != NULL;
+	if (messages && !parse_messages(messages, &m.quota_messages))
+		return cli_usage(c, NEED_MESSAGES);
 	r = store_client_open(c, &s);
 	if (r)
 		return r;
@@ -226,9 +249,13 @@ static int run_quota(struct cli *c)
 
 const struct cli_command cmd_account_quota = {
     .name = "account quota",
-    .usage = "ADDRESS SIZE|none",
+    .usage = "ADDRESS [SIZE|none] [--messages N|none]",
     .summary = "changes how much mail an account may keep",
-    .help = "SIZE is a number with K, M, G or T (powers of 1024) behind it. Mail that is there already stays.",
+    .help = "SIZE is a number with K, M, G or T (powers of 1024) behind it. A limit that is not named stays as it is. "
+	    "Mail that is "
+	    "there already stays.",
+    .options =
+	(const struct cli_option_help[]){{"--messages N", "How many messages it may keep, or none."}, {NULL, NULL}},
     .example = "pombo account quota alice@example.org 5G",
     .run = run_quota,
 };

@@ -18,9 +18,10 @@ static void put_quota(uint64_t bytes, const char *none, struct buf *out)
 
 static json_t *account_in_json(const struct admin_account *a)
 {
-	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:o, s:o}", "address", show_json_text(a->address), "disabled",
+	return json_pack("{s:o, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "address", show_json_text(a->address), "disabled",
 			 (int)a->disabled, "quota",
-			 a->quota_bytes ? json_integer((json_int_t)a->quota_bytes) : json_null(), "used",
+			 a->quota_bytes ? json_integer((json_int_t)a->quota_bytes) : json_null(), "quota_messages",
+			 a->quota_messages ? json_integer((json_int_t)a->quota_messages) : json_null(), "used",
 			 (json_int_t)a->used_bytes, "messages", (json_int_t)a->messages, "created",
 			 show_json_time(a->created_s), "last_login", show_json_time(a->last_login_s));
 }
@@ -105,8 +106,8 @@ static json_t *folders_in_json(const struct admin_account_is *a)
 
 static int show_in_json(const struct admin_account_is *a)
 {
-	const struct admin_account head = {a->address,  a->disabled,  a->quota_bytes, a->used_bytes,
-					   a->messages, a->created_s, a->last_login_s};
+	const struct admin_account head = {a->address,  a->disabled,  a->quota_bytes,  a->used_bytes,
+					   a->messages, a->created_s, a->last_login_s, a->quota_messages};
 	json_t *all = account_in_json(&head);
 
 	(void)json_object_set_new(all, "folders", folders_in_json(a));
@@ -127,12 +128,15 @@ static void print_texts(const char *what, const struct admin_text *texts, uint32
 
 static void show_in_text(const struct admin_account_is *a)
 {
-	_cleanup_(buf_fini) struct buf address = BUF_INIT(2048), used = BUF_INIT(32), quota = BUF_INIT(32),
+	_cleanup_(buf_fini) struct buf address = BUF_INIT(2048), used = BUF_INIT(32), quota = BUF_INIT(80),
 				       made = BUF_INIT(64), seen = BUF_INIT(64);
 
 	show_clean(a->address, &address);
 	show_size(a->used_bytes, &used);
-	put_quota(a->quota_bytes, "none", &quota);
+	put_quota(a->quota_bytes, a->quota_messages ? "" : "none", &quota);
+	if (a->quota_messages)
+		buf_printf(&quota, "%s%llu messages", a->quota_bytes ? ", " : "",
+			   (unsigned long long)a->quota_messages);
 	show_time(a->created_s, &made);
 	show_time(a->last_login_s, &seen);
 	(void)printf("%s%s\n  %llu messages, %s; quota %s\n  made %s, last login %s\n", buf_cstr(&address),

@@ -98,7 +98,8 @@ static int make_account(struct restore *rs, const json_t *a)
 					.argon2 = view_from_cstr(text(a, "argon2")),
 					.scram_iterations = (uint32_t)number(a, "scram_iterations"),
 					.has_quota = true,
-					.quota_bytes = number(a, "quota")};
+					.quota_bytes = number(a, "quota"),
+					.quota_messages = number(a, "quota_messages")};
 	int r;
 
 	if (!decode_hex(&salt, view_from_cstr(text(a, "scram_salt"))) ||

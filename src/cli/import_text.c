@@ -7,7 +7,9 @@
 
 void import_text_init(struct import_text *t, struct view head)
 {
-	*t = (struct import_text){.text = SPOOL_INIT, .content = header_length(head)};
+	*t = (struct import_text){.text = SPOOL_INIT};
+	if (header_junk(head) > 0) /* else there is only text */
+		t->content = header_length(head);
 }
 
 void import_text_fini(struct import_text *t)

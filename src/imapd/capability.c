@@ -24,6 +24,7 @@ static void extensions(struct buf *out, const struct session *s)
 	buf_printf(out,
 		   " MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "
 		   "SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES METADATA QUOTA QUOTA=RES-STORAGE "
+		   "QUOTA=RES-MESSAGE "
 		   "APPENDLIMIT=%llu",
 		   (unsigned long long)s->imapd->settings.max_message_bytes);
 }

@@ -21,14 +21,18 @@ static uint64_t kibibytes(uint64_t bytes)
 static enum step answered(struct session *s, struct command *c)
 {
 	const struct mailbox_quota *m = &c->answer->quota;
+	struct buf *out = session_out(s);
 
 	if (!c->answer || c->answer->type != MAILBOX_QUOTA)
 		return command_failed(c, "[NONEXISTENT]");
+	buf_append_cstr(out, "* QUOTA \"\" (");
 	if (m->limit_bytes)
-		session_say(s, "* QUOTA \"\" (STORAGE %llu %llu)", (unsigned long long)kibibytes(m->used_bytes),
-			    (unsigned long long)kibibytes(m->limit_bytes));
-	else
-		session_say(s, "* QUOTA \"\" ()");
+		buf_printf(out, "STORAGE %llu %llu", (unsigned long long)kibibytes(m->used_bytes),
+			   (unsigned long long)kibibytes(m->limit_bytes));
+	if (m->limit_messages)
+		buf_printf(out, "%sMESSAGE %llu %llu", m->limit_bytes ? " " : "", (unsigned long long)m->used_messages,
+			   (unsigned long long)m->limit_messages);
+	buf_append_cstr(out, ")\r\n");
 	return STEP_DONE;
 }
 

@@ -42,6 +42,11 @@ static bool verifiers_are_valid(const struct credential_verifiers *v)
 	       v->scram_server_key.n <= 32 && view_is_utf8(v->argon2);
 }
 
+static bool quota_is_valid(struct quota q)
+{
+	return q.bytes <= INT64_MAX && q.messages <= INT64_MAX;
+}
+
 /* ---- making ---- */
 
 static int insert_account(struct writer *w, struct account_add_job *j, struct view domain)
@@ -55,9 +60,10 @@ static int insert_account(struct writer *w, struct account_add_job *j, struct vi
 	sql_bind_u64(st, 1, j->ret_account);
 	sql_bind_text(st, 2, j->address);
 	sql_bind_text(st, 3, domain);
-	sql_bind_u64(st, 4, j->has_quota ? j->quota_bytes : settings.default_quota_bytes);
+	sql_bind_u64(st, 4, j->has_quota ? j->quota.bytes : settings.default_quota_bytes);
 	sql_bind_i64(st, 5, clock_wall_s());
 	bind_verifiers(st, 6, &j->verifiers);
+	sql_bind_u64(st, 11, j->quota.messages);
 	rc = sql_run(st);
 	if (rc < 0)
 		return rc;
@@ -76,7 +82,7 @@ static enum job_step run_add(struct writer *w, struct store_job *job)
 	int rc;
 
 	if (!address_form_is_valid(j->address) || !address_form_split(j->address, &local, &domain) ||
-	    !verifiers_are_valid(&j->verifiers) || j->quota_bytes > INT64_MAX)
+	    !verifiers_are_valid(&j->verifiers) || !quota_is_valid(j->quota))
 		return refuse(job, STORE_BAD_REQUEST);
 	rc = directory_domain_kind(w, domain, &kind);
 	if (rc == 0)
@@ -209,18 +215,20 @@ static enum job_step run_quota(struct writer *w, struct store_job *job)
 	uint64_t account;
 	int rc = directory_account_id(w, j->address, &account);
 
-	if (rc == 0 && account == 0)
-		return refuse(job, STORE_NO_ACCOUNT);
-	if (j->quota_bytes > INT64_MAX)
+	if (!quota_is_valid(j->quota))
 		return refuse(job, STORE_BAD_REQUEST);
-	sql_bind_u64(st, 1, account);
-	sql_bind_u64(st, 2, j->quota_bytes);
-	if (rc == 0)
-		rc = sql_run(st);
 	if (rc == 0)
 		rc = writer_acct(w, account, &a);
-	if (rc == 0 && a)
-		a->quota_bytes = j->quota_bytes;
+	if (rc == 0 && !a)
+		return refuse(job, STORE_NO_ACCOUNT);
+	if (rc == 0) {
+		a->limit.bytes = j->has_bytes ? j->quota.bytes : a->limit.bytes;
+		a->limit.messages = j->has_messages ? j->quota.messages : a->limit.messages;
+		sql_bind_u64(st, 1, account);
+		sql_bind_u64(st, 2, a->limit.bytes);
+		sql_bind_u64(st, 3, a->limit.messages);
+		rc = sql_run(st);
+	}
 	tell_directory(w); /* quotas are remembered beside addresses */
 	return rc < 0 ? writer_error(w, rc, "changing a quota") : STEP_DONE;
 }

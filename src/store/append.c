@@ -101,9 +101,11 @@ static enum store_outcome check_items(struct writer *w, const struct append_job 
 }
 
 /* More is used than may be, the one that goes not counted. */
-static bool is_over(const struct acct *a, uint64_t bytes, uint64_t freed)
+static bool is_over(const struct acct *a, const struct append_job *j, uint64_t bytes, uint64_t freed)
 {
-	return bytes > freed && deliver_is_over_quota(a, bytes - freed);
+	struct quota more = {bytes > freed ? bytes - freed : 0, j->more_count + (j->replace_uid == 0)};
+
+	return !quota_has_room(a->limit, a->used, more);
 }
 
 static enum job_step check(struct writer *w, struct append_job *j, struct mbox **ret, struct replaced *ret_replaced)
@@ -127,7 +129,7 @@ static enum job_step check(struct writer *w, struct append_job *j, struct mbox *
 		j->job.outcome = STORE_NO_MAILBOX;
 	else if (writer_is_busy(w, (*ret)->id, &j->job))
 		return STEP_AGAIN;
-	else if (!j->ignore_quota && is_over(a, bytes, ret_replaced->size_bytes))
+	else if (!j->ignore_quota && is_over(a, j, bytes, ret_replaced->size_bytes))
 		j->job.outcome = STORE_OVER_QUOTA;
 	return STEP_DONE;
 }

@@ -136,7 +136,8 @@ static int list_directory(struct lister *l)
 						{"scram_salt", HEX},
 						{"scram_iterations", NUMBER},
 						{"scram_stored_key", HEX},
-						{"scram_server_key", HEX}};
+						{"scram_server_key", HEX},
+						{"quota_messages", NUMBER}};
 	static const struct column alias[] = {{"address", TEXT}, {"target", TEXT}};
 	static const struct column send_as[] = {{"account", NUMBER}, {"as", TEXT}};
 	static const struct column subscription[] = {{"account", NUMBER}, {"name", TEXT}};

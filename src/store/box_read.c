@@ -173,7 +173,7 @@ enum store_outcome quota_read(struct store_reader *r, uint64_t account, struct q
 	sql_bind_u64(st, 1, account);
 	rc = rc < 0 ? rc : sql_step(st);
 	if (rc > 0)
-		*ret = (struct quota_usage){sql_u64(st, 1), sql_u64(st, 0), sql_u64(st, 2)};
+		*ret = (struct quota_usage){{sql_u64(st, 1), sql_u64(st, 2)}, {sql_u64(st, 0), sql_u64(st, 4)}};
 	else
 		outcome = rc < 0 ? reader_failed(r, rc) : STORE_NO_ACCOUNT;
 	sql_reset(st);

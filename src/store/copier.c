@@ -273,16 +273,19 @@ static int log_moved(struct writer *w, const struct copier *c, const struct mbox
 /* Would what was copied so far (of a bulk, held back) and what is picked fit the quota? A move takes no room. */
 static int fits(struct writer *w, const struct copier *c, const struct mbox *target, bool *ret)
 {
-	uint64_t bytes = target->counts.held_bytes > 0 ? (uint64_t)target->counts.held_bytes : 0;
+	const struct mbox_counts *counts = &target->counts;
+	struct quota more = {counts->held_bytes > 0 ? (uint64_t)counts->held_bytes : 0,
+			     counts->held_messages > 0 ? (uint64_t)counts->held_messages : 0};
 	struct acct *a;
 	int rc = writer_acct(w, target->account, &a);
 
 	*ret = true;
-	if (rc < 0 || !a || a->quota_bytes == 0 || c->move)
+	if (rc < 0 || !a || c->move)
 		return rc;
 	for (size_t i = 0; i < c->picked_count; i++)
-		bytes += c->picked[i].facts.size_bytes;
-	*ret = a->used_bytes <= a->quota_bytes && bytes <= a->quota_bytes - a->used_bytes;
+		more.bytes += c->picked[i].facts.size_bytes;
+	more.messages += c->picked_count;
+	*ret = quota_has_room(a->limit, a->used, more);
 	return 0;
 }
 

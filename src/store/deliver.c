@@ -90,11 +90,6 @@ int deliver_insert(struct writer *w, const struct new_message *m, size_t refs)
 	return sql_run(st);
 }
 
-bool deliver_is_over_quota(const struct acct *a, uint64_t bytes)
-{
-	return a->quota_bytes > 0 && (a->used_bytes > a->quota_bytes || bytes > a->quota_bytes - a->used_bytes);
-}
-
 /* ---- deliver ---- */
 
 /* Where one copy goes. STEP_DONE: job->outcome says whether it can. Changes nothing. */
@@ -117,7 +112,7 @@ static enum job_step find_box(struct writer *w, struct deliver_job *j, struct de
 		return writer_error(w, rc < 0 ? rc : -EUCLEAN, "finding the mailbox");
 	if (writer_is_busy(w, m->id, &j->job))
 		return STEP_AGAIN;
-	if (!local->ignore_quota && deliver_is_over_quota(a, bytes))
+	if (!local->ignore_quota && !quota_has_room(a->limit, a->used, (struct quota){bytes, 1}))
 		j->job.outcome = STORE_OVER_QUOTA;
 	else if (!keyset_valid(local->keywords, local->keyword_count))
 		j->job.outcome = STORE_BAD_REQUEST;

@@ -13,6 +13,5 @@ uint64_t deliver_size(const struct new_message *m);
 enum store_outcome deliver_check(struct writer *w, const struct new_message *m);
 /* The rows of the message itself; its prefixes stand in w->scratch (which is used up). */
 must_check int deliver_insert(struct writer *w, const struct new_message *m, size_t refs);
-bool deliver_is_over_quota(const struct acct *a, uint64_t bytes);
 
 #endif

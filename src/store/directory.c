@@ -55,7 +55,8 @@ static int real_domain(struct resolve *x, struct view domain, bool *ret_ours, st
 	return rc < 0 ? rc : *ret_ours && !ret->p ? -EMSGSIZE : 0;
 }
 
-static int find_account(struct resolve *x, struct view address, uint64_t *ret, uint64_t *ret_quota, uint64_t *ret_used)
+static int find_account(struct resolve *x, struct view address, uint64_t *ret, struct quota *ret_limit,
+			struct quota *ret_used)
 {
 	struct sql_stmt *st = sql_use(x->r->sql, SQL_account_by_address);
 	int rc;
@@ -64,8 +65,8 @@ static int find_account(struct resolve *x, struct view address, uint64_t *ret, u
 	rc = sql_step(st);
 	if (rc > 0) {
 		*ret = sql_u64(st, 0);
-		*ret_quota = sql_u64(st, 1);
-		*ret_used = sql_u64(st, 2);
+		*ret_limit = (struct quota){sql_u64(st, 1), sql_u64(st, 3)};
+		*ret_used = (struct quota){sql_u64(st, 2), sql_u64(st, 4)};
 	}
 	sql_reset(st);
 	return rc;
@@ -92,14 +93,15 @@ static void add(struct resolve *x, uint64_t account, struct view address)
 
 static enum found take_account(struct resolve *x, struct view address)
 {
-	uint64_t account, quota, used;
-	int rc = find_account(x, address, &account, &quota, &used);
+	struct quota limit, used;
+	uint64_t account;
+	int rc = find_account(x, address, &account, &limit, &used);
 
 	if (rc < 0)
 		return fail(x, rc);
 	if (rc == 0)
 		return FOUND_NONE;
-	directory_cache_keep_usage(x->r->store->directory, x->generation, account, used, quota);
+	directory_cache_keep_usage(x->r->store->directory, x->generation, account, used, limit);
 	add(x, account, address);
 	return FOUND_ACCOUNT;
 }
@@ -335,7 +337,7 @@ enum store_outcome directory_resolve(struct store_reader *r, struct view address
 
 enum store_outcome directory_quota(struct store *s, uint64_t account, uint64_t bytes)
 {
-	return directory_cache_has_room(s->directory, account, bytes) ? STORE_OK : STORE_OVER_QUOTA;
+	return directory_cache_has_room(s->directory, account, (struct quota){bytes, 1}) ? STORE_OK : STORE_OVER_QUOTA;
 }
 
 /* ---- who may send as whom ---- */
@@ -423,7 +425,7 @@ static int find_login(struct store_reader *r, struct view user, struct arena *a,
 	struct resolve x = {.r = r, .a = a};
 	struct view whole = user, local, domain, real = VIEW_EMPTY;
 	struct directory_result result;
-	uint64_t quota, used;
+	struct quota limit, used;
 	bool ours = false;
 	int rc = 0;
 
@@ -437,7 +439,7 @@ static int find_login(struct store_reader *r, struct view user, struct arena *a,
 	if (rc < 0 || !ours)
 		return rc;
 	*ret_name = login_name(&x, local, real);
-	rc = find_account(&x, address_form_join(a, local, real), ret, &quota, &used);
+	rc = find_account(&x, address_form_join(a, local, real), ret, &limit, &used);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = resolve(r, UINT64_MAX, whole, a, &result);

@@ -2,6 +2,7 @@
 #ifndef POMBO_STORE_DIRECTORY_H
 #define POMBO_STORE_DIRECTORY_H
 
+#include "store/quota.h"
 #include "store/store.h"
 
 /* Domains, accounts, aliases: what an address means here. Every address and domain that comes in or goes out is canonical
@@ -37,7 +38,7 @@ must_check bool directory_cached(struct store *s, struct view address, struct ar
 must_check enum store_outcome directory_resolve(struct store_reader *r, struct view address, struct arena *a,
 						struct directory_result *ret);
 
-/* Has the account room for so many more bytes? From memory; an account not known there has (the commit checks again). Any thread.
+/* Has the account room for one more message of so many bytes? From memory; an account not known there has (the commit checks again). Any thread.
  * STORE_OK or STORE_OVER_QUOTA. */
 must_check enum store_outcome directory_quota(struct store *s, uint64_t account, uint64_t bytes);
 
@@ -61,7 +62,8 @@ struct directory_account {
 	uint64_t account;
 	struct view address;
 	bool disabled;
-	uint64_t quota_bytes, used_bytes, messages, generation;
+	struct quota limit, used;
+	uint64_t generation;
 	int64_t created_s, last_login_s; /* 0: never */
 };
 struct directory_alias {

@@ -18,7 +18,7 @@ struct answer {
 };
 
 struct usage {
-	uint64_t used_bytes, quota_bytes;
+	struct quota used, limit;
 };
 
 struct directory_cache {
@@ -211,8 +211,8 @@ void directory_cache_keep_sender(struct directory_cache *c, uint64_t generation,
 
 /* ---- quotas ---- */
 
-void directory_cache_keep_usage(struct directory_cache *c, uint64_t generation, uint64_t account, uint64_t used_bytes,
-				uint64_t quota_bytes)
+void directory_cache_keep_usage(struct directory_cache *c, uint64_t generation, uint64_t account, struct quota used,
+				struct quota limit)
 {
 	pthread_mutex_lock(&c->lock);
 	if (c->generation == generation && !map_u64_get(&c->usages, account)) {
@@ -220,32 +220,31 @@ void directory_cache_keep_usage(struct directory_cache *c, uint64_t generation, 
 
 		if (c->usages.count >= USAGES_MAX)
 			empty_usages(c);
-		*u = (struct usage){used_bytes, quota_bytes};
+		*u = (struct usage){used, limit};
 		(void)map_u64_set(&c->usages, account, u);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
 
-void directory_cache_usage(struct directory_cache *c, uint64_t account, uint64_t used_bytes, uint64_t quota_bytes)
+void directory_cache_usage(struct directory_cache *c, uint64_t account, struct quota used, struct quota limit)
 {
 	struct usage *u;
 
 	pthread_mutex_lock(&c->lock);
 	u = map_u64_get(&c->usages, account);
 	if (u)
-		*u = (struct usage){used_bytes, quota_bytes};
+		*u = (struct usage){used, limit};
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool directory_cache_has_room(struct directory_cache *c, uint64_t account, uint64_t bytes)
+bool directory_cache_has_room(struct directory_cache *c, uint64_t account, struct quota more)
 {
 	const struct usage *u;
 	bool room;
 
 	pthread_mutex_lock(&c->lock);
 	u = map_u64_get(&c->usages, account);
-	room =
-	    !u || u->quota_bytes == 0 || (u->used_bytes <= u->quota_bytes && bytes <= u->quota_bytes - u->used_bytes);
+	room = !u || quota_has_room(u->limit, u->used, more);
 	pthread_mutex_unlock(&c->lock);
 	return room;
 }

@@ -3,6 +3,7 @@
 #define POMBO_STORE_DIRECTORY_CACHE_H
 
 #include "store/directory.h"
+#include "store/quota.h"
 
 /* What was resolved before, in memory, for any thread. Answers are remembered under the generation that was read before their
  * snapshot was taken, and only if it still is the present one: a change of the directory raises it. Bounded: when full it starts anew. */
@@ -24,10 +25,10 @@ void directory_cache_keep_sender(struct directory_cache *c, uint64_t generation,
 				 bool may);
 
 /* Room of an account; known once an address led to it. */
-void directory_cache_keep_usage(struct directory_cache *c, uint64_t generation, uint64_t account, uint64_t used_bytes,
-				uint64_t quota_bytes);
+void directory_cache_keep_usage(struct directory_cache *c, uint64_t generation, uint64_t account, struct quota used,
+				struct quota limit);
 /* After a commit: brings a known one up to date. */
-void directory_cache_usage(struct directory_cache *c, uint64_t account, uint64_t used_bytes, uint64_t quota_bytes);
-bool directory_cache_has_room(struct directory_cache *c, uint64_t account, uint64_t bytes);
+void directory_cache_usage(struct directory_cache *c, uint64_t account, struct quota used, struct quota limit);
+bool directory_cache_has_room(struct directory_cache *c, uint64_t account, struct quota more);
 
 #endif

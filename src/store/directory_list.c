@@ -99,11 +99,10 @@ static bool read_account(struct page_of *p, struct sql_stmt *st, struct director
 	ret->account = sql_u64(st, 0);
 	ret->disabled = sql_i64(st, 2) != 0;
 	ret->generation = sql_u64(st, 3);
-	ret->quota_bytes = sql_u64(st, 4);
+	ret->limit = (struct quota){sql_u64(st, 4), sql_u64(st, 9)};
 	ret->created_s = sql_i64(st, 5);
 	ret->last_login_s = sql_i64(st, 6);
-	ret->used_bytes = sql_u64(st, 7);
-	ret->messages = sql_u64(st, 8);
+	ret->used = (struct quota){sql_u64(st, 7), sql_u64(st, 8)};
 	return copy_text(p, st, 1, &ret->address);
 }
 

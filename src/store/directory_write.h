@@ -4,6 +4,7 @@
 
 #include "store/credential.h"
 #include "store/group.h"
+#include "store/quota.h"
 
 /* Changes to the directory. Addresses and domains are canonical (directory.h). Common outcomes: STORE_OK, STORE_TEMPORARY,
  * STORE_BAD_REQUEST (not of the form local@domain). */
@@ -29,7 +30,7 @@ struct account_add_job {
 	struct view address;
 	struct credential_verifiers verifiers;
 	bool has_quota; /* else the default-quota setting */
-	uint64_t quota_bytes; /* 0: none */
+	struct quota quota; /* its bytes count with has_quota */
 	uint64_t ret_account;
 };
 void account_add_job_init(struct account_add_job *j);
@@ -60,10 +61,12 @@ struct account_enable_job {
 };
 void account_enable_job_init(struct account_enable_job *j);
 
+/* STORE_NO_ACCOUNT. */
 struct account_quota_job {
 	struct store_job job;
 	struct view address;
-	uint64_t quota_bytes;
+	struct quota quota;
+	bool has_bytes, has_messages; /* what is not there stays as it is */
 };
 void account_quota_job_init(struct account_quota_job *j);
 

@@ -151,7 +151,7 @@ static void tell_caches(struct group *g)
 	for (size_t i = 0; i < w->touched_acct_count; i++) {
 		const struct acct *a = w->touched_accts[i];
 
-		directory_cache_usage(g->store->directory, a->id, a->used_bytes, a->quota_bytes);
+		directory_cache_usage(g->store->directory, a->id, a->used, a->limit);
 	}
 	for (size_t i = 0; i < w->unlink_count; i++)
 		store_unlink_later(g->store, w->unlinks[i]);

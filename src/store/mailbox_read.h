@@ -3,6 +3,7 @@
 #define POMBO_STORE_MAILBOX_READ_H
 
 #include "base/buf.h"
+#include "store/quota.h"
 #include "store/store.h"
 
 /* Reading mailboxes (box_…: the names with mailbox_ are those of the channel list). Each call takes a snapshot,
@@ -133,7 +134,7 @@ must_check enum store_outcome box_changes(struct store_reader *r, const struct c
 					  struct box_changes *ret);
 
 struct quota_usage {
-	uint64_t used_bytes, limit_bytes, used_messages; /* limit 0: none */
+	struct quota used, limit;
 };
 must_check enum store_outcome quota_read(struct store_reader *r, uint64_t account, struct quota_usage *ret);
 

@@ -116,9 +116,11 @@ static const char dkim_keys[] =
 static const char queue_via[] = "ALTER TABLE queue_recipient ADD COLUMN via {text} NOT NULL DEFAULT '';"
 				"ALTER TABLE queue_message ADD COLUMN own {int} NOT NULL DEFAULT 0;";
 
+static const char quota_messages[] = "ALTER TABLE account ADD COLUMN quota_messages {int} NOT NULL DEFAULT 0;";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},     {version_2, NULL, false}, {version_3, NULL, false}, {version_4, NULL, false},
-    {tls_of_others, NULL, false}, {dkim_keys, NULL, false}, {queue_via, NULL, false},
+    {tls_of_others, NULL, false}, {dkim_keys, NULL, false}, {queue_via, NULL, false}, {quota_messages, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -262,9 +262,8 @@ int writer_acct(struct writer *w, uint64_t account, struct acct **ret)
 	if (rc > 0) {
 		a = xcalloc(1, sizeof *a);
 		a->id = account;
-		a->quota_bytes = sql_u64(st, 0);
-		a->used_bytes = sql_u64(st, 1);
-		a->messages = sql_u64(st, 2);
+		a->limit = (struct quota){sql_u64(st, 0), sql_u64(st, 4)};
+		a->used = (struct quota){sql_u64(st, 1), sql_u64(st, 2)};
 		a->inbox = sql_u64(st, 3);
 		(void)map_u64_set(&w->accts, account, a);
 		acct_use(w, a);
@@ -301,8 +300,8 @@ int writer_use(struct writer *w, uint64_t account, int64_t bytes, int64_t messag
 
 	if (rc < 0 || !a)
 		return rc;
-	a->used_bytes = add_clamped(a->used_bytes, bytes);
-	a->messages = add_clamped(a->messages, messages);
+	a->used.bytes = add_clamped(a->used.bytes, bytes);
+	a->used.messages = add_clamped(a->used.messages, messages);
 	if (!a->listed) {
 		w->touched_accts =
 		    grow(w->touched_accts, w->touched_acct_count, &w->touched_acct_cap, sizeof(struct acct *));
@@ -320,8 +319,8 @@ static int flush_acct(struct writer *w, struct acct *a)
 	if (!a->dirty)
 		return 0;
 	sql_bind_u64(st, 1, a->id);
-	sql_bind_u64(st, 2, a->used_bytes);
-	sql_bind_u64(st, 3, a->messages);
+	sql_bind_u64(st, 2, a->used.bytes);
+	sql_bind_u64(st, 3, a->used.messages);
 	a->dirty = false;
 	return sql_run(st);
 }

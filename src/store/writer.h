@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "store/group.h"
 #include "store/page.h"
+#include "store/quota.h"
 #include "store/sql.h"
 
 /* The writer's side of a group: its connection, and what it keeps in memory of mailboxes and accounts, so that a delivery reads
@@ -55,7 +56,8 @@ struct mbox {
 };
 
 struct acct {
-	uint64_t id, inbox, quota_bytes, used_bytes, messages;
+	uint64_t id, inbox;
+	struct quota limit, used;
 	bool dirty;
 	bool listed;
 	struct acct *newer, *older;

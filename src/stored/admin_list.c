@@ -94,8 +94,8 @@ static void accounts_answer(struct op *op, struct channel *c)
 	for (size_t i = 0; items && i < l->count; i++) {
 		const struct directory_account *a = &l->accounts[i];
 
-		items[i] = (struct admin_account){a->address,  a->disabled,  a->quota_bytes, a->used_bytes,
-						  a->messages, a->created_s, a->last_login_s};
+		items[i] = (struct admin_account){a->address,       a->disabled,  a->limit.bytes,  a->used.bytes,
+						  a->used.messages, a->created_s, a->last_login_s, a->limit.messages};
 	}
 	if (items)
 		(void)admin_send_accounts(c, op->reply.id,
@@ -157,9 +157,10 @@ static void show_answer(struct op *op, struct channel *c)
 				    &(struct admin_account_is){
 					.address = a->address,
 					.disabled = a->disabled,
-					.quota_bytes = a->quota_bytes,
-					.used_bytes = a->used_bytes,
-					.messages = a->messages,
+					.quota_bytes = a->limit.bytes,
+					.quota_messages = a->limit.messages,
+					.used_bytes = a->used.bytes,
+					.messages = a->used.messages,
 					.created_s = a->created_s,
 					.last_login_s = a->last_login_s,
 					.folders = folders,

@@ -110,7 +110,7 @@ void admin_on_account_add(struct stored *sd, struct peer *peer, uint32_t id, con
 	ch->account_add.verifiers = copy_verifiers(&ch->op.arena, w->argon2, w->scram_salt, w->scram_iterations,
 						   w->scram_stored_key, w->scram_server_key);
 	ch->account_add.has_quota = w->has_quota;
-	ch->account_add.quota_bytes = w->quota_bytes;
+	ch->account_add.quota = (struct quota){w->quota_bytes, w->quota_messages};
 	change_start(ch, &ch->account_add.job,
 		     admin_address_key(w->address, false, &ch->op.arena, &ch->account_add.address));
 }
@@ -132,7 +132,9 @@ void admin_on_account_quota(struct stored *sd, struct peer *peer, uint32_t id, c
 	struct change *ch = change_new(sd, peer, id, m->account_quota.address, "quota changed");
 
 	account_quota_job_init(&ch->account_quota);
-	ch->account_quota.quota_bytes = m->account_quota.quota_bytes;
+	ch->account_quota.quota = (struct quota){m->account_quota.quota_bytes, m->account_quota.quota_messages};
+	ch->account_quota.has_bytes = m->account_quota.has_bytes;
+	ch->account_quota.has_messages = m->account_quota.has_messages;
 	change_start(ch, &ch->account_quota.job,
 		     admin_address_key(m->account_quota.address, false, &ch->op.arena, &ch->account_quota.address));
 }

@@ -561,8 +561,9 @@ static void quota_answer(struct op *op, struct channel *c)
 	const struct quota_usage *u = &((struct quota_op *)op)->result;
 
 	if (op->outcome == STORE_OK)
-		(void)mailbox_send_quota(c, op->reply.id,
-					 &(struct mailbox_quota){u->used_bytes, u->limit_bytes, u->used_messages});
+		(void)mailbox_send_quota(
+		    c, op->reply.id,
+		    &(struct mailbox_quota){u->used.bytes, u->limit.bytes, u->used.messages, u->limit.messages});
 	else
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
 }

@@ -57,7 +57,7 @@ def test_a_whole_server_on_a_new_machine(make_server, tmp_path, start):
     old.cli("domain", "alias", "example.org", "example.net")
     old.add_alias("info@example.test", ALICE, "x@elsewhere.example")
     old.cli("account", "send-as", ALICE, "boss@example.test")
-    old.cli("account", "quota", BOB, "5M")
+    old.cli("account", "quota", BOB, "5M", "--messages", "5000")
     fill(old, tmp_path)
     if start:
         old.deliver(ALICE, "Subject: by SMTP\r\n\r\nx\r\n")

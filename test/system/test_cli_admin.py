@@ -75,7 +75,7 @@ def test_accounts(server):
     said = server.cli_json("account", "add", "dave@example.test")
     assert set(said) == {"address", "password"} and len(said["password"]) == 23
     listed = server.cli_json("account", "list")
-    keys = {"address", "disabled", "quota", "used", "messages", "created", "last_login"}
+    keys = {"address", "disabled", "quota", "quota_messages", "used", "messages", "created", "last_login"}
     assert [set(a) for a in listed] == [keys] * 4
     assert [a["address"] for a in listed] == [ALICE, BOB, "carol@example.test", "dave@example.test"]
     assert all(TIME.fullmatch(a["created"]) and a["last_login"] is None for a in listed)
@@ -90,8 +90,8 @@ def test_one_account(server):
     server.cli("account", "send-as", ALICE, "sales@example.test")
     server.cli("account", "quota", ALICE, "500M")
     shown = server.cli_json("account", "show", ALICE)
-    assert set(shown) == {"address", "disabled", "quota", "used", "messages", "created", "last_login", "folders", "aliases",
-                          "send_as"}
+    assert set(shown) == {"address", "disabled", "quota", "quota_messages", "used", "messages", "created", "last_login", "folders",
+                          "aliases", "send_as"}
     assert shown["quota"] == 500 << 20 and shown["aliases"] == ["info@example.test"] and shown["send_as"] == ["sales@example.test"]
     assert [f["name"] for f in shown["folders"]] == ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"]
     assert all(set(f) == {"name", "messages", "unseen", "size"} for f in shown["folders"])
@@ -101,7 +101,14 @@ def test_one_account(server):
     server.cli("account", "send-as", ALICE, "sales@example.test", "--remove")
     server.cli("account", "quota", ALICE, "none")
     shown = server.cli_json("account", "show", ALICE)
-    assert shown["send_as"] == [] and shown["quota"] is None
+    assert shown["send_as"] == [] and shown["quota"] is None and shown["quota_messages"] is None
+    server.cli("account", "quota", ALICE, "--messages", "1000")
+    assert server.cli_json("account", "show", ALICE)["quota_messages"] == 1000
+    assert "; quota 1000 messages\n" in server.cli("account", "show", ALICE).stdout
+    server.cli("account", "quota", ALICE, "500M")
+    assert "; quota 500 MiB, 1000 messages\n" in server.cli("account", "show", ALICE).stdout
+    server.cli("account", "add", "small@example.test", "--quota", "1M", "--messages", "10")
+    assert server.cli_json("account", "show", "small@example.test")["quota_messages"] == 10
 
 
 def test_an_account_comes_and_goes(server):
@@ -135,6 +142,7 @@ ACCOUNT_ERRORS = [
     (["account", "disable", BOB], 67, "there is no such account"),
     (["account", "quota", BOB, "1G"], 67, "there is no such account"),
     (["account", "quota", ALICE, "lots"], 64, "a size is a number"),
+    (["account", "quota", ALICE, "--messages", "0"], 64, "--messages takes a number"),
     (["account", "quota", ALICE], 64, "an address and a size are needed"),
     (["account", "show", BOB], 67, "there is no such account"),
     (["account", "show", "a b"], 65, "a b: is not valid"),

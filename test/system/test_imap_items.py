@@ -237,6 +237,31 @@ def test_quota(make_server):
         assert "QUOTASET" not in w.imap("CAPABILITY")[0]
 
 
+def test_quota_of_messages(make_server):
+    s = make_server()
+    s.cli("account", "quota", ALICE, "--messages", "3")
+    with logged_in(s) as w:
+        assert "QUOTA=RES-MESSAGE" in w.imap("CAPABILITY")[0]
+        literals(w, "APPEND INBOX (\\Deleted) ", message(1), " ", message(2))
+        assert w.imap('GETQUOTA ""')[0] == '* QUOTA "" (MESSAGE 2 3)'
+        literals(w, "APPEND INBOX ", message(3), " ", message(4), reply=r"NO \[OVERQUOTA\]")
+        w.imap("COPY 1:2 Sent", r"NO \[OVERQUOTA\]")
+        s.deliver(ALICE, "Subject: the third\r\n\r\nx\r\n")
+        with s.smtp() as smtp:
+            smtp.ehlo()
+            smtp.mail("stranger@example.net")
+            code, text = smtp.rcpt(ALICE)
+            assert code == 452 and text.startswith(b"4.2.2 ")
+        literals(w, "REPLACE 2 INBOX ", message(5))
+        assert "(MESSAGES 3 DELETED 1)" in w.imap("STATUS INBOX (MESSAGES DELETED)")[0]
+        s.cli("account", "quota", ALICE, "1M")
+        assert re.fullmatch(r'\* QUOTA "" \(STORAGE \d+ 1024 MESSAGE 3 3\)', w.imap('GETQUOTA ""')[0])
+        w.imap("EXPUNGE")
+        assert re.fullmatch(r'\* QUOTA "" \(STORAGE \d+ 1024 MESSAGE 2 3\)', w.imap('GETQUOTA ""')[0])
+        s.cli("account", "quota", ALICE, "none", "--messages", "none")
+        assert w.imap('GETQUOTA ""')[0] == '* QUOTA "" ()'
+
+
 def test_annotations(make_server):
     s = make_server()
     with logged_in(s) as w:

@@ -600,7 +600,8 @@ static void on_tree(struct box_store *b, uint32_t id, const struct mailbox_msg *
 		box_annotate(b, id, &m->annotate);
 		break;
 	case MAILBOX_QUOTA_WANT:
-		(void)mailbox_send_quota(b->channel, id, &(struct mailbox_quota){b->quota_used, b->quota_limit, 3});
+		(void)mailbox_send_quota(b->channel, id,
+					 &(struct mailbox_quota){b->quota_used, b->quota_limit, 3, b->quota_messages});
 		break;
 	case MAILBOX_DATA:
 		box_append_piece(b, id, &m->data);

@@ -71,7 +71,7 @@ struct box_store {
 	size_t before_count;
 	struct box_annotation annotations[BOX_ANNOTATIONS];
 	size_t annotation_count;
-	uint64_t quota_used, quota_limit;
+	uint64_t quota_used, quota_limit, quota_messages;
 	struct mime_parser *parser;
 	struct buf search_text;
 	uint64_t commit, next_id, next_message;

@@ -150,6 +150,12 @@ static void test_quota(void **state)
 	      "* STATUS INBOX (MESSAGES 1 DELETED 1 DELETED-STORAGE 1)\r\ni OK STATUS completed\r\n"},
 	     {"j LIST \"\" INBOX RETURN (STATUS (DELETED-STORAGE))\r\n",
 	      "* LIST (\\HasNoChildren) \"/\" INBOX\r\n* STATUS INBOX (DELETED-STORAGE 1)\r\nj OK LIST completed\r\n"});
+	/* RFC 9208 §4.1.2 and §4.1.3, the examples' figures */
+	r.store.quota_messages = 1000;
+	TALK(&r, c,
+	     {"k GETQUOTA \"\"\r\n", "* QUOTA \"\" (STORAGE 10 512 MESSAGE 3 1000)\r\nk OK GETQUOTA completed\r\n"});
+	r.store.quota_limit = 0;
+	TALK(&r, c, {"l GETQUOTA \"\"\r\n", "* QUOTA \"\" (MESSAGE 3 1000)\r\nl OK GETQUOTA completed\r\n"});
 	rig_close(&r);
 }
 

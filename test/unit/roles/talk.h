@@ -14,6 +14,7 @@
 #define ITEMS_CAPABILITIES                                                                                             \
 	"MULTIAPPEND REPLACE CREATE-SPECIAL-USE STATUS=SIZE BINARY PREVIEW SAVEDATE OBJECTID WITHIN "                  \
 	"SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES METADATA QUOTA QUOTA=RES-STORAGE "                  \
+	"QUOTA=RES-MESSAGE "                                                                                           \
 	"APPENDLIMIT=52428800"
 
 /* Dialogues: each exchange word for word. */

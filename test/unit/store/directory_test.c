@@ -269,12 +269,55 @@ static void test_quota_in_memory(void **state)
 	assert_int_equal(directory_quota(t->store, account, 1000 - 12), STORE_OVER_QUOTA);
 	account_quota_job_init(&j);
 	j.address = VIEW_LIT("anna@example.org");
-	j.quota_bytes = 20;
+	j.quota.bytes = 20;
+	j.has_bytes = true;
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
 	store_job_fini(&j.job);
 	(void)resolve(t, "anna@example.org");
 	assert_int_equal(directory_quota(t->store, account, 8), STORE_OVER_QUOTA);
 	assert_int_equal(trial_deliver(t, account, "", "A: b\r\n\r\n", VIEW_LIT("12345"), NULL), STORE_OVER_QUOTA);
+}
+
+static enum store_outcome limit_messages(struct trial *t, uint64_t messages)
+{
+	struct account_quota_job j;
+	enum store_outcome outcome;
+
+	account_quota_job_init(&j);
+	j.address = VIEW_LIT("anna@example.org");
+	j.quota.messages = messages;
+	j.has_messages = true;
+	outcome = trial_run(t, &j.job);
+	store_job_fini(&j.job);
+	return outcome;
+}
+
+/* A limit for the number of messages; the one for bytes stays as it is. */
+static void test_quota_of_messages(void **state)
+{
+	struct trial *t = *state;
+	struct quota_usage usage;
+	uint64_t account;
+
+	assert_int_equal(add_domain(t, "example.org", ""), STORE_OK);
+	assert_int_equal(limit_messages(t, 2), STORE_NO_ACCOUNT);
+	account = trial_account(t, "anna@example.org", 1000);
+	assert_int_equal(limit_messages(t, UINT64_MAX), STORE_BAD_REQUEST);
+	assert_int_equal(limit_messages(t, 2), STORE_OK);
+	(void)resolve(t, "anna@example.org");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(directory_quota(t->store, account, 13), STORE_OK);
+		assert_int_equal(trial_deliver(t, account, "", "A: b\r\n\r\n", VIEW_LIT("12345"), NULL), STORE_OK);
+	}
+	assert_int_equal(directory_quota(t->store, account, 0), STORE_OVER_QUOTA);
+	assert_int_equal(trial_deliver(t, account, "", "A: b\r\n\r\n", VIEW_LIT("12345"), NULL), STORE_OVER_QUOTA);
+	trial_reopen(t);
+	assert_int_equal(quota_read(t->reader, account, &usage), STORE_OK);
+	assert_int_equal(usage.used.messages, 2);
+	assert_int_equal(usage.limit.messages, 2);
+	assert_int_equal(usage.limit.bytes, 1000);
+	assert_int_equal(limit_messages(t, 0), STORE_OK);
+	assert_int_equal(trial_deliver(t, account, "", "A: b\r\n\r\n", VIEW_LIT("12345"), NULL), STORE_OK);
 }
 
 static void test_send_as(void **state)
@@ -531,6 +574,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_deep_and_wide, start, end),
 	    cmocka_unit_test_setup_teardown(test_cache, start, end),
 	    cmocka_unit_test_setup_teardown(test_quota_in_memory, start, end),
+	    cmocka_unit_test_setup_teardown(test_quota_of_messages, start, end),
 	    cmocka_unit_test_setup_teardown(test_send_as, start, end),
 	    cmocka_unit_test_setup_teardown(test_logins, start, end),
 	    cmocka_unit_test_setup_teardown(test_domains_and_lists, start, end),

@@ -262,7 +262,7 @@ static void test_deleted(void **state)
 	assert_int_equal(trial_flags(t, 1, id, (struct uid_range){1, 1}, FLAGS_ADD, STORE_SEEN, NULL),
 			 STORE_NO_MAILBOX);
 	assert_int_equal(quota_read(t->reader, 1, &usage), STORE_OK);
-	assert_int_equal(usage.used_bytes, 0);
+	assert_int_equal(usage.used.bytes, 0);
 	assert_int_equal(trial_rows(t, "content"), 700);
 	prune_job_init(&j);
 	j.wall_s = (int64_t)1 << 40;

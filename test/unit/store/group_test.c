@@ -79,7 +79,7 @@ static void test_failing_jobs(void **state)
 	assert_int_equal(status.exists, 8);
 	assert_int_equal(status.highestmodseq, 9);
 	assert_int_equal(quota_read(t->reader, account, &usage), STORE_OK);
-	assert_int_equal(usage.used_messages, 8);
+	assert_int_equal(usage.used.messages, 8);
 	assert_int_equal(trial_rows(t, "message"), 8);
 	store_figures(t->store, &figures);
 	assert_int_equal(figures.replays, 2);

@@ -433,7 +433,8 @@ static void test_copy_over_quota(void **state)
 	fill(t, 5); /* 18 bytes each */
 	account_quota_job_init(&q);
 	q.address = VIEW_LIT("a@example.org");
-	q.quota_bytes = 150;
+	q.quota.bytes = 150;
+	q.has_bytes = true;
 	assert_int_equal(trial_run(t, &q.job), STORE_OK);
 	store_job_fini(&q.job);
 	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 4}, "Archive", false), STORE_OVER_QUOTA);
@@ -443,9 +444,63 @@ static void test_copy_over_quota(void **state)
 	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 5}, "Trash", true), STORE_OK);
 	store_job_fini(&j.job);
 	assert_int_equal(quota_read(t->reader, 1, &usage), STORE_OK);
-	assert_int_equal(usage.used_bytes, 8 * 18);
-	assert_int_equal(usage.limit_bytes, 150);
-	assert_int_equal(usage.used_messages, 8);
+	assert_int_equal(usage.used.bytes, 8 * 18);
+	assert_int_equal(usage.limit.bytes, 150);
+	assert_int_equal(usage.used.messages, 8);
+}
+
+static void begin_append(struct trial *t, struct append_job *j, const char *name);
+
+static void limit_messages(struct trial *t, uint64_t messages)
+{
+	struct account_quota_job q;
+
+	account_quota_job_init(&q);
+	q.address = VIEW_LIT("a@example.org");
+	q.quota.messages = messages;
+	q.has_messages = true;
+	assert_int_equal(trial_run(t, &q.job), STORE_OK);
+	store_job_fini(&q.job);
+}
+
+/* The number of messages is limited: COPY at once and in slices, APPEND and REPLACE. MOVE changes no number. */
+static void test_over_quota_of_messages(void **state)
+{
+	struct bulk_limits limits = bulk_limits;
+	struct trial *t = *state;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL), archive = trial_box(t, 1, "Archive", NULL);
+	struct quota_usage usage;
+	struct append_job a;
+	struct copy_job j;
+
+	fill(t, 10);
+	limit_messages(t, 15);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 6}, "Archive", false), STORE_OVER_QUOTA);
+	store_job_fini(&j.job);
+	bulk_limits.copy_direct = 4;
+	bulk_limits.copy_slice = 2;
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 6}, "Archive", false), STORE_OVER_QUOTA);
+	store_job_fini(&j.job);
+	assert_string_equal(trial_uids(t, 1, archive), "");
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 5}, "Archive", false), STORE_OK);
+	store_job_fini(&j.job);
+	bulk_limits = limits;
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 10}, "Trash", true), STORE_OK);
+	store_job_fini(&j.job);
+	begin_append(t, &a, "INBOX");
+	assert_int_equal(trial_run(t, &a.job), STORE_OVER_QUOTA);
+	store_job_fini(&a.job);
+	begin_append(t, &a, "INBOX");
+	a.replace_mailbox = archive;
+	a.replace_uid = 1;
+	assert_int_equal(trial_run(t, &a.job), STORE_OK);
+	store_job_fini(&a.job);
+	limit_messages(t, 5);
+	assert_int_equal(trial_expunge(t, 1, archive, (struct uid_range){1, 99}, true), STORE_OK);
+	assert_int_equal(quota_read(t->reader, 1, &usage), STORE_OK);
+	assert_int_equal(usage.used.messages, 11);
+	assert_int_equal(usage.limit.messages, 5);
+	assert_int_equal(usage.limit.bytes, 0);
 }
 
 /* A copy in slices that meets the quota half-way: nothing of it is seen, and its references are given back. */
@@ -462,7 +517,8 @@ static void test_long_copy_over_quota(void **state)
 	fill(t, 20);
 	account_quota_job_init(&q);
 	q.address = VIEW_LIT("a@example.org");
-	q.quota_bytes = 30 * 18;
+	q.quota.bytes = 30 * 18;
+	q.has_bytes = true;
 	assert_int_equal(trial_run(t, &q.job), STORE_OK);
 	store_job_fini(&q.job);
 	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 20}, "Archive", false), STORE_OVER_QUOTA);
@@ -612,7 +668,8 @@ static void test_replace(void **state)
 	(void)trial_append(t, 1, "INBOX", header, VIEW_EMPTY, 0);
 	account_quota_job_init(&quota);
 	quota.address = VIEW_LIT("a@example.org");
-	quota.quota_bytes = size;
+	quota.quota.bytes = size;
+	quota.has_bytes = true;
 	(void)trial_run(t, &quota.job);
 	store_job_fini(&quota.job);
 	for (size_t i = 0; i < ARRAY_LEN(uids); i++) {
@@ -636,8 +693,8 @@ static void test_replace(void **state)
 	(void)trial_box(t, 1, "Drafts", &st);
 	assert_int_equal(st.exists, 1);
 	assert_int_equal(quota_read(t->reader, 1, &usage), STORE_OK);
-	assert_int_equal(usage.used_bytes, size);
-	assert_int_equal(usage.used_messages, 1);
+	assert_int_equal(usage.used.bytes, size);
+	assert_int_equal(usage.used.messages, 1);
 }
 
 int main(void)
@@ -654,6 +711,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_expunge_answers, start, end),
 	    cmocka_unit_test_setup_teardown(test_copy_answers, start, end),
 	    cmocka_unit_test_setup_teardown(test_copy_over_quota, start, end),
+	    cmocka_unit_test_setup_teardown(test_over_quota_of_messages, start, end),
 	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, end),
 	    cmocka_unit_test_setup_teardown(test_missing_file, start, end),
 	    cmocka_unit_test_setup_teardown(test_append_refusals, start, end),

@@ -196,8 +196,8 @@ static void check_quota(struct model *m)
 				bytes += size_of(m, m->boxes[k].at[i].number);
 			}
 	assert_int_equal(quota_read(m->t.reader, m->account, &usage), STORE_OK);
-	assert_int_equal(usage.used_bytes, bytes);
-	assert_int_equal(usage.used_messages, messages);
+	assert_int_equal(usage.used.bytes, bytes);
+	assert_int_equal(usage.used.messages, messages);
 }
 
 /* ---- running jobs: between slices the boxes are as before or as after ---- */

@@ -115,7 +115,7 @@ uint64_t trial_account(struct trial *t, const char *address, uint64_t quota_byte
 	account_add_job_init(&j);
 	j.address = trial_text(address);
 	j.has_quota = true;
-	j.quota_bytes = quota_bytes;
+	j.quota.bytes = quota_bytes;
 	j.verifiers = (struct credential_verifiers){VIEW_LIT("$argon2id$x"), VIEW_LIT("salt"), 4096, VIEW_LIT("stored"),
 						    VIEW_LIT("server")};
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
