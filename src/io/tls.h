@@ -48,7 +48,8 @@ struct tls_tlsa {
 };
 struct tls_target {
 	const char *name; /* SNI, and the name the certificate should have; NULL: none */
-	const char *other_name; /* also taken; or NULL */
+	const char *const *other_names; /* also taken, with TLSA records of usage 2 (RFC 7672 §3.2.2) */
+	size_t other_name_count;
 	const struct tls_tlsa *tlsa; /* DANE (RFC 7672): then nothing else counts */
 	size_t tlsa_count;
 };

@@ -152,7 +152,7 @@ bool tls_client_aim(SSL *ssl, const struct tls_target *target)
 		(void)SSL_set_tlsext_host_name(ssl, target->name);
 		(void)SSL_set1_host(ssl, target->name);
 	}
-	if (target->other_name)
-		(void)SSL_add1_host(ssl, target->other_name);
+	for (size_t i = 0; i < target->other_name_count; i++)
+		(void)SSL_add1_host(ssl, target->other_names[i]);
 	return target->tlsa_count == 0 || add_tlsa(ssl, target);
 }

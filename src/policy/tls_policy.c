@@ -34,7 +34,7 @@ static struct tls_policy_verdict by_sender(const struct tls_policy_input *in, st
 {
 	if (!in->requiretls || v.demand == TLS_DEMAND_NEVER || v.demand == TLS_DEMAND_DANE)
 		return v;
-	if (!in->dnssec && (!in->sts || in->sts->mode == MTA_STS_NONE || !mta_sts_allows(in->sts, in->host)))
+	if (!in->name_vouched && (!in->sts || in->sts->mode == MTA_STS_NONE || !mta_sts_allows(in->sts, in->host)))
 		return never(TLS_FROM_SENDER, NULL,
 			     "the sender requires TLS, and neither DNSSEC nor MTA-STS vouches for this host's name");
 	if (v.demand < TLS_DEMAND_NAME) {

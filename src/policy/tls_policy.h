@@ -20,7 +20,7 @@ enum tls_policy_source { TLS_FROM_NOBODY, TLS_FROM_DANE, TLS_FROM_STS, TLS_FROM_
 
 struct tls_policy_input {
 	struct view host;
-	bool dnssec; /* MX and addresses are vouched for */
+	bool name_vouched; /* DNSSEC vouches for MX and addresses, or the operator named the host */
 	bool tlsa_failed; /* the records were bogus, or nobody answered for a secure name */
 	const struct dane_record *tlsa; /* vouched for */
 	size_t tlsa_count;

@@ -34,7 +34,7 @@ struct destination {
 	double window;
 	struct hosts *hosts; /* NULL: not looked up */
 	bool resolving;
-	bool tls_optional;
+	enum message_tls tls; /* what its messages say of it */
 	bool outdated; /* its route is no more: not in the map, nothing new comes */
 	bool running; /* in destination_run(): no second one below it */
 	bool reached; /* a session of it was ready, and since then not all were refused */
@@ -52,9 +52,9 @@ struct view destination_name(const struct destination *d)
 	return d->route.host.n ? d->route.host : d->domain;
 }
 
-bool destination_is_tls_optional(const struct destination *d)
+enum message_tls destination_tls(const struct destination *d)
 {
-	return d->tls_optional;
+	return d->tls;
 }
 
 struct relayd *destination_relayd(const struct destination *d)
@@ -67,8 +67,17 @@ static struct view own(struct view v)
 	return view_from(v.n ? xmemdup(v.p, v.n) : xstrdup(""), v.n);
 }
 
+/* RFC 8689 §4.2.1, §5: a bounce goes even where it cannot be promised. */
+static enum message_tls tls_of(const struct job *j)
+{
+	if (j->requiretls && j->sender.n)
+		return MESSAGE_TLS_REQUIRED;
+	return j->tls_optional ? MESSAGE_TLS_OPTIONAL : MESSAGE_TLS_USUAL;
+}
+
 static struct destination *destination_of(struct relayd *r, const struct job *j)
 {
+	enum message_tls tls = tls_of(j);
 	_cleanup_(buf_fini) struct buf key = BUF_INIT(KEY_MAX);
 	const struct route *route = route_for(r->routes, j->sender, j->domain);
 	struct destination *d;
@@ -76,15 +85,15 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 	buf_append_view(&key, route->key);
 	if (route->host.n == 0)
 		buf_printf(&key, "\n%.*s", VIEW_FMT(j->domain));
-	/* They go over connections of their own, which nobody verifies. */
-	if (j->tls_optional)
-		buf_append_cstr(&key, "\nTLS is not required");
+	/* Over connections of their own, which nobody verifies, or which no others need be like. */
+	if (tls != MESSAGE_TLS_USUAL)
+		buf_append_cstr(&key, tls == MESSAGE_TLS_REQUIRED ? "\nTLS is required" : "\nTLS is not required");
 	d = map_get(&r->destinations, buf_view(&key));
 	if (d)
 		return d;
 	d = xcalloc(1, sizeof *d);
 	d->relayd = r;
-	d->tls_optional = j->tls_optional;
+	d->tls = tls;
 	d->route = *route;
 	d->route.name = own(route->name);
 	d->route.key = own(route->key);
@@ -234,7 +243,7 @@ static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 	d->hosts->sts = sts_policy_ref(policy);
 	d->hosts->sts_problem = problem;
 	if (problem)
-		tally_add(d->relayd->tally, &(struct tally_outcome){.domain = d->domain,
+		tally_add(d->relayd->tally, &(struct tally_outcome){.domain = destination_name(d),
 								    .policy_type = TLS_REPORT_STS,
 								    .policy = VIEW_EMPTY,
 								    .result = view_from_cstr(problem),
@@ -243,6 +252,15 @@ static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 								    .sending_ip = VIEW_EMPTY,
 								    .reason = VIEW_EMPTY});
 	destination_run(d);
+}
+
+/* RFC 8461 §3.4: a smart host's policy is looked for under its own name. */
+static bool may_have_policy(const struct destination *d)
+{
+	struct view name = destination_name(d);
+	struct ip ip;
+
+	return d->route.tls != ROUTE_TLS_NONE && !d->route.lmtp && name.p[0] != '[' && !ip_parse(name, &ip);
 }
 
 static void on_resolved(void *ctx, const struct resolved *answer)
@@ -255,8 +273,8 @@ static void on_resolved(void *ctx, const struct resolved *answer)
 	}
 	if (answer->what != RESOLVED_HOSTS || d->hosts->count == 0)
 		cannot_be_found(d, answer);
-	else if (d->route.host.n == 0 && d->route.tls != ROUTE_TLS_NONE) {
-		sts_ask(d->relayd->sts, d->domain, on_policy, d);
+	else if (may_have_policy(d)) {
+		sts_ask(d->relayd->sts, destination_name(d), on_policy, d);
 		return;
 	}
 	d->resolving = false;

@@ -2,6 +2,7 @@
 #ifndef POMBO_RELAYD_DESTINATION_H
 #define POMBO_RELAYD_DESTINATION_H
 
+#include "relayd/policy.h"
 #include "relayd/relayd.h"
 #include "relayd/route.h"
 #include "relayd/session.h"
@@ -38,8 +39,7 @@ void destination_session_ready(struct destination *d, bool ready);
 void destination_run(struct destination *d);
 const struct route *destination_route(const struct destination *d);
 struct view destination_name(const struct destination *d);
-bool destination_is_tls_optional(
-    const struct destination *d); /* its messages say that TLS is not required (RFC 8689 §4.2.2) */
+enum message_tls destination_tls(const struct destination *d);
 struct relayd *destination_relayd(const struct destination *d);
 
 #endif

@@ -5,6 +5,7 @@
 #include "relayd/session_private.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 enum { PLAIN_HOST_MS = 600000, PASSWORD_MAX = 1024 };
 
@@ -33,6 +34,33 @@ static void refuse_host(struct session_private *s, const char *what)
 		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
 	session_remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what,
 			       text.n ? ": " : "", buf_cstr(&text));
+	stream_close(s->stream);
+}
+
+static const struct dsn_status encryption_needed = {5, 7, 10}, requiretls_needed = {5, 7, 30};
+
+/* TLS is asked of it, and it has none. */
+static void refuse_plaintext(struct session_private *s, const char *what)
+{
+	session_is_unfit(s, encryption_needed);
+	refuse_host(s, what);
+}
+
+/* RFC 8689 §4.2.1, its five steps; where a message asks for them. */
+static bool keeps_requiretls(const struct session_private *s)
+{
+	return destination_tls(s->destination) != MESSAGE_TLS_REQUIRED ||
+	       (s->offers.requiretls && stream_is_tls(s->stream) && s->verified != TLS_NOT_VERIFIED &&
+		s->policy.name_vouched);
+}
+
+/* The same: "the client MUST issue a QUIT" and go on to the next host. */
+static void refuse_politely(struct session_private *s)
+{
+	session_is_unfit(s, stream_is_tls(s->stream) ? requiretls_needed : encryption_needed);
+	session_remember_error(s, 550, requiretls_needed,
+			       "%s cannot promise that the message stays under TLS (REQUIRETLS)", buf_cstr(&s->mx));
+	session_command(s, EXPECT_QUIT, 0, "QUIT");
 	stream_close(s->stream);
 }
 
@@ -148,11 +176,19 @@ static void on_auth(struct session_private *s)
 void hello_start_tls(struct session_private *s)
 {
 	_cleanup_(free_ptr) char *name = view_to_cstr(s->policy.name);
-	struct tls_target target = {
-	    .name = name && *name ? name : NULL, .tlsa = s->policy.tlsa, .tlsa_count = s->policy.tlsa_count};
+	char *others[POLICY_OTHER_NAMES];
+	struct tls_target target = {.name = name && *name ? name : NULL,
+				    .other_names = (const char *const *)others,
+				    .tlsa = s->policy.tlsa,
+				    .tlsa_count = s->policy.tlsa_count};
 
+	for (size_t i = 0; i < s->policy.other_name_count; i++)
+		if ((others[target.other_name_count] = view_to_cstr(s->policy.other_names[i])))
+			target.other_name_count++;
 	s->tls_tried = s->in_tls = true;
 	stream_start_tls_client(s->stream, s->relayd->tls, &target);
+	for (size_t i = 0; i < target.other_name_count; i++)
+		free(others[i]);
 }
 
 static void describe_tls(struct session_private *s, int verified, const char *why)
@@ -170,8 +206,10 @@ void hello_tls_failed(struct session_private *s, const char *why)
 	session_remember_error(s, 451, (struct dsn_status){4, 7, 5}, "TLS with %s failed: %s", buf_cstr(&s->mx), why);
 	tls_outcome_broken(s, why);
 	/* RFC 7435: better in plaintext than not at all, where nobody asked for more. */
-	if (policy_needs_tls(&s->policy) || route_of(s)->tls_first)
+	if (policy_needs_tls(&s->policy) || route_of(s)->tls_first) {
+		session_is_unfit(s, encryption_needed);
 		return;
+	}
 	session_host(s)->plain_until_ms = clock_mono_ms() + PLAIN_HOST_MS;
 	s->again_in_plaintext = true;
 }
@@ -196,6 +234,7 @@ void hello_on_tls(void *ctx, const char *error)
 	if (!policy_is_met(&s->policy, verified)) {
 		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
 				       "the certificate of %s cannot be trusted: %s", buf_cstr(&s->mx), why);
+		session_is_unfit(s, requiretls_needed);
 		stream_close(s->stream);
 		return;
 	}
@@ -227,7 +266,9 @@ static void on_ehlo(struct session_private *s)
 		if (!stream_is_tls(s->stream))
 			tls_outcome_not_offered(s);
 		if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
-			refuse_host(s, "offers no TLS, which is asked of it");
+			refuse_plaintext(s, "offers no TLS, which is asked of it");
+		else if (!keeps_requiretls(s))
+			refuse_politely(s);
 		else
 			auth(s);
 	}
@@ -244,7 +285,7 @@ static void on_starttls(struct session_private *s)
 	}
 	tls_outcome_not_offered(s);
 	if (policy_needs_tls(&s->policy)) {
-		refuse_host(s, "refused STARTTLS, which is asked of it");
+		refuse_plaintext(s, "refused STARTTLS, which is asked of it");
 	} else {
 		s->tls_tried = true;
 		auth(s);
@@ -276,7 +317,9 @@ void hello_reply(struct session_private *s, enum expect what)
 		if (!ok)
 			refuse_host(s, "refused HELO");
 		else if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))
-			refuse_host(s, "offers no TLS, which is asked of it");
+			refuse_plaintext(s, "offers no TLS, which is asked of it");
+		else if (!keeps_requiretls(s))
+			refuse_politely(s);
 		else
 			auth(s);
 		return;

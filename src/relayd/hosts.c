@@ -15,6 +15,7 @@ static void copy_host(struct arena *a, const struct resolved_host *from, struct 
 	to->name = arena_copy(a, from->name);
 	to->preference = from->preference;
 	to->secure = from->secure;
+	to->tlsa_base = arena_copy(a, from->tlsa_base);
 	to->tlsa_failed = from->tlsa_failed;
 	to->addresses = arena_array(a, from->address_count + 1, sizeof *to->addresses);
 	for (size_t i = 0; to->addresses && i < from->address_count; i++)
@@ -36,6 +37,7 @@ struct hosts *hosts_new(const struct resolved *from)
 	h->own_preference = UINT32_MAX;
 	h->good_until_ms = clock_mono_ms() + (uint64_t)ttl_s * 1000;
 	arena_init(&h->arena, ARENA_MAX);
+	h->canonical = arena_copy(&h->arena, from->canonical);
 	h->at = arena_array(&h->arena, from->host_count + 1, sizeof *h->at);
 	for (size_t i = 0; h->at && i < from->host_count; i++)
 		if (from->hosts[i].address_count)

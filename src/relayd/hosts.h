@@ -11,6 +11,7 @@ struct host {
 	struct ip *addresses;
 	size_t address_count;
 	bool secure, tlsa_failed;
+	struct view tlsa_base;
 	struct tls_tlsa *tlsa;
 	size_t tlsa_count;
 	uint64_t bad_until_ms; /* could not be reached: tried after the others */
@@ -25,6 +26,7 @@ struct hosts {
 	uint64_t good_until_ms;
 	uint32_t own_preference; /* we found ourselves among them: only better ones count; UINT32_MAX: not yet */
 	struct arena arena;
+	struct view canonical; /* of the domain (resolver.h) */
 	struct host *at;
 	size_t count;
 };

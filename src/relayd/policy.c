@@ -30,11 +30,33 @@ static enum policy_level level_of_route(enum route_tls tls)
 	return levels[tls];
 }
 
-static void ask_domain(struct policy *p, const struct hosts *hosts, const struct host *host)
+static void also_take(struct policy *p, struct view name)
+{
+	for (size_t i = 0; i < p->other_name_count; i++)
+		if (view_eq_nocase(p->other_names[i], name))
+			return;
+	if (name.n && !view_eq_nocase(name, p->name) && p->other_name_count < POLICY_OTHER_NAMES)
+		p->other_names[p->other_name_count++] = name;
+}
+
+/* RFC 7672 §3.2.2: the name the records stand at, and those that DNSSEC led to it from. */
+static void use_tlsa(struct policy *p, struct view domain, const struct hosts *hosts, const struct host *host)
+{
+	p->tlsa = host->tlsa;
+	p->tlsa_count = host->tlsa_count;
+	p->name = host->tlsa_base;
+	also_take(p, host->name);
+	also_take(p, domain);
+	also_take(p, hosts->canonical);
+}
+
+static void ask_domain(struct policy *p, struct view domain, const struct hosts *hosts, const struct host *host,
+		       bool required)
 {
 	struct dane_record records[TLSA_MAX];
 	struct tls_policy_input in = {.host = host->name,
-				      .dnssec = host->secure,
+				      .name_vouched = host->secure || p->name_vouched,
+				      .requiretls = required,
 				      .tlsa_failed = host->tlsa_failed,
 				      .tlsa = records,
 				      .sts = hosts->sts ? &hosts->sts->parsed : NULL};
@@ -53,10 +75,8 @@ static void ask_domain(struct policy *p, const struct hosts *hosts, const struct
 	p->why = v.why;
 	p->result_type = v.result_type;
 	p->name_vouched |= host->secure || (in.sts && mta_sts_allows(in.sts, host->name));
-	if (v.demand == TLS_DEMAND_DANE) {
-		p->tlsa = host->tlsa;
-		p->tlsa_count = host->tlsa_count;
-	}
+	if (v.demand == TLS_DEMAND_DANE)
+		use_tlsa(p, domain, hosts, host);
 }
 
 /* What the route asks and this host can never give: better said than tried. */
@@ -74,15 +94,16 @@ static void refuse_what_cannot_be_met(struct policy *p, enum policy_level least)
 	}
 }
 
-struct policy policy_of(const struct route *route, const struct hosts *hosts, const struct host *host, bool optional)
+struct policy policy_of(const struct route *route, struct view domain, const struct hosts *hosts,
+			const struct host *host, enum message_tls says)
 {
 	struct policy p = {.level = POLICY_NONE, .name = host->name, .name_vouched = route->host.n && !route->use_mx};
 	enum policy_level least = level_of_route(route->tls);
 
 	if (least == POLICY_NONE)
 		return p;
-	ask_domain(&p, hosts, host);
-	if (optional && least < POLICY_DANE) {
+	ask_domain(&p, domain, hosts, host, says == MESSAGE_TLS_REQUIRED);
+	if (says == MESSAGE_TLS_OPTIONAL && least < POLICY_DANE) {
 		p.level = POLICY_OPPORTUNISTIC;
 		p.tlsa_count = 0;
 	}

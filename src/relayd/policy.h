@@ -16,9 +16,12 @@ enum policy_level {
 	POLICY_NEVER, /* nothing is to be sent to this host; `why` */
 };
 
+enum { POLICY_OTHER_NAMES = 3 };
 struct policy {
 	enum policy_level level;
 	struct view name; /* for SNI and verification; empty: none */
+	struct view other_names[POLICY_OTHER_NAMES]; /* that the certificate may have instead */
+	size_t other_name_count;
 	const struct tls_tlsa *tlsa;
 	size_t tlsa_count;
 	enum tls_policy_source source; /* who asks */
@@ -30,8 +33,16 @@ struct policy {
 	const char *result_type; /* the same for reports, or NULL */
 };
 
-/* `optional`: the message says that TLS is not required (RFC 8689 §4.2.2): what others ask is then only told. */
-struct policy policy_of(const struct route *route, const struct hosts *hosts, const struct host *host, bool optional);
+/* What the message says of TLS (RFC 8689). */
+enum message_tls {
+	MESSAGE_TLS_USUAL,
+	MESSAGE_TLS_OPTIONAL, /* "TLS-Required: No" (§4.2.2): what others ask is only told */
+	MESSAGE_TLS_REQUIRED, /* REQUIRETLS (§4.2.1) */
+};
+
+/* `domain`: whose mail it is, or a route's host. */
+struct policy policy_of(const struct route *route, struct view domain, const struct hosts *hosts,
+			const struct host *host, enum message_tls says);
 bool policy_wants_tls(const struct policy *p); /* where it is offered */
 bool policy_needs_tls(const struct policy *p);
 /* Is a connection verified as `verified` (enum tls_verified) enough? */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * From a domain to addresses, by asking dnsd: MX, then A and AAAA of each host, then TLSA of those DNSSEC vouches for.
  *
- *   MX ─▶ hosts by preference, without ourselves ─▶ A, AAAA (all at once) ─▶ TLSA where all of it is secure ─▶ answer */
+ *   MX ─▶ hosts by preference, without ourselves ─▶ A, AAAA (all at once) ─▶ CNAME where an alias leads out of DNSSEC ─▶
+ *   TLSA where all of it is secure, or the alias (RFC 7672 §2.2.2) ─▶ answer */
 #include "relayd/resolver.h"
 
 #include "base/random.h"
@@ -20,6 +21,7 @@ enum {
 	ARENA_MAX = 512 * 1024,
 	TTL_LITERAL_S = 3600,
 	TTL_MISSING_S = 60,
+	TLSA_MAX = 32,
 	SMTP_PORT = 25,
 	DISCARD_PORT = 9,
 };
@@ -132,6 +134,40 @@ static void heed_ttl(struct resolver_request *q, uint32_t ttl_s)
 
 /* ---- TLSA ---- */
 
+static bool is_alias(const struct resolved_host *h)
+{
+	return h->canonical.n && !view_eq_nocase(h->canonical, h->name);
+}
+
+static void take_tlsa(struct resolver_request *q, struct resolved_host *h, const struct dns_found *found)
+{
+	h->tlsa = arena_array(&q->arena, found->n_records, sizeof *h->tlsa);
+	for (uint32_t i = 0; h->tlsa && i < found->n_records && h->tlsa_count < TLSA_MAX; i++) {
+		struct dns_tlsa t;
+
+		if (dns_read_tlsa(found->records[i].data, &t))
+			h->tlsa[h->tlsa_count++] =
+			    (struct tls_tlsa){t.usage, t.selector, t.matching, arena_copy(&q->arena, t.data)};
+	}
+	heed_ttl(q, found->ttl_s);
+}
+
+static void on_tlsa(void *ctx, const struct dns_msg *m);
+
+/* At `base`; what cannot be asked counts as not answered. */
+static void ask_tlsa_at(struct resolver_request *q, struct resolved_host *h, struct view base)
+{
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(512);
+	struct question *x = xcalloc(1, sizeof *x);
+
+	buf_printf(&name, "_%u._tcp.%.*s", q->port, VIEW_FMT(base));
+	h->tlsa_base = base;
+	*x = (struct question){q, h, false};
+	q->pending++;
+	if (!ask(q, buf_view(&name), DNS_TLSA, on_tlsa, x))
+		on_tlsa(x, NULL);
+}
+
 static void on_tlsa(void *ctx, const struct dns_msg *m)
 {
 	struct question *x = ctx;
@@ -141,44 +177,65 @@ static void on_tlsa(void *ctx, const struct dns_msg *m)
 	free(x);
 	if (!m || m->type == DNS_FAILED)
 		h->tlsa_failed = true;
-	if (m && m->type == DNS_FOUND && m->found.secure) {
-		h->tlsa = arena_array(&q->arena, m->found.n_records, sizeof *h->tlsa);
-		for (uint32_t i = 0; h->tlsa && i < m->found.n_records && h->tlsa_count < 32; i++) {
-			struct dns_tlsa t;
-
-			if (dns_read_tlsa(m->found.records[i].data, &t))
-				h->tlsa[h->tlsa_count++] =
-				    (struct tls_tlsa){t.usage, t.selector, t.matching, arena_copy(&q->arena, t.data)};
-		}
-		heed_ttl(q, m->found.ttl_s);
-	}
+	else if (m->type == DNS_FOUND && m->found.secure)
+		take_tlsa(q, h, &m->found);
+	/* None at the end of the CNAMEs: those of the name itself. */
+	if (!h->tlsa_failed && h->tlsa_count == 0 && !view_eq(h->tlsa_base, h->name))
+		ask_tlsa_at(q, h, h->name);
 	if (--q->pending == 0)
 		give_hosts(q);
 }
 
+/* RFC 7672 §2.2.2: where every step is secure, records are looked for at the end of the CNAMEs first; where only the first CNAME is, at the
+ * name itself. */
 static void ask_tlsa(struct resolver_request *q)
 {
 	q->pending = 1;
 	for (size_t i = 0; i < q->answer.host_count; i++) {
 		struct resolved_host *h = &q->hosts[i];
-		_cleanup_(buf_fini) struct buf name = BUF_INIT(512);
-		struct question *x;
 
 		h->secure &= q->secure;
-		if (!h->secure || h->address_count == 0)
-			continue;
-		buf_printf(&name, "_%u._tcp.%.*s", q->port, VIEW_FMT(h->name));
-		x = xcalloc(1, sizeof *x);
-		*x = (struct question){q, h, false};
-		if (ask(q, buf_view(&name), DNS_TLSA, on_tlsa, x)) {
-			q->pending++;
-		} else {
-			h->tlsa_failed = true;
-			free(x);
-		}
+		if (h->address_count && h->secure)
+			ask_tlsa_at(q, h, is_alias(h) ? h->canonical : h->name);
+		else if (h->address_count && h->alias_secure)
+			ask_tlsa_at(q, h, h->name);
 	}
 	if (--q->pending == 0)
 		give_hosts(q);
+}
+
+static void on_cname(void *ctx, const struct dns_msg *m)
+{
+	struct question *x = ctx;
+	struct resolver_request *q = x->request;
+
+	if (!m || m->type == DNS_FAILED)
+		x->host->tlsa_failed = true;
+	else
+		x->host->alias_secure = m->type == DNS_FOUND && m->found.secure;
+	free(x);
+	if (--q->pending == 0)
+		ask_tlsa(q);
+}
+
+/* An alias in a signed zone that leads out of DNSSEC: is the first step vouched for? */
+static void ask_aliases(struct resolver_request *q)
+{
+	q->pending = 1;
+	for (size_t i = 0; i < q->answer.host_count; i++) {
+		struct resolved_host *h = &q->hosts[i];
+		struct question *x;
+
+		if (!q->secure || h->secure || h->address_count == 0 || !is_alias(h))
+			continue;
+		x = xcalloc(1, sizeof *x);
+		*x = (struct question){q, h, false};
+		q->pending++;
+		if (!ask(q, h->name, DNS_CNAME, on_cname, x))
+			on_cname(x, NULL);
+	}
+	if (--q->pending == 0)
+		ask_tlsa(q);
 }
 
 /* ---- ourselves ---- */
@@ -284,6 +341,7 @@ static void on_address(void *ctx, const struct dns_msg *m)
 		for (uint32_t i = 0; i < m->found.n_records; i++)
 			add_address(x->host, m->found.records[i].data, x->is_v6);
 		x->host->secure &= m->found.secure;
+		x->host->canonical = arena_copy(&q->arena, m->found.canonical);
 		heed_ttl(q, m->found.ttl_s);
 	}
 	free(x);
@@ -295,7 +353,7 @@ static void on_address(void *ctx, const struct dns_msg *m)
 	}
 	for (size_t i = 0; i < q->answer.host_count; i++)
 		interleave(&q->hosts[i]);
-	ask_tlsa(q);
+	ask_aliases(q);
 }
 
 static void ask_addresses(struct resolver_request *q)
@@ -315,7 +373,7 @@ static void ask_addresses(struct resolver_request *q)
 		}
 	}
 	if (--q->pending == 0)
-		ask_tlsa(q);
+		ask_aliases(q);
 }
 
 /* ---- MX ---- */
@@ -402,6 +460,7 @@ static void on_mx(void *ctx, const struct dns_msg *m)
 		return;
 	}
 	q->secure = m->found.secure;
+	q->answer.canonical = arena_copy(&q->arena, m->found.canonical);
 	heed_ttl(q, m->found.ttl_s);
 	mx = arena_array(&q->arena, m->found.n_records + 1, sizeof *mx);
 	for (uint32_t i = 0; mx && i < m->found.n_records; i++)

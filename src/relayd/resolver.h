@@ -21,10 +21,13 @@ enum resolved_what {
 struct resolved_host {
 	struct view name; /* "" for an address literal */
 	uint16_t preference;
+	struct view canonical; /* where the CNAMEs of its address end; the same where there are none */
 	bool secure; /* DNSSEC vouches for MX and address */
+	bool alias_secure; /* it is a CNAME that DNSSEC vouches for, whatever comes behind it */
 	struct ip addresses[RESOLVED_ADDRESSES_MAX];
 	size_t address_count;
 	struct tls_tlsa *tlsa; /* with secure ones only */
+	struct view tlsa_base; /* the name they stand at: the host's or its canonical one */
 	size_t tlsa_count;
 	bool tlsa_failed; /* asked for in a secure zone and not answered: do not send (RFC 7672 §2.1) */
 };
@@ -33,6 +36,7 @@ struct resolved {
 	enum resolved_what what;
 	const char *why; /* for people; static or in the arena */
 	uint32_t ttl_s;
+	struct view canonical; /* where the CNAMEs of the domain end, from its MX on; empty without MX */
 	struct resolved_host *hosts;
 	size_t host_count;
 };

@@ -134,6 +134,14 @@ void session_remember_error(struct session_private *s, unsigned code, struct dsn
 	s->last_status = status;
 }
 
+void session_is_unfit(struct session_private *s, struct dsn_status status)
+{
+	if (destination_tls(s->destination) != MESSAGE_TLS_REQUIRED)
+		return;
+	s->unfit_hosts++;
+	s->unfit_status = status;
+}
+
 /* ---- host after host ---- */
 
 static void dial(struct session_private *s);
@@ -166,10 +174,16 @@ static void give_up(struct session_private *s)
 			 .text = buf_view(&s->last_error)};
 	struct report_about about = session_about(s);
 
-	if (f.enhanced.class == 5)
-		f.enhanced.class = 4;
-	if (f.code >= 500 || f.code < 400)
-		f.code = 451;
+	if (s->unfit_hosts && s->unfit_hosts == s->failed_hosts) {
+		f.outcome = FATE_FAILED;
+		f.code = 550;
+		f.enhanced = s->unfit_status;
+	} else {
+		if (f.enhanced.class == 5)
+			f.enhanced.class = 4;
+		if (f.code >= 500 || f.code < 400)
+			f.code = 451;
+	}
 	s->state = SESSION_OVER;
 	session_tell_ready(s);
 	destination_unreachable(s->destination, &about, &f);
@@ -185,6 +199,7 @@ static void try_next_host(struct session_private *s)
 		dial(s);
 		return;
 	}
+	s->failed_hosts++;
 	session_host(s)->bad_until_ms = clock_mono_ms() + BAD_HOST_MS;
 	if (next_host(s))
 		dial(s);
@@ -312,7 +327,8 @@ static void dial(struct session_private *s)
 				 .port = route_of(s)->port,
 				 .timeout_ms = (uint32_t)conf_of(s)->outbound_connect_timeout};
 
-	s->policy = policy_of(route_of(s), s->hosts, h, destination_is_tls_optional(s->destination));
+	s->policy =
+	    policy_of(route_of(s), destination_name(s->destination), s->hosts, h, destination_tls(s->destination));
 	s->state = SESSION_DIALING;
 	s->connected = false;
 	s->verified = TLS_NOT_VERIFIED;
@@ -322,6 +338,8 @@ static void dial(struct session_private *s)
 		session_remember_error(s, 451, (struct dsn_status){4, 7, 5}, "not sent to %s: %s", buf_cstr(&s->mx),
 				       s->policy.why);
 		tls_outcome_never(s);
+		if (s->policy.source == TLS_FROM_SENDER)
+			session_is_unfit(s, (struct dsn_status){5, 7, 30});
 		spec.count = 0;
 	}
 	spec.sources = route_of(s)->sources;

@@ -96,6 +96,8 @@ struct session_private {
 	struct buf mx, ip, tls, local; /* for reports */
 	bool connected; /* to this host */
 	int verified; /* enum tls_verified, of this connection */
+	unsigned failed_hosts, unfit_hosts; /* unfit: cannot keep what REQUIRETLS asks (RFC 8689 §4.2.1) */
+	struct dsn_status unfit_status;
 	struct buf last_error; /* of the last host that would not */
 	unsigned last_code;
 	struct dsn_status last_status;
@@ -119,6 +121,8 @@ void session_next(struct session_private *s);
 /* Why this host is of no use, for reports and people. */
 void session_remember_error(struct session_private *s, unsigned code, struct dsn_status status, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* This host cannot keep what REQUIRETLS asks: where that is true of all, mail that asks for it fails. Once a host. */
+void session_is_unfit(struct session_private *s, struct dsn_status status);
 void session_tell_ready(struct session_private *s);
 /* This host is ourselves (RFC 5321 §5.1): better ones are left, or the mail comes back to us. True: another host is tried, once the stream is
  * closed. */

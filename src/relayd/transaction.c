@@ -185,16 +185,6 @@ static bool is_hopeless(struct session_private *s)
 	const struct offers *o = &s->offers;
 	bool eightbit = false;
 
-	/* RFC 8689 §4.2.1; §5: a bounce goes even where it cannot be promised. */
-	if (j->requiretls && j->sender.n && !stream_is_tls(s->stream)) {
-		fail_all(s, 550, (struct dsn_status){5, 7, 10},
-			 "the sender requires TLS, and the next server offers none");
-		return true;
-	}
-	if (j->requiretls && j->sender.n && (!o->requiretls || !s->verified || !s->policy.name_vouched)) {
-		fail_all(s, 550, (struct dsn_status){5, 7, 30}, "the next server cannot promise REQUIRETLS");
-		return true;
-	}
 	if (o->size_max && j->size_bytes > o->size_max) {
 		fail_all(s, 552, (struct dsn_status){5, 3, 4}, "the message is bigger than the other server takes");
 		return true;

@@ -386,6 +386,41 @@ def test_dane(make_server, world):
                 assert got[0][1] == (certificate != "plaintext")
 
 
+ALIASES = {
+    # host: (where its CNAME ends, the certificate's name, TLSA records by name, what becomes of mail)
+    "end": ("real.end.signed.test", "real.end.signed.test", {"real.end": 3, "mx.end": None}, "sent"),
+    "origin": ("real.origin.signed.test", "mx.origin.signed.test", {"mx.origin": 2}, "sent"),
+    "end-first": ("real.end-first.signed.test", "mx.end-first.signed.test", {"real.end-first": None, "mx.end-first": 3}, "deferred"),
+    "outside": ("outside.plain.test", "mx.outside.signed.test", {"mx.outside": 3}, "sent"),
+    "outside-wrong": ("outside-wrong.plain.test", "mx.outside-wrong.signed.test", {"mx.outside-wrong": None}, "deferred"),
+    "outside-none": ("outside-none.plain.test", "x.test", {}, "sent"),
+    "by-domain": (None, "by-domain.signed.test", {"mx.by-domain": 2}, "sent"),  # usage 2: the next hop's name will do (§3.2.2)
+}
+
+
+def test_dane_and_aliases(make_server, world):
+    """RFC 7672 §2.2.2: records at the end of the CNAMEs, else at the host's own name, and there also where the alias leads out of DNSSEC."""
+    signed_zone, plain_zone = [zone(world.port, {})], [zone(world.port, {}, "plain.test")]
+    for host, (end, certificate, records, _) in ALIASES.items():
+        sink = f"mx.{host}.signed.test"
+        world.sink(sink, world.ca.server(certificate, with_authority=True))
+        address = world.dns.records[(sink, "A")][0]
+        signed_zone.append(f"{host} MX 10 {sink}.")
+        signed_zone.append(f"mx.{host} CNAME {end}." if end else f"mx.{host} A {address}")
+        if end:
+            (plain_zone if end.endswith("plain.test") else signed_zone).append(f"{end}. A {address}")
+        for name, usage in records.items():
+            record = world.ca.tlsa(certificate, usage, 1, 1) if usage else "3 1 1 " + "00" * 32
+            signed_zone.append(f"_{world.port}._tcp.{name} TLSA {record}")
+    with SignedZones({"signed.test": "\n".join(signed_zone) + "\n", "plain.test": "\n".join(plain_zone) + "\n"}) as knot:
+        server = make_server(config=dane_settings(world, knot))
+        submit(server, *[f"bob@{host}.signed.test" for host in ALIASES])
+        for host, (_, _, records, event) in ALIASES.items():
+            line = fate(server, f"bob@{host}.signed.test", event)
+            assert len(world.sinks[f"mx.{host}.signed.test"].got) == (event == "sent"), host
+            assert line["tls"].endswith("(DANE verified)") == bool(event == "sent" and records), (host, line)
+
+
 def test_a_bogus_zone_is_sent_nothing(make_server, world):
     cases = {"ee-spki": DANE["ee-spki"]}
     with signed(world, cases) as knot:
@@ -437,8 +472,27 @@ def test_requiretls(make_server, world):
     for domain in sinks:
         if domain != "yes":
             line = fate(server, f"bob@{domain}.test", "failed")
-            assert "TLS" in line["reply"], line
+            assert "TLS" in line["reply"] or "certificate" in line["reply"], line
             assert sinks[domain].got == []
+
+
+def test_requiretls_tries_every_host(make_server, world):
+    """RFC 8689 §4.2.1: "repeat steps 2-5 with each host"; where one could not be asked, it may be the one that promises."""
+    for domain in ("second", "never", "perhaps"):
+        for i in (1, 2):
+            sink = world.sink(f"mx{i}.{domain}.test", world.ca.server(f"mx{i}.{domain}.test"))
+            sink.requiretls = (domain, i) == ("second", 2)
+        world.domain(f"{domain}.test", [f"mx1.{domain}.test", f"mx2.{domain}.test"], sts_id="1")
+        world.web.publish(f"{domain}.test", "testing", f"*.{domain}.test")
+    world.dns.set({("mx2.perhaps.test", "A"): ["127.0.9.9"]})
+    server = make_server(config=world.settings())
+    submit(server, *[f"bob@{d}.test" for d in ("second", "never", "perhaps")], options=["REQUIRETLS"])
+    assert fate(server, "bob@second.test", "sent")["mx"] == "mx2.second.test"
+    assert "REQUIRETLS" in fate(server, "bob@never.test", "failed")["reply"]
+    fate(server, "bob@perhaps.test", "deferred")
+    assert [name for name, sink in world.sinks.items() if sink.got] == ["mx2.second.test"]
+    submit(server, "bob@never.test")  # others go on as ever
+    fate(server, "bob@never.test", "sent")
 
 
 def test_a_message_may_say_that_tls_is_not_required(make_server, world):

@@ -85,7 +85,7 @@ static void decisions(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct mta_sts_policy sts;
 		struct tls_policy_input in = {.host = view_from_cstr(cases[i].host),
-					      .dnssec = cases[i].dnssec,
+					      .name_vouched = cases[i].dnssec,
 					      .tlsa_failed = cases[i].tlsa_failed,
 					      .tlsa = cases[i].tlsa,
 					      .tlsa_count = cases[i].tlsa != NULL,
