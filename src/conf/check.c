@@ -164,6 +164,7 @@ static const struct {
     {"proxy-networks", network, "a network like 192.0.2.0/24 or 2001:db8::/32"},
     {"trusted-networks", network, "a network like 192.0.2.0/24 or 2001:db8::/32"},
     {"recipient-delimiter", delimiter, "up to 8 characters that are neither letters nor digits nor @"},
+    {"srs-domain", host_name, "a domain like example.org"},
     {"postmaster", mail_address, "an address like user@example.org"},
     {"relay-host", host_and_port, "a host name, with :PORT where it is not the usual one"},
     {"backup-mx", some_domains, "a domain (example.net) or what is below one (.example.net), as A-labels"},

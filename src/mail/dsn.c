@@ -75,9 +75,25 @@ static const char *subject_of(enum dsn_action action)
 	return "About your message";
 }
 
+/* The address that the sender wrote to, where that is another than it went to. */
+static struct view sender_wrote(const struct dsn_recipient *r)
+{
+	struct view type, address;
+
+	if (!view_cut(r->orcpt, ';', &type, &address) || view_eq_nocase(address, r->address) ||
+	    !(view_eq_lit_nocase(type, "rfc822") || view_eq_lit_nocase(type, "utf-8")))
+		return VIEW_EMPTY;
+	return address;
+}
+
 static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
 {
+	struct view wrote = sender_wrote(r);
+
 	buf_append_cstr(out, "    ");
+	put_line(out, wrote);
+	if (wrote.n)
+		buf_append_cstr(out, ", forwarded to ");
 	put_line(out, r->address);
 	buf_append_cstr(out, "\r\n");
 	if (r->reply.n == 0)

@@ -11,6 +11,7 @@
 #include "mail/smtp_command.h"
 #include "store/queue.h"
 #include "stored/copy_prefix.h"
+#include "stored/forward.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
 #include "stored/signer.h"
@@ -52,6 +53,7 @@ struct handed_in {
 	struct trace_event *events;
 	size_t event_cap;
 	bool unknown; /* something was not in memory */
+	bool loops; /* somebody was left out: it has been forwarded from there before */
 	struct verdict verdict; /* set (code != 0) when refused */
 };
 
@@ -61,6 +63,8 @@ struct handed_in_table {
 	const struct handed_in_answers *answers;
 	struct map by_id;
 };
+
+#define LOOP_TEXT "this message loops: it was forwarded from this address before"
 
 static const struct verdict no_space = VERDICT_INIT(452, 4, 3, 1, "the server's disk is nearly full; try again later");
 static const struct verdict temporary =
@@ -283,6 +287,15 @@ static bool add_local(struct handed_in *h, const struct directory_target *t, con
 	return true;
 }
 
+static bool add_queued(struct handed_in *h, const struct deliver_remote *r)
+{
+	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
+	if (!h->remotes)
+		return false;
+	h->remotes[h->job.remote_count++] = *r;
+	return true;
+}
+
 /* RFC 3461 §5.2.7.3: who was told "expanded" hears of no further success. */
 static uint8_t notify_behind(uint8_t notify, bool expanded)
 {
@@ -293,50 +306,93 @@ static uint8_t notify_behind(uint8_t notify, bool expanded)
 	return left ? left : SMTP_NOTIFY_NEVER;
 }
 
-static bool add_remote(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt, bool local)
+/* RFC 3461 §5.2.1 (d): who forwards may say whom the sender wrote to; else a notice from afar would name somebody unknown. */
+static struct view orcpt_of(struct handed_in *h, const struct smtp_rcpt *rcpt)
 {
-	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
-	if (!h->remotes)
-		return false;
-	h->remotes[h->job.remote_count++] = (struct deliver_remote){
-	    .address = t->address,
-	    .domain = recipient_domain(t->address, &h->arena),
-	    .orcpt = rcpt->orcpt,
-	    .notify = notify_behind(rcpt->notify, local),
-	};
-	return true;
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(512);
+
+	if (rcpt->orcpt.n)
+		return rcpt->orcpt;
+	buf_printf(&text, "%s;%.*s", view_is_ascii(rcpt->address) ? "rfc822" : "utf-8", VIEW_FMT(rcpt->address));
+	return text.overflow ? VIEW_EMPTY : arena_copy(&h->arena, buf_view(&text));
+}
+
+static bool add_remote(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt,
+		       bool expanded)
+{
+	return add_queued(h, &(struct deliver_remote){
+				 .address = t->address,
+				 .domain = recipient_domain(t->address, &h->arena),
+				 .orcpt = rcpt->orcpt,
+				 .notify = notify_behind(rcpt->notify, expanded),
+			     });
 }
 
 /* The sender asked to hear of success (RFC 3461 §6.2.1): what happened here is known with this commit. */
-static bool add_success(struct handed_in *h, const struct smtp_rcpt *rcpt, enum queue_notice notice)
+static bool add_notice(struct handed_in *h, const struct smtp_rcpt *rcpt, enum queue_notice notice)
 {
-	h->remotes = grown(&h->arena, h->remotes, h->job.remote_count, sizeof *h->remotes, &h->remote_cap);
-	if (!h->remotes)
-		return false;
-	h->remotes[h->job.remote_count++] =
-	    (struct deliver_remote){.address = rcpt->address,
-				    .domain = recipient_domain(rcpt->address, &h->arena),
-				    .orcpt = rcpt->orcpt,
-				    .notify = rcpt->notify,
-				    .notice = (uint8_t)notice};
-	return true;
+	return add_queued(h, &(struct deliver_remote){.address = rcpt->address,
+						      .domain = recipient_domain(rcpt->address, &h->arena),
+						      .orcpt = rcpt->orcpt,
+						      .notify = rcpt->notify,
+						      .notice = (uint8_t)notice});
+}
+
+static bool wants_failure(const struct handed_in *h, const struct smtp_rcpt *rcpt)
+{
+	return h->envelope.sender.n && (rcpt->notify == 0 || rcpt->notify & SMTP_NOTIFY_FAILURE);
+}
+
+/* An alias of ours leads there. */
+static bool add_forwarded(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt,
+			  bool expanded)
+{
+	struct deliver_remote r = {
+	    .address = t->address,
+	    .domain = recipient_domain(t->address, &h->arena),
+	    .orcpt = orcpt_of(h, rcpt),
+	    .via = rcpt->address,
+	    .notify = notify_behind(rcpt->notify, expanded),
+	};
+
+	if (forward_has_mark(h->job.message.header, rcpt->address, &h->arena)) {
+		h->loops = true;
+		if (!wants_failure(h, rcpt))
+			return true;
+		r.notice = QUEUE_FAILED;
+		r.status = VIEW_LIT("5.4.6");
+		r.words = VIEW_LIT(LOOP_TEXT);
+	}
+	return add_queued(h, &r);
+}
+
+/* RFC 3461 §5.2.7: an alias of one address is that address; one of several is told of as expanded. */
+static bool add_target(struct handed_in *h, const struct recipient *to, const struct directory_target *t,
+		       const struct smtp_rcpt *rcpt)
+{
+	bool expanded = to->target_count > 1;
+
+	if (t->account)
+		return add_local(h, t, rcpt, expanded);
+	return to->local ? add_forwarded(h, t, rcpt, expanded) : add_remote(h, t, rcpt, expanded);
+}
+
+static bool tells_success(const struct handed_in *h, const struct recipient *to, const struct smtp_rcpt *rcpt)
+{
+	return to->local && rcpt->notify & SMTP_NOTIFY_SUCCESS && h->envelope.sender.n &&
+	       (to->target_count > 1 || to->targets[0].account);
 }
 
 static void add_targets(struct handed_in *h, const struct recipient *to, const struct smtp_rcpt *rcpt)
 {
-	for (size_t i = 0; i < to->target_count; i++) {
-		const struct directory_target *t = &to->targets[i];
-
+	if (tells_success(h, to, rcpt) && !add_notice(h, rcpt, to->target_count > 1 ? QUEUE_EXPANDED : QUEUE_DELIVERED))
+		h->verdict = temporary;
+	for (size_t i = 0; i < to->target_count && !h->verdict.code; i++) {
 		if (h->job.local_count + h->job.remote_count >= COPIES_MAX) {
 			h->verdict = VERDICT(452, 4, 5, 3, "too many recipients for one message; send it in parts");
 			return;
 		}
-		if (i == 0 && to->local && rcpt->notify & SMTP_NOTIFY_SUCCESS && h->envelope.sender.n &&
-		    !add_success(h, rcpt, to->target_count == 1 && t->account ? QUEUE_DELIVERED : QUEUE_EXPANDED)) {
-			h->verdict = temporary;
-			return;
-		}
-		if (!(t->account ? add_local(h, t, rcpt, to->target_count > 1) : add_remote(h, t, rcpt, to->local))) {
+		if (!add_target(h, to, &to->targets[i], rcpt)) {
 			h->verdict = temporary;
 			return;
 		}
@@ -367,9 +423,17 @@ static void name_recipient(struct handed_in *h, struct view address)
 		h->verdict.text = named;
 }
 
+static bool leaves_here(const struct handed_in *h)
+{
+	for (size_t i = 0; i < h->job.remote_count; i++)
+		if (!h->remotes[i].notice)
+			return true;
+	return false;
+}
+
 static void resolve(struct handed_in *h, struct store_reader *r)
 {
-	h->unknown = false;
+	h->unknown = h->loops = false;
 	h->verdict = (struct verdict){0};
 	h->job.local_count = h->job.remote_count = 0;
 	map_fini(&h->seen);
@@ -391,6 +455,9 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 		if (h->verdict.code)
 			return;
 	}
+	/* Nobody is left: the server it came from tells the sender. */
+	if (h->loops && h->job.local_count == 0 && !leaves_here(h))
+		h->verdict = VERDICT(554, 5, 4, 6, LOOP_TEXT);
 }
 
 static void is_signed(void *ctx, bool ok)
@@ -399,14 +466,6 @@ static void is_signed(void *ctx, bool ok)
 		keep(ctx);
 	else
 		refuse(ctx, &temporary);
-}
-
-static bool leaves_here(const struct handed_in *h)
-{
-	for (size_t i = 0; i < h->job.remote_count; i++)
-		if (!h->remotes[i].notice)
-			return true;
-	return false;
 }
 
 /* Only what another server gets is signed; a local copy of it then carries the signatures too. */

@@ -13,6 +13,7 @@
 #include "ipc/msgs/relay_msgs.h"
 #include "mail/smtp_command.h"
 #include "store/queue.h"
+#include "stored/forward.h"
 #include "stored/op.h"
 #include "stored/tls_peer.h"
 
@@ -147,6 +148,7 @@ struct batch {
 	struct write write;
 	struct queue_lease_job job;
 	struct outbound *o;
+	struct forward forward; /* as the settings were when it began; owned */
 	struct peer *peer; /* as when it began */
 	struct lane *park[CHANGES_MAX], *unpark[CHANGES_MAX];
 	struct view views[2 * CHANGES_MAX];
@@ -159,6 +161,7 @@ struct fetch {
 	struct arena arena;
 	size_t first, count;
 	struct queue_bytes bytes[FETCH_LEASES];
+	struct view senders[FETCH_LEASES];
 	enum store_outcome outcomes[FETCH_LEASES];
 };
 
@@ -168,7 +171,27 @@ static void batch_unref(struct batch *b)
 		return;
 	store_job_fini(&b->job.job);
 	peer_unref(&b->peer);
+	free((void *)(uintptr_t)b->forward.srs_domain.p);
 	free(b);
+}
+
+/* What is forwarded goes under another sender, and with a mark. */
+static enum store_outcome prepare(struct fetch *f, struct store_reader *r, size_t i)
+{
+	struct queue_lease *l = &f->batch->job.leases[f->first + i];
+	struct view mark = forward_mark(l->via, &f->arena);
+	_cleanup_(buf_fini) struct buf head = BUF_INIT(f->bytes[i].head.n + mark.n);
+
+	if (mark.n) {
+		buf_append_view(&head, mark);
+		buf_append_view(&head, f->bytes[i].head);
+		f->bytes[i].head = arena_copy(&f->arena, buf_view(&head));
+		if (!f->bytes[i].head.p)
+			return STORE_TOO_BIG;
+		l->envelope.size_bytes += mark.n;
+	}
+	return forward_sender(f->batch->o->sd->store, r, &f->batch->forward, l->via, l->envelope.sender, &f->arena,
+			      &f->senders[i]);
 }
 
 static void fetch_run(struct task *t, unsigned thread_index)
@@ -176,11 +199,15 @@ static void fetch_run(struct task *t, unsigned thread_index)
 	struct fetch *f = (struct fetch *)t;
 	struct store_reader *r = f->batch->o->sd->reader_connections[thread_index];
 
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count; i++) {
 		f->outcomes[i] = queue_read(r, &f->batch->job.leases[f->first + i].envelope, &f->arena, &f->bytes[i]);
+		if (f->outcomes[i] == STORE_OK)
+			f->outcomes[i] = prepare(f, r, i);
+	}
 }
 
-static struct relay_job job_of(const struct queue_lease *l, uint32_t lease_ms, struct view bytes, struct arena *a)
+static struct relay_job job_of(const struct queue_lease *l, struct view sender, uint32_t lease_ms, struct view bytes,
+			       struct arena *a)
 {
 	const struct queue_envelope *e = &l->envelope;
 	struct relay_job m = {
@@ -188,7 +215,7 @@ static struct relay_job job_of(const struct queue_lease *l, uint32_t lease_ms, s
 	    .message_id = e->message,
 	    .lease_ms = lease_ms,
 	    .domain = l->domain,
-	    .sender = e->sender,
+	    .sender = sender,
 	    .envid = e->envid,
 	    .ret = e->ret,
 	    .body = e->body ? 1 : 0,
@@ -218,10 +245,10 @@ static void send_pieces(struct channel *c, uint64_t token, struct view rest)
 	}
 }
 
-static void send_job(struct channel *c, const struct queue_lease *l, uint32_t lease_ms, struct queue_bytes *b,
-		     struct arena *a)
+static void send_job(struct channel *c, const struct queue_lease *l, struct view sender, uint32_t lease_ms,
+		     struct queue_bytes *b, struct arena *a)
 {
-	struct relay_job m = job_of(l, lease_ms, view_sub(b->head, 0, PIECE_BYTES), a);
+	struct relay_job m = job_of(l, sender, lease_ms, view_sub(b->head, 0, PIECE_BYTES), a);
 
 	if (b->content_fd < 0) {
 		(void)relay_send_job(c, 0, &m);
@@ -261,8 +288,8 @@ static void fetch_done(struct completion *c)
 
 	for (size_t i = 0; i < f->count; i++) {
 		if (channel && f->outcomes[i] == STORE_OK)
-			send_job(channel, &b->job.leases[f->first + i], (uint32_t)conf->lease_time, &f->bytes[i],
-				 &f->arena);
+			send_job(channel, &b->job.leases[f->first + i], f->senders[i], (uint32_t)conf->lease_time,
+				 &f->bytes[i], &f->arena);
 		else if (channel)
 			log_outcome("queued-message-not-read", f->outcomes[i]); /* its lease runs out */
 		fd_close(&f->bytes[i].content_fd);
@@ -382,6 +409,13 @@ static void take_changes(struct outbound *o, struct batch *b)
 	o->park_count = o->unpark_count = 0;
 }
 
+static struct forward forward_as_set(const struct conf *conf)
+{
+	struct view domain = view_from_cstr(conf->srs_domain);
+
+	return (struct forward){conf->srs, view_from(xmemdup(domain.p, domain.n + 1), domain.n)};
+}
+
 static void lease(struct outbound *o)
 {
 	struct batch *b;
@@ -396,6 +430,7 @@ static void lease(struct outbound *o)
 	b->refs = 1;
 	b->peer = o->peer;
 	b->peer->refs++;
+	b->forward = forward_as_set(role_conf(o->sd->role));
 	queue_lease_job_init(&b->job);
 	b->job.wall_s = clock_wall_s();
 	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);

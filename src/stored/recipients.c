@@ -4,10 +4,11 @@
 
 #include "conf/route.h"
 #include "mail/address_canon.h"
+#include "stored/forward.h"
 
 #include <stdlib.h>
 
-enum { ADDRESS_FLAGS = ADDRESS_UTF8 | ADDRESS_LONG_LOCAL, CANON_MAX = 640 };
+enum { ADDRESS_FLAGS = ADDRESS_UTF8 | ADDRESS_LONG_LOCAL, CANON_MAX = 640, SRS_STEPS_MAX = 4 };
 
 static struct recipient refused(struct verdict v)
 {
@@ -17,8 +18,7 @@ static struct recipient refused(struct verdict v)
 static const struct verdict temporary =
     VERDICT_INIT(451, 4, 3, 0, "temporary trouble with the mail store; try again later");
 
-/* The directory's key for an address as typed; false: not an address. Bare "postmaster" is one (RFC 5321 §4.5.1). */
-static bool canonical(struct view typed, struct arena *a, struct view *ret_key)
+bool recipient_key(struct view typed, struct arena *a, struct view *ret_key)
 {
 	_cleanup_(buf_fini) struct buf key = BUF_INIT(CANON_MAX);
 	struct address address;
@@ -37,7 +37,7 @@ struct view recipient_domain(struct view address, struct arena *a)
 {
 	struct view key, domain = VIEW_EMPTY, rest;
 
-	if (!canonical(address, a, &key))
+	if (!recipient_key(address, a, &key))
 		return VIEW_EMPTY;
 	/* The domain is what follows the last "@". */
 	while (view_cut(key, '@', &rest, &domain))
@@ -86,13 +86,23 @@ static struct recipient remote(struct view typed, bool may_relay, struct arena *
 	return (struct recipient){.answer = RECIPIENT_TAKEN, .targets = target, .target_count = 1};
 }
 
-struct recipient recipient_resolve(struct store *s, struct store_reader *r, struct view typed, bool may_relay,
-				   uint64_t size_bytes, struct arena *a)
+/* What an SRS address leads back to. Only who has our key made it, so this is no relaying for strangers. */
+static enum srs_verdict reverse(struct store *s, struct view typed, struct arena *a, struct view *ret)
+{
+	struct address address;
+
+	if (!address_parse(typed, ADDRESS_FLAGS, a, &address) || !srs_is(address.local))
+		return SRS_NONE;
+	return forward_reverse(s, address.local, a, ret);
+}
+
+static struct recipient resolve(struct store *s, struct store_reader *r, struct view typed, bool may_relay,
+				uint64_t size_bytes, struct arena *a)
 {
 	struct directory_result result;
 	struct view key;
 
-	if (!canonical(typed, a, &key))
+	if (!recipient_key(typed, a, &key))
 		return refused(VERDICT(553, 5, 1, 3, "not a valid address"));
 	if (!r && !directory_cached(s, key, a, &result))
 		return (struct recipient){.answer = RECIPIENT_UNKNOWN};
@@ -111,6 +121,34 @@ struct recipient recipient_resolve(struct store *s, struct store_reader *r, stru
 	abort();
 }
 
+struct recipient recipient_resolve(struct store *s, struct store_reader *r, struct view typed, bool may_relay,
+				   uint64_t size_bytes, struct arena *a)
+{
+	struct view back = typed;
+	enum srs_verdict verdict = SRS_GOOD;
+	struct recipient found;
+
+	/* One that leads back to another of ours: each step is shorter. */
+	for (unsigned step = 0; step < SRS_STEPS_MAX && verdict == SRS_GOOD; step++)
+		verdict = reverse(s, back, a, &back);
+	if (verdict == SRS_GOOD)
+		return refused(VERDICT(550, 5, 1, 1, "this forwarding address leads nowhere"));
+	found = resolve(s, r, back, may_relay || !view_eq(back, typed), size_bytes, a);
+	if (!view_eq(back, typed)) {
+		found.local |= found.answer == RECIPIENT_TAKEN;
+		return found;
+	}
+	/* Not made here, or long ago: unless it is another server's, nobody has that name. */
+	if (verdict == SRS_NONE || (found.answer == RECIPIENT_TAKEN && !found.local) ||
+	    found.answer == RECIPIENT_UNKNOWN)
+		return found;
+	if (found.answer == RECIPIENT_REFUSED && found.verdict.enhanced.subject != 1)
+		return found;
+	return refused(verdict == SRS_FORGED
+			   ? VERDICT(550, 5, 1, 1, "this forwarding address was not given out here (SRS hash)")
+			   : VERDICT(550, 5, 1, 1, "this forwarding address has expired (SRS)"));
+}
+
 struct recipient sender_resolve(struct store *s, struct store_reader *r, uint64_t account, struct view typed,
 				struct arena *a)
 {
@@ -122,7 +160,7 @@ struct recipient sender_resolve(struct store *s, struct store_reader *r, uint64_
 	/* The null sender of a bounce or a read receipt belongs to nobody. */
 	if (typed.n == 0)
 		return (struct recipient){.answer = RECIPIENT_TAKEN};
-	if (!canonical(typed, a, &key))
+	if (!recipient_key(typed, a, &key))
 		return not_yours;
 	if (r) {
 		enum store_outcome outcome = directory_may_send_as(r, account, key);

@@ -24,7 +24,8 @@ struct recipient {
 	size_t target_count;
 };
 
-/* `address` as typed, without brackets. may_relay: the client is authenticated or listed, or the domain is one of `backup-mx`. size_bytes: declared, 0 unknown. */
+/* `address` as typed, without brackets. An SRS address of ours (mail/srs.h) is where it leads back to, for anybody.
+ * may_relay: the client is authenticated or listed, or the domain is one of `backup-mx`. size_bytes: declared, 0 unknown. */
 struct recipient recipient_resolve(struct store *s, struct store_reader *r, struct view address, bool may_relay,
 				   uint64_t size_bytes, struct arena *a);
 
@@ -34,6 +35,9 @@ bool recipient_is_backup(const struct conf *conf, struct view address);
 /* May `account` send as `address` (as typed)? RECIPIENT_TAKEN, _REFUSED or _UNKNOWN; verdict set when refused. */
 struct recipient sender_resolve(struct store *s, struct store_reader *r, uint64_t account, struct view address,
 				struct arena *a);
+
+/* The directory's key for an address as typed; false: not an address. Bare "postmaster" is one (RFC 5321 §4.5.1). */
+must_check bool recipient_key(struct view typed, struct arena *a, struct view *ret_key);
 
 /* The canonical domain of an address as typed, for the queue; empty when it has none. */
 struct view recipient_domain(struct view address, struct arena *a);
