@@ -68,8 +68,13 @@ struct net_port {
 	uint64_t port;
 };
 
+/* Whoever connects may choose the address that he does so from; a port the kernel chooses. */
 static int allow_ports(int ruleset, const struct landlock_rights *rights)
 {
+	struct net_port any = {ACCESS_NET_BIND, 0};
+
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &any, 0) < 0)
+		return -errno;
 	for (size_t i = 0; i < rights->n_connect_ports; i++) {
 		struct net_port port = {ACCESS_NET_CONNECT, rights->connect_ports[i]};
 
@@ -95,7 +100,7 @@ int landlock_enter(const struct landlock_rights *rights)
 		return -errno;
 	if (rights->folder >= 0)
 		error = allow_folder(ruleset, &r, rights->folder);
-	if (error == 0 && (r.access_net & ACCESS_NET_CONNECT) && rights->connects)
+	if (error == 0 && r.access_net && rights->connects)
 		error = allow_ports(ruleset, rights);
 	if (error < 0)
 		return error;

@@ -123,6 +123,23 @@ static int connect_elsewhere(struct inside *in)
 	(void)in;
 	return result_of(connect(fd, (struct sockaddr *)&a, sizeof a));
 }
+/* A connection may come from an address of one's choice, and from the port that the kernel gives it. */
+static int bind_out(in_port_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+	return result_of(bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a));
+}
+static int bind_any_port(struct inside *in)
+{
+	(void)in;
+	return bind_out(0);
+}
+static int bind_a_port(struct inside *in)
+{
+	(void)in;
+	return bind_out(61234);
+}
 static int connect_socket(struct inside *in)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
@@ -297,6 +314,9 @@ static void tcp_goes_to_the_named_ports_only(void **state)
 	(void)state;
 	assert_int_equal(behind(SANDBOX_OUT, connect_out), ECONNREFUSED);
 	assert_int_equal(behind(SANDBOX_OUT, connect_elsewhere), abi >= 4 ? EACCES : ECONNREFUSED);
+	assert_int_equal(behind(SANDBOX_OUT, bind_any_port), 0);
+	if (abi >= 4)
+		assert_int_equal(behind(SANDBOX_OUT, bind_a_port), EACCES);
 }
 
 static void root_is_given_up(void **state)
