@@ -6,18 +6,36 @@
 #include "cli/listing.h"
 #include "cli/option.h"
 #include "cli/queue.h"
+#include "cli/route.h"
 #include "cli/show.h"
+#include "supervisor/supervisor.h"
 
-static json_t *in_json(const struct admin_queued *q)
+/* pombo.conf tells which route each would take; without it (NULL) the queue is told of all the same. */
+static struct conf *read_conf(const struct cli *c)
 {
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(4096);
+	struct conf *conf = NULL;
+
+	return supervisor_read_conf(c->dir, &conf, NULL, &error) == 0 ? conf : NULL;
+}
+
+static const char *route_of(const struct conf *conf, const struct admin_queued *q)
+{
+	return conf ? route_name(conf, q->sender, q->recipient) : NULL;
+}
+
+static json_t *in_json(const struct admin_queued *q, const struct conf *conf)
+{
+	const char *route = route_of(conf, q);
 	char id[ID_TEXT_BYTES + 1];
 
 	id_format(q->message_id, id);
-	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b}", "id", id, "sender", show_json_text(q->sender),
-			 "recipient", show_json_text(q->recipient), "size", (json_int_t)q->size_bytes, "queued",
-			 show_json_time(q->queued_s), "next", show_json_time(q->next_s), "attempts",
-			 (json_int_t)q->attempts, "last_reply",
-			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "held", (int)q->held);
+	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b, s:o}", "id", id, "sender",
+			 show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size",
+			 (json_int_t)q->size_bytes, "queued", show_json_time(q->queued_s), "next",
+			 show_json_time(q->next_s), "attempts", (json_int_t)q->attempts, "last_reply",
+			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "held", (int)q->held, "route",
+			 route ? json_string(route) : json_null());
 }
 
 static void print_one(const struct admin_queued *q)
@@ -45,6 +63,7 @@ static int next_page(struct store_client *s, uint64_t after_message, struct view
 
 static int list_pages(struct listing *l)
 {
+	_cleanup_(conf_free) struct conf *conf = l->c->json ? read_conf(l->c) : NULL;
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	uint64_t after_message = 0;
 	struct admin_msg answer;
@@ -58,7 +77,7 @@ static int list_pages(struct listing *l)
 			const struct admin_queued *q = &answer.queue.items[i];
 
 			if (l->c->json) {
-				listing_add(l, in_json(q));
+				listing_add(l, in_json(q, conf));
 			} else {
 				listing_line(l);
 				print_one(q);
@@ -89,8 +108,9 @@ const struct cli_command cmd_queue_list = {
 
 /* ---- show ---- */
 
-static void print_details(const struct admin_queued *q)
+static void print_details(const struct admin_queued *q, const struct conf *conf)
 {
+	const char *route = route_of(conf, q);
 	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(4096);
 
 	show_clean(q->recipient, &recipient);
@@ -98,6 +118,8 @@ static void print_details(const struct admin_queued *q)
 	show_clean(q->last_reply, &reply);
 	(void)printf("  %s\n    %u attempts, %s%s\n", buf_cstr(&recipient), q->attempts,
 		     q->held ? "held" : "next not before ", q->held ? "" : buf_cstr(&next));
+	if (route)
+		(void)printf("    route %s\n", route);
 	if (q->last_reply.n)
 		(void)printf("    last reply: %s\n", buf_cstr(&reply));
 }
@@ -117,6 +139,7 @@ static void print_head(const struct admin_queued *q)
 /* All recipients of the message; how many there are. */
 static int show_pages(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *ret_n)
 {
+	_cleanup_(conf_free) struct conf *conf = read_conf(c);
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	struct admin_msg answer;
 	size_t n = 0;
@@ -130,11 +153,11 @@ static int show_pages(const struct cli *c, struct store_client *s, uint64_t id, 
 			const struct admin_queued *q = &answer.queue.items[i];
 
 			if (c->json)
-				(void)json_array_append_new(all, in_json(q));
+				(void)json_array_append_new(all, in_json(q, conf));
 			else if (n == 0)
 				print_head(q);
 			if (!c->json)
-				print_details(q);
+				print_details(q, conf);
 			n++;
 			buf_reset(&after);
 			buf_append_view(&after, q->recipient);
@@ -176,7 +199,8 @@ const struct cli_command cmd_queue_show = {
     .name = "queue show",
     .usage = "ID [--json]",
     .summary = "shows the recipients of one message that wait",
-    .help = "With the last reply of the other side, and when the next attempt is due.",
+    .help = "With the last reply of the other side, when the next attempt is due, and which route it takes by "
+	    "pombo.conf as it is now.",
     .example = "pombo queue show 03q2v9x8k0001",
     .shows = true,
     .run = show,

@@ -3,7 +3,7 @@
 #include "relayd/route.h"
 
 #include "base/arena.h"
-#include "base/log.h"
+#include "conf/relay_password.h"
 #include "conf/route.h"
 #include "mail/address_canon.h"
 
@@ -29,43 +29,15 @@ struct routes {
 	const struct conf *conf;
 };
 
-/* ---- passwords ---- */
-
-static struct view next_word(struct view *rest)
-{
-	struct view word, tail;
-
-	*rest = view_trim(*rest);
-	if (view_cut(*rest, ' ', &word, &tail)) {
-		*rest = tail;
-		return word;
-	}
-	word = *rest;
-	*rest = VIEW_EMPTY;
-	return word;
-}
-
 /* The line of its host, and of its user where it names one. */
 static void find_password(const struct routes *rs, struct route *route)
 {
-	struct view rest = buf_view(&rs->passwords), line;
+	struct view user = route->user, password;
 
-	while (rest.n) {
-		struct view host, user;
-
-		if (!view_cut(rest, '\n', &line, &rest)) {
-			line = rest;
-			rest = VIEW_EMPTY;
-		}
-		line = view_trim(line);
-		host = next_word(&line);
-		user = next_word(&line);
-		if (!view_eq_nocase(host, route->host) || user.n == 0 || (route->user.n && !view_eq(user, route->user)))
-			continue;
-		route->user = user;
-		route->password = view_trim(line);
+	if (!relay_password_find(buf_view(&rs->passwords), route->host, &user, &password))
 		return;
-	}
+	route->user = user;
+	route->password = password;
 }
 
 /* ---- from settings ---- */

@@ -3,6 +3,8 @@
  * all others, so that nobody shows a certificate whose key is not there yet. */
 #include "supervisor/server.h"
 
+#include "conf/relay_password.h"
+#include "conf/route.h"
 #include "ipc/channel.h"
 #include "supervisor/dir.h"
 #include "supervisor/notify.h"
@@ -75,6 +77,32 @@ static int check_anchors(const struct server_inputs *in, const char *dir, struct
 	return EX_CONFIG;
 }
 
+/* Mail of a route whose password is missing waits: nothing to stop a server for, but to be told of by who looks. */
+static int check_passwords(const struct server_inputs *in, const char *dir, struct buf *error)
+{
+	_cleanup_(free_ptr) char *path = dir_path(dir, "relay-passwords");
+	_cleanup_(buf_fini) struct buf passwords = BUF_INIT(CONF_MAX);
+	int r = dir_read_file(path, &passwords);
+
+	if (r < 0 && r != -ENOENT) {
+		buf_printf(error, "cannot read %s: %s", path, strerror(-r));
+		return EX_CONFIG;
+	}
+	for (size_t i = 0; i < in->conf->n_routes; i++) {
+		const struct conf_route *route = &in->conf->routes[i];
+		struct view user = view_from_cstr(route->user), host = conf_route_host(route), password;
+
+		if (user.n == 0 || relay_password_find(buf_view(&passwords), host, &user, &password))
+			continue;
+		buf_printf(error,
+			   "%s/pombo.conf:%zu: route \"%s\": user: relay-passwords has no password for %.*s at %.*s; "
+			   "`pombo route password %s` puts it there",
+			   dir, route->line, route->name, VIEW_FMT(user), VIEW_FMT(host), route->name);
+		return EX_CONFIG;
+	}
+	return 0;
+}
+
 int inputs_read(struct server_inputs *in, const char *dir, const struct listen_set *old, bool check_only,
 		struct buf *error)
 {
@@ -91,6 +119,8 @@ int inputs_read(struct server_inputs *in, const char *dir, const struct listen_s
 		r = read_tls(in, dir, error);
 	if (r == 0)
 		r = check_anchors(in, dir, error);
+	if (r == 0 && check_only)
+		r = check_passwords(in, dir, error);
 	if (r == 0 && !check_only)
 		r = listen_open(in->conf, old, &in->listeners, error);
 	if (r)

@@ -160,7 +160,8 @@ class Connection:
 
 
 class SmtpServer:
-    def __init__(self, answers=None, extensions=EXTENSIONS, certificate=None, address="127.0.0.1", port=0, lmtp=False, delay=0):
+    def __init__(self, answers=None, extensions=EXTENSIONS, certificate=None, address="127.0.0.1", port=0, lmtp=False, delay=0,
+                 family=socket.AF_INET):
         self.answers, self.extensions, self.lmtp, self.delay = answers or {}, extensions, lmtp, delay
         self.context = None
         if certificate:
@@ -168,9 +169,10 @@ class SmtpServer:
             self.context.load_cert_chain(*certificate)
         self.messages, self.tried, self.commands, self.complaints = [], [], [], []
         self.connections, self.open, self.most_open, self.lock = 0, 0, 0, threading.Lock()
-        self.listener = socket.create_server((address, port), backlog=512)
+        self.listener = socket.create_server((address, port), family=family, backlog=512)
         self.address, self.port = self.listener.getsockname()[:2]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -210,4 +212,7 @@ class SmtpServer:
         return self
 
     def __exit__(self, *_):
+        # The thread that waits in accept() ends first: it would take connections of whoever gets the descriptor's number next.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listener.close()
