@@ -56,19 +56,25 @@ static int get_envelope(struct sql *sql, uint64_t message, struct arena *a, stru
 	return rc == 0 ? -EUCLEAN : rc < 0 ? rc : 0;
 }
 
-/* Due rows of one domain, those of a message side by side. */
-static int due_rows(struct writer *w, const struct queue_lease_job *j, struct view domain, struct arena *a,
+static bool go_together(const struct due_row *a, const struct due_row *b)
+{
+	return a->message == b->message && view_eq(a->via, b->via);
+}
+
+/* Due rows of one domain, those of a message side by side; no more than `max` jobs need: each lies on a page of its own in a long queue. */
+static int due_rows(struct writer *w, const struct queue_lease_job *j, struct view domain, size_t max, struct arena *a,
 		    struct due_row *rows, size_t *ret_n)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_due);
+	size_t jobs = 0;
 	int rc;
 
 	*ret_n = 0;
 	sql_bind_text(st, 1, domain);
 	sql_bind_i64(st, 2, j->wall_s);
 	sql_bind_i64(st, 3, ROWS_MAX);
-	while ((rc = sql_step(st)) > 0 && *ret_n < ROWS_MAX)
-		rows[(*ret_n)++] = (struct due_row){
+	while ((rc = sql_step(st)) > 0 && *ret_n < ROWS_MAX) {
+		rows[*ret_n] = (struct due_row){
 		    .id = sql_u64(st, 0),
 		    .message = sql_u64(st, 1),
 		    .via = arena_copy(a, sql_bytes(st, 6)),
@@ -78,6 +84,11 @@ static int due_rows(struct writer *w, const struct queue_lease_job *j, struct vi
 			     .notify = (uint8_t)sql_u64(st, 4),
 			     .attempts = (uint32_t)sql_u64(st, 5)},
 		};
+		jobs += *ret_n == 0 || !go_together(&rows[*ret_n], &rows[*ret_n - 1]);
+		if (jobs > max)
+			break;
+		++*ret_n;
+	}
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }
@@ -101,8 +112,7 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, const struct 
 	size_t count = 0;
 	int rc;
 
-	while (*at + count < n && count < QUEUE_LEASE_RCPTS_MAX && rows[*at + count].message == rows[*at].message &&
-	       view_eq(rows[*at + count].via, rows[*at].via))
+	while (*at + count < n && count < QUEUE_LEASE_RCPTS_MAX && go_together(&rows[*at + count], &rows[*at]))
 		count++;
 	*l = (struct queue_lease){.token = writer_count(w, COUNTER_LEASE),
 				  .domain = d->name,
@@ -131,7 +141,7 @@ static int lease_domain(struct writer *w, struct queue_lease_job *j, const struc
 
 	if (!rows)
 		return -ENOMEM;
-	rc = due_rows(w, j, d->name, &j->job.results, rows, &n);
+	rc = due_rows(w, j, d->name, max, &j->job.results, rows, &n);
 	while (rc == 0 && at < n && made < max && j->lease_count < j->max_jobs) {
 		rc = make_lease(w, j, d, rows, n, &at);
 		made++;
