@@ -267,10 +267,12 @@ static int read_content(struct rows_work *x, const struct whereabouts *w, struct
 /* Of the row that x->messages stands on. */
 static void take_index(struct rows_work *x, struct box_row *row)
 {
-	const struct view index = sql_bytes(x->messages.st, 6);
+	const bool slim = x->messages.id == SQL_message_index_from;
+	const struct view index = sql_bytes(x->messages.st, slim ? 1 : 6);
 	const uint32_t fields = x->q->fields;
 
-	row->header_bytes = (uint32_t)sql_u64(x->messages.st, 1);
+	if (!slim)
+		row->header_bytes = (uint32_t)sql_u64(x->messages.st, 1);
 	row->index = index;
 	buf_reset(&x->trimmed);
 	/* One that is damaged goes as it is: whoever reads it says so. */
@@ -475,18 +477,19 @@ static enum store_outcome read_rows(struct rows_work *x)
 enum store_outcome box_rows_each(struct store_reader *r, const struct rows_query *q, struct arena *a, box_row_fn *fn,
 				 void *ctx, struct box_rows_end *ret)
 {
-	struct rows_work x = {.r = r,
-			      .q = q,
-			      .a = a,
-			      .facts = {.no = UINT32_MAX},
-			      .keysets = {.a = a},
-			      .messages = {.id = SQL_message_from},
-			      .headers = {.id = SQL_header_from},
-			      .contents = {.id = SQL_content_from},
-			      .trimmed = BUF_INIT(TRIMMED_MAX),
-			      .whole = BUF_INIT(WHOLE_MAX),
-			      .fn = fn,
-			      .ctx = ctx};
+	struct rows_work x = {
+	    .r = r,
+	    .q = q,
+	    .a = a,
+	    .facts = {.no = UINT32_MAX},
+	    .keysets = {.a = a},
+	    .messages = {.id = q->fields & (ROW_INDEX | ROW_MESSAGE) ? SQL_message_from : SQL_message_index_from},
+	    .headers = {.id = SQL_header_from},
+	    .contents = {.id = SQL_content_from},
+	    .trimmed = BUF_INIT(TRIMMED_MAX),
+	    .whole = BUF_INIT(WHOLE_MAX),
+	    .fn = fn,
+	    .ctx = ctx};
 	enum store_outcome outcome = read_rows(&x);
 
 	if (outcome == STORE_OK)

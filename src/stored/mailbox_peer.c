@@ -286,6 +286,8 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 			send_failed(c, id, MAILBOX_FAILURE_NO_SESSION, "no such session");
 		return;
 	}
+	if (m->type != MAILBOX_ROWS_WANT)
+		mailbox_forget_ahead(s);
 	if (on_other(mp, id, s, m))
 		return;
 	if (m->type < ARRAY_LEN(requests) && requests[m->type])

@@ -36,4 +36,7 @@ struct uid_range *mailbox_copy_ranges(struct arena *a, const struct mailbox_rang
 struct mailbox_range *mailbox_make_ranges(struct arena *a, const struct uid_range *ranges, size_t n);
 struct view *mailbox_copy_words(struct arena *a, const struct mailbox_word *words, uint32_t n);
 
+/* mailbox_rows.c: what was read ahead for the session is not what it asks for next. */
+void mailbox_forget_ahead(struct session *s);
+
 #endif

@@ -2,8 +2,6 @@
  * Requests of imapd and popd that only read: pages of names, UIDs, rows, bytes and changes. */
 #include "store/mailbox_read.h"
 
-#include "ipc/codec.h"
-#include "ipc/frame.h"
 #include "store/folder.h"
 #include "stored/mailbox_peer.h"
 
@@ -12,10 +10,8 @@
 enum {
 	NAMES_PAGE = 500,
 	RANGES_PAGE = 8192,
-	ROWS_PAGE = 2000,
+	CHANGES_PAGE = 2000,
 	ROWS_COUNTED = 10000,
-	ROWS_PAGE_BYTES = 256 * 1024,
-	INLINE_MAX = 256 * 1024,
 	BYTES_MAX = 262144,
 	KEYWORDS_BYTES = 512 * 1024, /* of `opened`: FLAGS names these; others are learnt from the messages */
 };
@@ -248,131 +244,6 @@ void mailbox_on_uids_want(struct stored *sd, struct peer *peer, uint32_t id, str
 	op_read(&u->op);
 }
 
-/* ---- rows ---- */
-
-/* The answer is encoded on the reader's thread, row by row as they are read: the bytes of a message are copied from the database's
- * page to the frame at once. */
-struct rows_op {
-	struct op op;
-	struct rows_query query;
-	enum mailbox_type type; /* of the answer */
-	struct buf frame;
-	uint32_t count;
-};
-enum {
-	ROWS_COUNT_AT = FRAME_HEAD_BYTES, /* a list begins with its count */
-	ROWS_FRAME_FIRST = ROWS_PAGE_BYTES + 32 * 1024, /* where rows may be long: room for most pages */
-	ROWS_MARKS = 1 << 13, /* of rows_want's fields */
-	MARKS_PAGE = 4096,
-	MARKS_PAGE_BYTES = 768 * 1024, /* as box_rows_each() counts */
-	ROWS_LONG = ROW_HEADER | ROW_INDEX | ROW_MESSAGE | ROW_ENVELOPE | ROW_BODYSTRUCTURE,
-};
-
-static struct mailbox_row row_out(const struct box_row *row)
-{
-	return (struct mailbox_row){
-	    .uid = row->uid,
-	    .expunged = row->expunged,
-	    .flags = row->flags,
-	    .keywords = row->keywords,
-	    .modseq = row->modseq,
-	    .internaldate_s = row->internaldate_s,
-	    .size_bytes = row->size_bytes,
-	    .prefix_bytes = row->prefix_bytes,
-	    .header_bytes = row->prefix_bytes + row->header_bytes,
-	    .header = row->header,
-	    .index = row->index,
-	    .message = row->message,
-	    .uidl = row->uidl,
-	    .message_id = row->message_id,
-	    .savedate_s = row->savedate_s,
-	};
-}
-
-/* What does not fit is left to the next page. */
-static bool took_row(struct rows_op *o, size_t before, bool put)
-{
-	if (!put || o->frame.overflow) {
-		o->frame.overflow = false;
-		buf_truncate(&o->frame, before);
-		return false;
-	}
-	o->count++;
-	return true;
-}
-
-static bool put_row(void *ctx, const struct box_row *row)
-{
-	struct rows_op *o = ctx;
-	struct mailbox_row out = row_out(row);
-	size_t before = o->frame.n;
-
-	return took_row(o, before, mailbox_put_sub_row(&o->frame, &out));
-}
-
-static bool put_mark(void *ctx, const struct box_row *row)
-{
-	struct rows_op *o = ctx;
-	struct mailbox_mark out = {row->uid, row->expunged, (uint8_t)row->flags, row->modseq, row->keywords};
-	size_t before = o->frame.n;
-
-	return took_row(o, before, mailbox_put_sub_mark(&o->frame, &out));
-}
-
-static void rows_run(struct op *op, struct store_reader *r)
-{
-	struct rows_op *o = (struct rows_op *)op;
-	struct box_rows_end end;
-
-	buf_init(&o->frame, FRAME_HEAD_BYTES + CHANNEL_FRAME_MAX - sizeof end.next);
-	if (o->query.fields & ROWS_LONG)
-		(void)buf_reserve(&o->frame, ROWS_FRAME_FIRST);
-	(void)codec_put_room(&o->frame, FRAME_HEAD_BYTES + sizeof o->count);
-	op->outcome = box_rows_each(r, &o->query, &op->arena, o->type == MAILBOX_MARKS ? put_mark : put_row, o, &end);
-	if (op->outcome != STORE_OK)
-		return;
-	codec_store_u32(o->frame.p + ROWS_COUNT_AT, o->count);
-	o->frame.max += sizeof end.next;
-	codec_put_u32(&o->frame, end.next);
-}
-
-static void rows_answer(struct op *op, struct channel *c)
-{
-	struct rows_op *o = (struct rows_op *)op;
-
-	if (op->outcome != STORE_OK)
-		mailbox_send_outcome(c, op->reply.id, op->outcome);
-	else if (c && !channel_frame_give(c, o->type, op->reply.id, &o->frame))
-		mailbox_send_outcome(c, op->reply.id, STORE_TOO_BIG);
-	buf_fini(&o->frame);
-}
-
-void mailbox_on_rows_want(struct stored *sd, struct peer *peer, uint32_t id, struct session *s,
-			  const struct mailbox_msg *m)
-{
-	const struct mailbox_rows_want *w = &m->rows_want;
-	struct rows_op *o = op_new(sd, sizeof *o, peer, id);
-	bool marks = w->fields & ROWS_MARKS && !(w->fields & (uint32_t) ~(ROWS_MARKS | ROW_FLAGS | ROW_MODSEQ));
-
-	o->type = marks ? MAILBOX_MARKS : MAILBOX_ROWS;
-	o->op.run = rows_run;
-	o->op.answer = rows_answer;
-	o->query = (struct rows_query){
-	    .account = s->grant->account,
-	    .mailbox = w->mailbox,
-	    .ranges = mailbox_copy_ranges(&o->op.arena, w->ranges, w->n_ranges),
-	    .range_count = w->n_ranges,
-	    .uid_from = w->uid_from,
-	    .fields = w->fields & (uint32_t)~ROWS_MARKS,
-	    .changed_since = w->changed_since,
-	    .with_expunged = true,
-	    .inline_max = w->inline_max < INLINE_MAX ? w->inline_max : INLINE_MAX,
-	    .max_rows = marks ? MARKS_PAGE : ROWS_PAGE,
-	    .max_bytes = marks ? MARKS_PAGE_BYTES : ROWS_PAGE_BYTES,
-	};
-	op_read(&o->op);
-}
-
 /* ---- bytes ---- */
 
 struct bytes_op {
@@ -532,7 +403,7 @@ void mailbox_on_changes_want(struct stored *sd, struct peer *peer, uint32_t id, 
 	    .since = w->since,
 	    .uid_from = w->uid_from,
 	    .all = w->all,
-	    .max_rows = ROWS_PAGE,
+	    .max_rows = CHANGES_PAGE,
 	};
 	/* From here on a commit is told again: the snapshot may be taken before or after it. */
 	if (s->watched_mailbox == w->mailbox)

@@ -33,8 +33,19 @@ static void op_free(struct op *op)
 
 void op_finish(struct op *op)
 {
-	op->answer(op, reply_channel(&op->reply));
+	if (op->held) {
+		op->finished = true;
+		return;
+	}
+	op->answer(op, op->forgotten ? NULL : reply_channel(&op->reply));
 	op_free(op);
+}
+
+void op_release(struct op *op)
+{
+	op->held = false;
+	if (op->finished)
+		op_finish(op);
 }
 
 static void run_read(struct task *t, unsigned thread_index)

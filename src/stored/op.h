@@ -16,6 +16,8 @@ struct op {
 	struct arena arena; /* the request's views, and the results of reads */
 	enum store_outcome outcome;
 	bool again; /* set by run: not finished, but others may have the thread first */
+	bool held, finished; /* held: its answer, once finished, waits for op_release() */
+	bool forgotten; /* nobody wants its answer any more */
 	/* Reads: on a reader thread; sets outcome. */
 	void (*run)(struct op *op, struct store_reader *r);
 	/* On the loop. Called once; `c` is NULL when nobody listens any more. The op is freed after it. */
@@ -30,6 +32,8 @@ void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id);
 void op_read(struct op *op);
 /* Hands op->write.job to the writer. op->outcome is the job's at the answer. */
 void op_write(struct op *op, struct store_job *job);
+/* A held read answers when it is finished, now at the earliest. */
+void op_release(struct op *op);
 /* Answers (outcome as set) and frees: for requests that need no thread. */
 void op_finish(struct op *op);
 

@@ -185,6 +185,8 @@ void sessions_close(struct sessions *ss, struct session *s)
 {
 	struct grant *g = s->grant;
 
+	if (s->ahead)
+		s->forget_ahead(s);
 	unwatch(ss, s);
 	unwatch_account(ss, s);
 	(void)map_u64_remove(&ss->by_id, s->id);

@@ -35,6 +35,10 @@ struct session {
 	bool hears_annotations;
 	bool account_notice_due; /* as notice_due */
 	struct session *next_account_watcher;
+	/* mailbox_rows.c */
+	uint32_t rows_next; /* where its next page of rows begins, while it asks for nothing else; 0: nowhere */
+	struct op *ahead; /* that page, read before it is asked for; NULL: none */
+	void (*forget_ahead)(struct session *s); /* with `ahead`: lets go of it */
 };
 
 struct sessions *sessions_new(void);

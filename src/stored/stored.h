@@ -47,6 +47,7 @@ struct stored {
 	bool space_is_low;
 	uint64_t messages; /* kept since start */
 	uint64_t bytes_in_flight;
+	unsigned rows_ahead; /* pages of rows that wait to be asked for */
 	unsigned backups; /* under way: nothing is pruned, no file removed */
 };
 

@@ -224,3 +224,51 @@ def test_long_commands(make_server):
             assert time.monotonic() - start < 10 * SLOW
             w.read_tagged("x", timeout=120)
             assert "* 0 EXISTS" in watcher.imap("SELECT INBOX", timeout=60)
+
+
+def test_pages_come_whole_and_in_order(make_server):
+    """Several pages of rows and of marks: each message once, with its number, its UID and its own size."""
+    with logged_in(make_server()) as w:
+        wire_append(w, (MESSAGE % (1, 1)).encode())
+        for _ in range(14):
+            w.imap("COPY 1:* INBOX", timeout=120)
+        count = 2 ** 14
+        w.imap("NOOP")
+        w.imap(rf"STORE {count // 2}:* +FLAGS.SILENT (\Seen $Half)", timeout=120)
+        size = len(MESSAGE % (1, 1))
+        marks = [line for line in w.imap("FETCH 1:* (UID FLAGS)", timeout=120) if " FETCH (UID" in line]
+        late = " ".join(sorted(["$Half", r"\Seen"]))
+        assert [re.sub(r"FLAGS \((.*)\)\)", lambda m: " ".join(sorted(m[1].split())), line) for line in marks] == [
+            f"* {n} FETCH (UID {n} {late if n >= count // 2 else ''}" for n in range(1, count + 1)]
+        rows = [line for line in w.imap("FETCH 1:* (UID RFC822.SIZE)", timeout=120) if " FETCH (UID" in line]
+        assert len(rows) == count
+        for n, line in enumerate(rows, 1):
+            assert int(re.fullmatch(rf"\* {n} FETCH \(UID {n} RFC822.SIZE (\d+)\)", line)[1]) >= size
+
+
+def test_what_changes_while_pages_are_read(make_server):
+    """Pages are read ahead: what another session does meanwhile is told with them, or right after them."""
+    server = make_server()
+    count, filler = 60, "x" * 70 + "\r\n"
+    with logged_in(server) as w, logged_in(server) as other:
+        for n in range(1, count + 1):
+            wire_append(w, ((MESSAGE % (n, n)) + filler * 400).encode())
+        other.imap("NOOP")
+        w.line("f FETCH 1:* (FLAGS BODY.PEEK[])")
+        first = w.read_line()  # it is under way
+        other.imap(rf"STORE {count} +FLAGS (\Flagged)")
+        lines = [first] + w.read_tagged("f", timeout=120)
+        whole = "\r\n".join(lines)
+        for n in range(1, count + 1):
+            assert whole.count(f"Text {n}.\r\n") == 1
+        told = re.findall(rf"\* {count} FETCH \((?:UID \d+ )?FLAGS \(([^)]*)\)", whole + "\r\n".join(w.imap("NOOP")))
+        assert told and r"\Flagged" in told[-1]
+        # A client that goes in the middle takes with it what was read for it.
+        with logged_in(server) as gone:
+            gone.line("g FETCH 1:* (FLAGS BODY.PEEK[])")
+            gone.read_line()
+        # Its own write between two FETCHes is in the second one.
+        w.imap("FETCH 1:* (FLAGS BODY.PEEK[])", timeout=120)
+        w.imap(r"STORE 1:* +FLAGS.SILENT (\Answered)")
+        again = w.imap("FETCH 1:* (FLAGS)")
+        assert sum(r"\Answered" in line for line in again) == count
