@@ -39,8 +39,10 @@ static void put_piece(struct session *s, const struct command *c, struct sort *s
 	}
 }
 
-static enum step say(struct session *s, struct command *c, struct sort *sort)
+static enum step say(struct session *s, struct command *c)
 {
+	struct sort *sort = c->state;
+
 	if (!sort->saying)
 		buf_append_cstr(session_out(s), "* SORT");
 	sort->saying = true;
@@ -64,11 +66,13 @@ static enum step heard(struct session *s, struct command *c, struct sort *sort)
 	if (!number_list_add(&sort->uids, m->sorted.uids, m->sorted.n_uids))
 		return command_no(c, "[SERVERBUG]", "The result is not as expected");
 	sort->modseq = m->sorted.highestmodseq;
-	return m->sorted.more ? command_await(c, AWAIT_ANSWER) : say(s, c, sort);
+	return m->sorted.more ? command_await(c, AWAIT_ANSWER) : say(s, c);
 }
 
-static enum step ask(struct session *s, struct command *c, const struct sort *sort, const struct search_scope *scope)
+/* A search_send_fn. */
+static bool send(struct session *s, const struct command *c, const struct search_scope *scope)
 {
+	const struct sort *sort = c->state;
 	struct mailbox_criterion criteria[IMAP_SORT_CRITERIA_MAX];
 	struct mailbox_sort m = {
 	    .session = s->store_id,
@@ -84,22 +88,18 @@ static enum step ask(struct session *s, struct command *c, const struct sort *so
 	for (uint32_t i = 0; i < sort->args.count; i++)
 		criteria[i] =
 		    (struct mailbox_criterion){(uint8_t)sort->args.criteria[i].key, sort->args.criteria[i].reverse};
-	return command_await_answer(c, mailbox_call_sort(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return mailbox_call_sort(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s);
 }
 
 static enum step begin(struct session *s, struct command *c)
 {
 	struct sort *sort = command_state(c, sizeof *sort);
-	struct search_scope scope = {0};
 	const char *error;
-	enum step step;
 
 	c->forget = forget;
 	if (!imap_sort_parse(c->args, &c->arena, &sort->args, &error))
 		return command_bad(c, error);
-	if (!search_scope_make(s, c, &sort->args.search, &scope, &step))
-		return step;
-	return scope.n_ranges ? ask(s, c, sort, &scope) : say(s, c, sort);
+	return search_scope_ask(s, c, &sort->args.search, send, say);
 }
 
 static enum step sort_command(struct session *s, struct command *c)
@@ -108,7 +108,7 @@ static enum step sort_command(struct session *s, struct command *c)
 
 	if (!sort)
 		return begin(s, c);
-	return sort->saying ? say(s, c, sort) : heard(s, c, sort);
+	return sort->saying ? say(s, c) : heard(s, c, sort);
 }
 
 const struct command_spec cmd_sort_table[] = {

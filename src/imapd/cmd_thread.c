@@ -56,8 +56,10 @@ static void put_piece(struct session *s, const struct command *c, struct thread 
 	}
 }
 
-static enum step say(struct session *s, struct command *c, struct thread *thread)
+static enum step say(struct session *s, struct command *c)
 {
+	struct thread *thread = c->state;
+
 	if (!thread->saying)
 		buf_append_cstr(session_out(s), thread->tokens.n ? "* THREAD " : "* THREAD");
 	thread->saying = true;
@@ -90,12 +92,13 @@ static enum step heard(struct session *s, struct command *c, struct thread *thre
 		return command_failed(c, "[NONEXISTENT]");
 	if (!are_known(s, &m->threads) || !number_list_add(&thread->tokens, m->threads.tokens, m->threads.n_tokens))
 		return command_no(c, "[SERVERBUG]", "The result is not as expected");
-	return m->threads.more ? command_await(c, AWAIT_ANSWER) : say(s, c, thread);
+	return m->threads.more ? command_await(c, AWAIT_ANSWER) : say(s, c);
 }
 
-static enum step ask(struct session *s, struct command *c, const struct thread *thread,
-		     const struct search_scope *scope)
+/* A search_send_fn. */
+static bool send(struct session *s, const struct command *c, const struct search_scope *scope)
 {
+	const struct thread *thread = c->state;
 	struct mailbox_thread m = {
 	    .session = s->store_id,
 	    .mailbox = s->selected->mailbox,
@@ -106,23 +109,18 @@ static enum step ask(struct session *s, struct command *c, const struct thread *
 	    .algorithm = (uint8_t)thread->args.algorithm,
 	};
 
-	return command_await_answer(c,
-				    mailbox_call_thread(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return mailbox_call_thread(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s);
 }
 
 static enum step begin(struct session *s, struct command *c)
 {
 	struct thread *thread = command_state(c, sizeof *thread);
-	struct search_scope scope = {0};
 	const char *error;
-	enum step step;
 
 	c->forget = forget;
 	if (!imap_thread_parse(c->args, &c->arena, &thread->args, &error))
 		return command_bad(c, error);
-	if (!search_scope_make(s, c, &thread->args.search, &scope, &step))
-		return step;
-	return scope.n_ranges ? ask(s, c, thread, &scope) : say(s, c, thread);
+	return search_scope_ask(s, c, &thread->args.search, send, say);
 }
 
 static enum step thread_command(struct session *s, struct command *c)
@@ -131,7 +129,7 @@ static enum step thread_command(struct session *s, struct command *c)
 
 	if (!thread)
 		return begin(s, c);
-	return thread->saying ? say(s, c, thread) : heard(s, c, thread);
+	return thread->saying ? say(s, c) : heard(s, c, thread);
 }
 
 const struct command_spec cmd_thread_table[] = {

@@ -63,6 +63,17 @@ bool search_scope_make(struct session *s, struct command *c, const struct imap_s
 	return true;
 }
 
+enum step search_scope_ask(struct session *s, struct command *c, const struct imap_search_program *search,
+			   search_send_fn *send, command_fn *say)
+{
+	struct search_scope scope = {0};
+	enum step step;
+
+	if (!search_scope_make(s, c, search, &scope, &step))
+		return step;
+	return scope.n_ranges ? command_await_answer(c, send(s, c, &scope)) : say(s, c);
+}
+
 bool number_list_add(struct number_list *l, const struct mailbox_number *numbers, uint32_t n)
 {
 	if (n > NUMBERS_MAX - l->n)

@@ -17,6 +17,11 @@ struct search_scope {
 must_check bool search_scope_make(struct session *s, struct command *c, const struct imap_search_program *search,
 				  struct search_scope *ret, enum step *ret_step);
 
+/* Asks stored for the messages of `search` by `send`, a mailbox_call_x(); a session that knows of no message goes on with `say` at once. */
+typedef bool search_send_fn(struct session *s, const struct command *c, const struct search_scope *scope);
+must_check enum step search_scope_ask(struct session *s, struct command *c, const struct imap_search_program *search,
+				      search_send_fn *send, command_fn *say);
+
 /* Numbers that come in several answers, kept until the last: freed by its owner. */
 struct number_list {
 	uint32_t *at;
