@@ -4,7 +4,11 @@
 
 #include <stdlib.h>
 
-enum { KEYWORDS_MAX = 1 << 20 }; /* bytes of names a mailbox can have in use */
+enum {
+	KEYWORDS_MAX = 1 << 20, /* bytes of names a mailbox can have in use */
+	KEYWORDS_WALKED = 512, /* so many are looked through name by name */
+	KEYWORD_BYTES = 255,
+};
 
 struct selected *selected_new(const struct mailbox_opened *m, bool read_only)
 {
@@ -15,6 +19,7 @@ struct selected *selected_new(const struct mailbox_opened *m, bool read_only)
 	x->uidvalidity = m->uidvalidity;
 	x->uidnext = m->uidnext;
 	buf_init(&x->keywords, KEYWORDS_MAX);
+	map_init(&x->keyword_names);
 	for (uint32_t i = 0; i < m->n_keywords; i++)
 		(void)selected_learn(x, m->keywords[i].word);
 	return x;
@@ -30,6 +35,7 @@ void selected_free(struct selected **xp)
 	free(x->held);
 	free(x->saved);
 	buf_fini(&x->keywords);
+	map_fini(&x->keyword_names);
 	free(x);
 	*xp = NULL;
 }
@@ -82,10 +88,41 @@ void selected_wrote_into(struct session *s, uint32_t uidvalidity)
 		s->selected->noticed = true;
 }
 
+static struct view lower(struct view keyword, struct buf *out)
+{
+	buf_reset(out);
+	for (size_t i = 0; i < keyword.n; i++)
+		buf_append_char(out, ascii_lower(keyword.p[i]));
+	return buf_view(out);
+}
+
+/* Many names also as a map, so that thousands of keywords cost each message no more than a few do. */
+static void map_names(struct selected *x)
+{
+	struct buf name = BUF_INIT(KEYWORD_BYTES);
+	struct view rest = view_sub(buf_view(&x->keywords), x->mapped_bytes, x->keywords.n), one;
+
+	while (view_cut(rest, ' ', &one, &rest))
+		(void)map_set(&x->keyword_names, lower(one, &name), x);
+	x->mapped_bytes = x->keywords.n;
+	buf_fini(&name);
+}
+
+static bool is_mapped(const struct selected *x, struct view keyword)
+{
+	struct buf name = BUF_INIT(KEYWORD_BYTES);
+	bool there = map_get(&x->keyword_names, lower(keyword, &name)) != NULL;
+
+	buf_fini(&name);
+	return there;
+}
+
 static bool knows(const struct selected *x, struct view keyword)
 {
 	struct view rest = buf_view(&x->keywords), one;
 
+	if (x->mapped_bytes)
+		return is_mapped(x, keyword);
 	while (view_cut(rest, ' ', &one, &rest))
 		if (view_eq_nocase(one, keyword))
 			return true;
@@ -103,6 +140,8 @@ bool selected_learn(struct selected *x, struct view keywords)
 		if (one.n && !knows(x, one)) {
 			buf_append_view(&x->keywords, one);
 			buf_append_char(&x->keywords, ' ');
+			if (x->keywords.n > KEYWORDS_WALKED)
+				map_names(x);
 			learnt = true;
 		}
 		keywords = rest;

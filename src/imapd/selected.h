@@ -2,6 +2,7 @@
 #ifndef POMBO_IMAPD_SELECTED_H
 #define POMBO_IMAPD_SELECTED_H
 
+#include "base/map.h"
 #include "imapd/seqmap.h"
 #include "imapd/session.h"
 #include "mail/imap_flags.h"
@@ -23,6 +24,8 @@ struct selected {
 	struct seqmap_span *saved; /* UIDs of "$" (RFC 5182); ascending and apart */
 	size_t saved_n;
 	struct buf keywords; /* those the client was told of, each with a space behind it */
+	struct map keyword_names; /* the first of them in lower case, once they are many */
+	size_t mapped_bytes;
 };
 
 struct selected *selected_new(const struct mailbox_opened *m, bool read_only);
