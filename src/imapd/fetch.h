@@ -50,7 +50,7 @@ struct fetch_row {
 	struct buf header; /* those gathered */
 	const struct mime_part *part; /* which they are of */
 	struct fetch_decoding decoding;
-	bool previewed;
+	bool previewed, threaded; /* PREVIEW, THREADID are written */
 };
 
 struct fetch {

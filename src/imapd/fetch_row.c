@@ -7,6 +7,7 @@
 #include "mail/date.h"
 #include "mail/imap_write.h"
 #include "mail/objectid.h"
+#include "mail/thread_id.h"
 
 enum { INDEX_ARENA_MAX = 16 << 20, TEXT_MAX = 4 << 20 };
 
@@ -64,6 +65,7 @@ uint32_t fetch_fields(const struct imap_fetch *args)
 	    {IMAP_FETCH_BODY, WANT_BODYSTRUCTURE},
 	    {IMAP_FETCH_BODYSTRUCTURE, WANT_BODYSTRUCTURE},
 	    {IMAP_FETCH_EMAILID, WANT_MESSAGE_ID},
+	    {IMAP_FETCH_THREADID, WANT_MESSAGE_ID | WANT_HEADER | WANT_SIZE},
 	    {IMAP_FETCH_SAVEDATE, WANT_SAVEDATE},
 	    {IMAP_FETCH_PREVIEW, WANT_INDEX | WANT_MESSAGE | WANT_SIZE},
 	};
@@ -175,8 +177,6 @@ static void put_items(struct session *s, struct fetch *f, const struct mailbox_r
 		put_date(s, f, "SAVEDATE \"", row->savedate_s);
 	if (items & IMAP_FETCH_EMAILID)
 		put_emailid(s, f, row->message_id);
-	if (items & IMAP_FETCH_THREADID)
-		put_text(s, f, "THREADID NIL", VIEW_EMPTY); /* RFC 8474 §5.2: messages are not grouped for good */
 	if (items & IMAP_FETCH_RFC822_SIZE)
 		put_number(s, f, "RFC822.SIZE ", row->size_bytes);
 	put_texts(s, f, row);
@@ -372,6 +372,39 @@ static enum step lost(struct session *s)
 	return STEP_CLOSE;
 }
 
+/* ---- THREADID ---- */
+
+static void put_threadid(struct session *s, struct fetch *f, struct view header)
+{
+	put_text(s, f, "THREADID (", VIEW_EMPTY);
+	thread_id_format(session_out(s), header, f->page.rows[f->page.at].message_id);
+	buf_append_char(session_out(s), ')');
+	f->row.threaded = true;
+}
+
+static void begin_threadid(struct session *s, struct fetch *f, const struct mailbox_row *row)
+{
+	const struct imap_range range = {0, row->header_bytes};
+	struct view header;
+
+	if (fetch_bytes_at_hand(row, range, &header))
+		put_threadid(s, f, header);
+	else
+		fetch_ask_pieces(f, range, FETCH_GATHERED);
+}
+
+/* A header, or the front of a body, has come for something else than a section. */
+static bool end_gathered(struct session *s, struct fetch *f)
+{
+	if ((f->args.items & IMAP_FETCH_THREADID) && !f->row.threaded)
+		put_threadid(s, f, buf_view(&f->row.header));
+	else if ((f->args.items & IMAP_FETCH_PREVIEW) && !f->row.previewed)
+		fetch_preview_end(s, f);
+	else
+		return false;
+	return true;
+}
+
 static void end_pieces(struct session *s, struct fetch *f)
 {
 	struct fetch_row *r = &f->row;
@@ -381,9 +414,7 @@ static void end_pieces(struct session *s, struct fetch *f)
 	case FETCH_AS_THEY_STAND:
 		break;
 	case FETCH_GATHERED:
-		if ((f->args.items & IMAP_FETCH_PREVIEW) && !r->previewed)
-			fetch_preview_end(s, f);
-		else
+		if (!end_gathered(s, f))
 			put_filtered(s, f, r->section, buf_view(&r->header));
 		buf_fini(&r->header);
 		break;
@@ -427,7 +458,7 @@ static void end(struct session *s, struct fetch *f)
 	buf_append_cstr(session_out(s), ")\r\n");
 	f->written++;
 	s->command->in_response = false;
-	r->begun = r->any = r->has_index = r->previewed = false;
+	r->begun = r->any = r->has_index = r->previewed = r->threaded = false;
 	r->section = f->args.sections;
 	if (r->arena.blocks)
 		arena_reset(&r->arena);
@@ -442,6 +473,12 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 			return command_await_drain(c);
 		if (!begin(s, f, row))
 			return STEP_DONE;
+	}
+	if ((f->args.items & IMAP_FETCH_THREADID) && !f->row.threaded) {
+		enum step step = write_item(s, c, f, row, begin_threadid);
+
+		if (step != STEP_DONE)
+			return step;
 	}
 	if ((f->args.items & IMAP_FETCH_PREVIEW) && !f->row.previewed) {
 		enum step step = write_item(s, c, f, row, fetch_preview_begin);

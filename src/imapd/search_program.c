@@ -171,8 +171,8 @@ static void put_leaf(struct writer *w, const struct imap_search *key)
 	case IMAP_SEARCH_EMAILID:
 		buf_printf(w->out, "EMAILID %.*s", VIEW_FMT(key->text));
 		break;
-	case IMAP_SEARCH_THREADID: /* no message has one (RFC 8474 §5.2) */
-		buf_append_cstr(w->out, nothing);
+	case IMAP_SEARCH_THREADID:
+		buf_printf(w->out, "THREADID %.*s", VIEW_FMT(key->text));
 		break;
 	case IMAP_SEARCH_OLDER:
 		put_number(w, "OLDER", key->number);

@@ -6,6 +6,7 @@
 #include "mail/header.h"
 #include "mail/mime_index.h"
 #include "mail/objectid.h"
+#include "mail/thread_id.h"
 #include "store/search_write.h"
 
 #include <stdlib.h>
@@ -32,6 +33,19 @@ static bool is_message(const struct box_row *row, struct view emailid)
 	uint64_t id;
 
 	return objectid_parse(emailid, OBJECTID_MESSAGE, &id) && id == row->message_id;
+}
+
+static enum search_verdict thread(const struct search *s, struct view threadid)
+{
+	struct buf name = BUF_INIT(64);
+	bool same;
+
+	if (!s->is_full)
+		return SEARCH_OPEN;
+	thread_id_format(&name, s->row->header, s->row->message_id);
+	same = view_eq(buf_view(&name), threadid);
+	buf_fini(&name);
+	return same ? SEARCH_YES : SEARCH_NO;
 }
 
 /* ---- by digests ---- */
@@ -271,7 +285,7 @@ static enum search_verdict decide(struct search *s, const struct imap_search *no
 	case IMAP_SEARCH_EMAILID:
 		return verdict(is_message(row, node->text));
 	case IMAP_SEARCH_THREADID:
-		return SEARCH_NO; /* imapd knows: there are none */
+		return thread(s, node->text);
 	case IMAP_SEARCH_OLDER:
 		return verdict(s->now_s - row->internaldate_s >= (int64_t)node->number);
 	case IMAP_SEARCH_YOUNGER:

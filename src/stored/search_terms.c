@@ -50,6 +50,10 @@ static void fields_for(const struct imap_search *node, uint32_t *cheap, uint32_t
 	case IMAP_SEARCH_EMAILID:
 		*cheap |= ROW_MESSAGE_ID;
 		break;
+	case IMAP_SEARCH_THREADID:
+		*cheap |= ROW_MESSAGE_ID;
+		*full |= ROW_HEADER;
+		break;
 	case IMAP_SEARCH_SENTBEFORE:
 	case IMAP_SEARCH_SENTON:
 	case IMAP_SEARCH_SENTSINCE:
@@ -78,7 +82,6 @@ static void fields_for(const struct imap_search *node, uint32_t *cheap, uint32_t
 	case IMAP_SEARCH_NOT:
 	case IMAP_SEARCH_NUMBERS:
 	case IMAP_SEARCH_UID:
-	case IMAP_SEARCH_THREADID:
 		break;
 	}
 	for (const struct imap_search *child = node->first; child; child = child->next)

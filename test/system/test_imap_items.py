@@ -151,7 +151,7 @@ def test_dates_and_ids(make_server):
         lines = w.imap("FETCH 1:2 (INTERNALDATE SAVEDATE EMAILID THREADID)")
         today = time.strftime("%d-%b-%Y", time.gmtime()).lstrip("0")
         assert '" 1-Feb-2001 10:00:00 +0000"' in lines[0] and re.search(rf'SAVEDATE "[ 0]?{today} ', lines[0])
-        ids = [re.search(r"EMAILID \((M\d+)\) THREADID NIL", x)[1] for x in lines[:2]]
+        ids = [re.search(r"EMAILID \((M\d+)\) THREADID \(TM\d+\)", x)[1] for x in lines[:2]]
         assert ids[0] != ids[1]
         assert w.imap(f"SEARCH SAVEDON {today} BEFORE 1-Jan-2002")[0] == "* SEARCH 1"
         assert w.imap(f"SEARCH SAVEDSINCE {today} SAVEDBEFORE 1-Jan-2030")[0] == "* SEARCH 1 2"
@@ -165,6 +165,27 @@ def test_dates_and_ids(make_server):
         assert ids[1] in w.imap("FETCH 1 EMAILID")[0]
         w.imap("RENAME Archive Old/Archive")
         assert f"MAILBOXID ({mailbox})" in w.imap("STATUS Old/Archive (MAILBOXID)")[0]
+
+
+def test_threads_have_names(make_server):
+    """RFC 8474 §5.2: the same for all that belongs together, in every mailbox, for good; large headers too."""
+    s = make_server()
+    with logged_in(s) as w:
+        literals(w, "APPEND INBOX ", b"Subject: a\r\nMessage-ID: <1@x>\r\n\r\n")
+        literals(w, "APPEND INBOX ", b"X-Long: " + b"0123456789 " * 10_000 + b"\r\nReferences: <1@x>\r\n\r\nlong\r\n")
+        literals(w, "APPEND INBOX ", b"Subject: Re: a\r\nMessage-ID: <3@x>\r\nIn-Reply-To: <1@x>\r\n\r\n")
+        literals(w, "APPEND INBOX ", b"Subject: b\r\nMessage-ID: <4@x>\r\n\r\n")
+        lines = w.imap("FETCH 1:4 (PREVIEW THREADID BODY.PEEK[TEXT])")
+        names = re.findall(r"THREADID \((T[0-9a-f]{16})\)", "\n".join(lines))
+        assert len(names) == 4 and names[0] == names[1] == names[2] != names[3], lines
+        assert w.imap(f"SEARCH THREADID {names[0]}")[0] == "* SEARCH 1 2 3"
+        assert w.imap(f"SEARCH THREADID {names[0]} NOT SUBJECT Re")[0] == "* SEARCH 1 2"
+        w.imap("COPY 2:3 Archive")
+        s.cli("reindex", ALICE)
+        s.restart()
+    with logged_in(s, "Archive") as w:
+        assert w.imap(f"SEARCH THREADID {names[0]}")[0] == "* SEARCH 1 2"
+        assert w.imap("FETCH 1 THREADID")[0] == f"* 1 FETCH (THREADID ({names[0]}))"
 
 
 # ---- folders ----
@@ -304,6 +325,11 @@ def test_thousands_of_keywords(make_server):
         lines = w.imap("SELECT INBOX")
         flags, permanent = [x for x in lines if "FLAGS (" in x]
         assert r"\*" in permanent and all(f" word-{n}-{k} " in flags[:-1] + " " for n in range(20) for k in range(150))
+        names = re.search(r"FLAGS \((.*)\)", flags)[1].split()
+        assert len(names) == 5 + 3000 and len({x.lower() for x in names}) == len(names)
+        assert not any(x.startswith("* FLAGS") for x in w.imap("STORE 5 +FLAGS (WORD-3-3 Word-4-4)"))
+        assert any(x.startswith("* FLAGS") and " Word-x)" in x for x in w.imap("STORE 5 +FLAGS (Word-x word-4-5)"))
+        w.imap("STORE 5 -FLAGS (word-3-3 word-x)")
         assert w.imap("SEARCH KEYWORD WORD-7-3")[0] == "* SEARCH 8"
         assert w.imap("SEARCH UNKEYWORD word-7-3")[0] == "* SEARCH " + " ".join(str(n) for n in range(1, 21) if n != 8)
         assert any(x.startswith("* 20 FETCH") and "word-19-149" in x for x in other.imap("NOOP"))

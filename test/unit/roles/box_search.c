@@ -5,6 +5,7 @@
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
 #include "mail/objectid.h"
+#include "mail/thread_id.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -24,6 +25,17 @@ static bool finds(struct view text, struct view needle)
 		if (view_eq_nocase(view_sub(text, i, needle.n), needle))
 			return true;
 	return false;
+}
+
+static bool is_in_thread(const struct box_message *m, struct view threadid)
+{
+	struct buf name = BUF_INIT(64);
+	bool same;
+
+	thread_id_format(&name, view_sub(buf_view(&m->bytes), 0, m->header_bytes), m->id);
+	same = view_eq(buf_view(&name), threadid);
+	buf_fini(&name);
+	return same;
 }
 
 static bool key_matches(const struct imap_search *k, const struct box_message *m)
@@ -57,6 +69,8 @@ static bool key_matches(const struct imap_search *k, const struct box_message *m
 		return m->modseq >= k->number;
 	case IMAP_SEARCH_EMAILID:
 		return objectid_parse(k->text, OBJECTID_MESSAGE, &id) && id == m->id;
+	case IMAP_SEARCH_THREADID:
+		return is_in_thread(m, k->text);
 	case IMAP_SEARCH_SAVEDBEFORE:
 		return BOX_SAVEDATE_S / 86400 < k->days;
 	case IMAP_SEARCH_SAVEDON:

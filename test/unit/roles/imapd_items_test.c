@@ -144,8 +144,14 @@ static void test_savedate_and_objectid(void **state)
 
 	(void)state;
 	rig_open(&r, "");
-	for (unsigned i = 0; i < 3; i++)
-		(void)box_store_deliver(&r.store, "INBOX", VIEW_LIT("Subject: x\r\n\r\n"), 0);
+	(void)box_store_deliver(
+	    &r.store, "INBOX",
+	    VIEW_LIT("Subject: Message A\r\nMessage-ID: <fake.1521475657.54797@example.com>\r\n\r\n"), 0);
+	(void)box_store_deliver(&r.store, "INBOX",
+				VIEW_LIT("Subject: Re: Message A\r\nMessage-ID: <fake.1521475657.21213@example.org>\r\n"
+					 "References: <fake.1521475657.54797@example.com>\r\n\r\n"),
+				0);
+	(void)box_store_deliver(&r.store, "INBOX", VIEW_LIT("Subject: Message C\r\n\r\n"), 0);
 	c = rig_select(&r);
 	TALK(&r, c,
 	     {"A101 FETCH 3 (SAVEDATE)\r\n",
@@ -155,18 +161,21 @@ static void test_savedate_and_objectid(void **state)
 	     {"A104 SEARCH SAVEDBEFORE 2-Jan-2015 NOT 2\r\n", "* SEARCH 1 3\r\nA104 OK SEARCH completed\r\n"},
 	     {"A105 SEARCH SAVEDATESUPPORTED 2\r\n", "* SEARCH 2\r\nA105 OK SEARCH completed\r\n"},
 	     {"22 fetch 1:* (emailid threadid)\r\n",
-	      "* 1 FETCH (EMAILID (M1) THREADID NIL)\r\n* 2 FETCH (EMAILID (M2) THREADID NIL)\r\n"
-	      "* 3 FETCH (EMAILID (M3) THREADID NIL)\r\n22 OK FETCH completed\r\n"},
+	      "* 1 FETCH (EMAILID (M1) THREADID (T8ed2566a130ca063))\r\n"
+	      "* 2 FETCH (EMAILID (M2) THREADID (T8ed2566a130ca063))\r\n"
+	      "* 3 FETCH (EMAILID (M3) THREADID (TM3))\r\n22 OK FETCH completed\r\n"},
 	     {"27 search emailid M2\r\n", "* SEARCH 2\r\n27 OK SEARCH completed\r\n"},
 	     {"28 search or emailid m2 emailid M02\r\n", "* SEARCH\r\n28 OK SEARCH completed\r\n"},
 	     {"29 search threadid T64b478a75b7ea9\r\n", "* SEARCH\r\n29 OK SEARCH completed\r\n"},
 	     {"30 search not threadid T64b478a75b7ea9\r\n", "* SEARCH 1 2 3\r\n30 OK SEARCH completed\r\n"},
+	     {"32 search threadid T8ed2566a130ca063\r\n", "* SEARCH 1 2\r\n32 OK SEARCH completed\r\n"},
+	     {"33 search or threadid TM3 threadid t8ed2566a130ca063\r\n", "* SEARCH 3\r\n33 OK SEARCH completed\r\n"},
 	     {"31 search emailid \"a b\"\r\n", "31 BAD Invalid object identifier\r\n"},
 	     {"23 move 2 Sent\r\n", "* OK [COPYUID 1002 2 1] Moved\r\n* 2 EXPUNGE\r\n23 OK MOVE completed\r\n"},
 	     {"6 status Sent (mailboxid)\r\n", "* STATUS Sent (MAILBOXID (F2))\r\n6 OK STATUS completed\r\n"},
 	     {"8 rename Sent renamed\r\n", "8 OK RENAME completed\r\n"},
 	     {"9 status renamed (mailboxid messages size)\r\n",
-	      "* STATUS renamed (MESSAGES 1 SIZE 14 MAILBOXID (F2))\r\n9 OK STATUS completed\r\n"},
+	      "* STATUS renamed (MESSAGES 1 SIZE 124 MAILBOXID (F2))\r\n9 OK STATUS completed\r\n"},
 	     {"11 list \"\" \"r*\" return (status (mailboxid))\r\n",
 	      "* LIST (\\HasNoChildren \\Sent) \"/\" renamed\r\n* STATUS renamed (MAILBOXID (F2))\r\n11 OK LIST "
 	      "completed\r\n"});
