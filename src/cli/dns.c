@@ -255,6 +255,12 @@ static void add_notes(const struct conf *conf, json_t *notes)
 	if (conf->relay_host[0])
 		add_note(notes,
 			 "relay-host is set: mail leaves through that server, so the SPF record must name it too.");
+	for (size_t i = 0; i < conf->n_routes; i++)
+		if (conf->routes[i].user[0]) {
+			add_note(notes, "A route logs in at a provider: mail that leaves through it needs the provider "
+					"in the SPF record too ('pombo route list').");
+			break;
+		}
 	if (conf->port_offset)
 		add_note(notes, "port-offset is set: other servers deliver to port 25 only, so this server gets none "
 				"of their mail.");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Any text is either settings, or an error that names a line; settings that were read stay within their table. */
-#include "conf/conf.h"
+#include "conf/route.h"
 
 #include <assert.h>
 #include <string.h>
@@ -21,6 +21,13 @@ static void check_range(const struct conf *c)
 #include "conf/settings.def"
 }
 
+static void check_route(const struct conf *conf, const struct conf_route *c)
+{
+	assert(c->name && c->line > 0 && conf_route_named(conf, view_from_cstr(c->name)) == c);
+	assert(conf_route_tls(c) != CONF_TLS_AUTO && conf_route_port(conf, c) > 0);
+#include "conf/routes.def"
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf error = BUF_INIT(8192);
@@ -29,6 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (conf_parse(view_from(data, size), "f", &c, &error) == 0) {
 		assert(error.n == 0);
 		check_range(c);
+		for (size_t i = 0; i < c->n_routes; i++)
+			check_route(c, &c->routes[i]);
+		(void)conf_route_for(c, VIEW_LIT("a@example.org"), VIEW_LIT("example.net"));
 		conf_free(&c);
 	} else {
 		assert(!c && error.n > 4 && !error.overflow && memcmp(error.p, "f:", 2) == 0);

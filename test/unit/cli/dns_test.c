@@ -124,13 +124,15 @@ static void special_cases(void **state)
 	struct view all;
 
 	(void)state;
-	put_all("hostname = example.org\nlisten = 127.0.0.1\nport-offset = 10000\nrelay-host = smart.example.net\n",
+	put_all("hostname = example.org\nlisten = 127.0.0.1\nport-offset = 10000\nrelay-host = smart.example.net\n"
+		"[route a]\nhost = smtp.example.net\nuser = me\n",
 		NULL, VIEW_EMPTY, &got);
 	all = buf_view(&got);
 	assert_true(view_find(all, VIEW_LIT("spf1 a ")) == all.n); /* one SPF record a name */
 	assert_true(view_find(all, VIEW_LIT("0 1 10465 example.org.")) < all.n);
 	assert_true(view_find(all, VIEW_LIT("needs an A record")) < all.n);
 	assert_true(view_find(all, VIEW_LIT("relay-host is set")) < all.n);
+	assert_true(view_find(all, VIEW_LIT("A route logs in at a provider")) < all.n);
 	assert_true(view_find(all, VIEW_LIT("port-offset is set")) < all.n);
 }
 
