@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: ISC
 """What /proc tells of the server's processes. They all are in the session that `pombo run` was started in."""
+import array
+import itertools
 import os
 import pathlib
+import re
 import signal
 
 PROC = pathlib.Path("/proc")
@@ -67,3 +70,41 @@ def cpu_s(pid):
     """User and system time so far."""
     s = stat(pid)
     return (int(s[1][11]) + int(s[1][12])) / TICKS if s else 0.0
+
+
+def present(pid, begin, end):
+    """The parts of a mapping that have pages: a sanitizer's mappings are huge, and empty for the most part."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as f:
+        f.seek(begin // page * 8)
+        entries = array.array("Q", f.read((end - begin) // page * 8))
+    assert len(entries) == (end - begin) // page
+    at = 0
+    for there, run in itertools.groupby(entries, lambda e: e >> 62 != 0):  # in memory, or swapped out
+        n = sum(1 for _ in run)
+        if there:
+            yield begin + at * page, n * page
+        at += n
+
+
+def memory(pid):
+    """The readable memory, piece by piece."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (r\S+) \S+ \S+ \d+\s*(\S*)", line)
+            if not m or m[4] in ("[vvar]", "[vsyscall]", "[vvar_vclock]"):
+                continue
+            begin, end = int(m[1], 16), int(m[2], 16)
+            if end - begin > 1 << 32:
+                continue  # a sanitizer's shadow
+            for at, n in present(pid, begin, end):
+                try:
+                    mem.seek(at)
+                    yield mem.read(n)
+                except OSError:
+                    pass  # a guard page
+
+
+def holds(pid, needles):
+    """Does any of these bytes stand in its memory?"""
+    return any(needle in piece for piece in memory(pid) for needle in needles)

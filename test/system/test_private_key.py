@@ -30,27 +30,6 @@ def forms(key_file):
     return [d, d[::-1], d.hex().encode(), *(line[:40] for line in lines), inside[4:24]]
 
 
-def memory(pid):
-    """The readable memory, piece by piece."""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
-        for line in maps:
-            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (r\S+) \S+ \S+ \d+\s*(\S*)", line)
-            if not m or m[4] in ("[vvar]", "[vsyscall]", "[vvar_vclock]"):
-                continue
-            begin, end = int(m[1], 16), int(m[2], 16)
-            if end - begin > 1 << 32:
-                continue  # a sanitizer's shadow
-            try:
-                mem.seek(begin)
-                yield mem.read(end - begin)
-            except OSError:
-                pass  # a guard page
-
-
-def holds(pid, needles):
-    return any(needle in piece for piece in memory(pid) for needle in needles)
-
-
 def handshake_everywhere(server):
     """Signatures in every front end, so that whatever a handshake leaves behind is there."""
     for service in ("submissions", "imaps", "pop3s") * 6:
@@ -70,11 +49,11 @@ def test_only_keyd_holds_the_private_key(server):
     needles = forms(server.dir / "tls" / "key.pem")
     handshake_everywhere(server)
     keyd = server.pids("keyd")
-    assert len(keyd) == 1 and holds(keyd[0], needles), "the key is not even found where it must be: this test would see nothing"
+    assert len(keyd) == 1 and processes.holds(keyd[0], needles), "the key is not even found where it must be: this test would see nothing"
     for kind in (*FRONTS, "policyd", "authd", "stored"):
         for pid in server.pids(kind):
-            assert not holds(pid, needles), f"the private key is in the memory of {kind} {pid}"
-    assert not holds(server.process.pid, needles), "the private key is in the supervisor's memory"
+            assert not processes.holds(pid, needles), f"the private key is in the memory of {kind} {pid}"
+    assert not processes.holds(server.process.pid, needles), "the private key is in the supervisor's memory"
 
 
 def test_a_reload_does_not_spread_it(server):
@@ -85,4 +64,4 @@ def test_a_reload_does_not_spread_it(server):
     needles = forms(server.dir / "tls" / "key.pem")
     for pid in server.pids():
         if processes.role_of(pid) != "keyd":
-            assert not holds(pid, needles), processes.describe([pid])
+            assert not processes.holds(pid, needles), processes.describe([pid])
