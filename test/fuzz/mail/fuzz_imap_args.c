@@ -7,6 +7,7 @@
 #include "mail/imap_notify.h"
 #include "mail/imap_parse.h"
 #include "mail/imap_search.h"
+#include "mail/imap_sort.h"
 
 #include <stdlib.h>
 
@@ -85,6 +86,23 @@ static void check_metadata(const struct imap_arg *arg, struct arena *a)
 			require(imap_metadata_entry_is_valid(set.changes[i].entry));
 }
 
+static void check_sort(const struct imap_arg *arg, struct arena *a)
+{
+	struct imap_thread thread;
+	struct imap_sort sort;
+	const char *error = NULL;
+
+	if (imap_sort_parse(arg, a, &sort, &error))
+		require(sort.count > 0 && sort.count <= IMAP_SORT_CRITERIA_MAX && sort.search.root);
+	else
+		require(error != NULL);
+	error = NULL;
+	if (imap_thread_parse(arg, a, &thread, &error))
+		require(thread.search.root != NULL);
+	else
+		require(error != NULL);
+}
+
 static void check_arg(const struct imap_arg *arg)
 {
 	struct imap_search_program search;
@@ -126,6 +144,7 @@ static void check_arg(const struct imap_arg *arg)
 	ok |= imap_args_select(arg, &a, &select);
 	ok |= imap_args_list(arg, &a, &list);
 	ok |= imap_args_create(arg, &create);
+	check_sort(arg, &a);
 	check_metadata(arg, &a);
 	check_notify(arg, &a);
 	(void)ok;

@@ -34,5 +34,7 @@ void box_annotations(struct box_store *b, uint32_t id, const struct mailbox_anno
 void box_annotate(struct box_store *b, uint32_t id, const struct mailbox_annotate *m);
 void box_annotations_forget(struct box_store *b);
 void box_search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m);
+void box_sort(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_sort *m);
+void box_thread(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_thread *m);
 
 #endif

@@ -112,8 +112,9 @@ static void send_matches(struct box_store *b, uint32_t id, const struct box *box
 	free(found.at);
 }
 
-/* The program has to be what a client might have sent. */
-void box_search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m)
+/* The program has to be well-formed, as mailbox.def says. */
+static void with_program(struct box_store *b, struct view text, void (*use)(void *ctx, const struct imap_search *root),
+			 void *ctx)
 {
 	struct imap_reader reader;
 	struct imap_search_program program;
@@ -124,17 +125,88 @@ void box_search(struct box_store *b, uint32_t id, const struct box *box, const s
 	bool parsed;
 
 	buf_reset(&b->program);
-	buf_append_view(&b->program, m->program);
+	buf_append_view(&b->program, text);
 	buf_reset(&b->search_text);
-	buf_printf(&b->search_text, "a SEARCH %.*s\r\n", VIEW_FMT(m->program));
+	buf_printf(&b->search_text, "a SEARCH %.*s\r\n", VIEW_FMT(text));
 	imap_reader_init(&reader, &imap_reader_limits_default);
 	arena_init(&arena, 1 << 20);
 	read = imap_reader_next(&reader, buf_view(&b->search_text), &used);
 	parsed = read == IMAP_READ_COMMAND && imap_search_parse(reader.command.args, &arena, &program, &error);
 	if (!parsed)
-		fprintf(stderr, "search program: %.*s: %s\n", VIEW_FMT(m->program), error);
+		fprintf(stderr, "search program: %.*s: %s\n", VIEW_FMT(text), error);
 	assert(parsed);
-	send_matches(b, id, box, m, program.root);
+	use(ctx, program.root);
 	imap_reader_fini(&reader);
 	arena_fini(&arena);
+}
+
+struct question {
+	struct box_store *b;
+	uint32_t id;
+	const struct box *box;
+	const struct mailbox_search *search;
+	const struct mailbox_sort *sort;
+	const struct mailbox_thread *thread;
+};
+
+static void answer_search(void *ctx, const struct imap_search *root)
+{
+	struct question *q = ctx;
+
+	send_matches(q->b, q->id, q->box, q->search, root);
+}
+
+void box_search(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_search *m)
+{
+	with_program(b, m->program, answer_search, &(struct question){b, id, box, .search = m});
+}
+
+static bool is_found(const struct box_message *m, const struct mailbox_range *ranges, uint32_t n, bool expunged,
+		     const struct imap_search *root)
+{
+	return (expunged || !m->expunged) && box_in_ranges(ranges, n, m->uid) && key_matches(root, m);
+}
+
+/* By whatever was asked for: the last comes first. */
+static void answer_sort(void *ctx, const struct imap_search *root)
+{
+	struct question *q = ctx;
+	const struct mailbox_sort *m = q->sort;
+	struct mailbox_number *uids = xcalloc(q->box->n + 1, sizeof *uids);
+	struct mailbox_sorted sorted = {.uids = uids, .highestmodseq = q->box->modseq};
+
+	for (uint32_t i = q->box->n; i > 0; i--)
+		if (is_found(&q->box->messages[i - 1], m->ranges, m->n_ranges, m->expunged, root))
+			uids[sorted.n_uids++].number = q->box->messages[i - 1].uid;
+	(void)mailbox_send_sorted(q->b->channel, q->id, &sorted);
+	free(uids);
+}
+
+void box_sort(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_sort *m)
+{
+	with_program(b, m->program, answer_sort, &(struct question){b, id, box, .sort = m});
+}
+
+/* Each message is a thread. */
+static void answer_thread(void *ctx, const struct imap_search *root)
+{
+	struct question *q = ctx;
+	const struct mailbox_thread *m = q->thread;
+	struct mailbox_number *tokens = xcalloc(3 * (size_t)q->box->n + 1, sizeof *tokens);
+	struct mailbox_threads threads = {.tokens = tokens, .highestmodseq = q->box->modseq};
+
+	for (uint32_t i = 0; i < q->box->n; i++) {
+		if (!is_found(&q->box->messages[i], m->ranges, m->n_ranges, m->expunged, root))
+			continue;
+		tokens[threads.n_tokens++].number = 0;
+		tokens[threads.n_tokens++].number = q->box->messages[i].uid;
+		tokens[threads.n_tokens++].number = UINT32_MAX;
+	}
+	(void)mailbox_send_threads(q->b->channel, q->id, &threads);
+	free(tokens);
+}
+
+void box_thread(struct box_store *b, uint32_t id, const struct box *box, const struct mailbox_thread *m)
+{
+	with_program(b, m->program, answer_thread, &(struct question){b, id, box, .thread = m});
 }

@@ -651,6 +651,12 @@ static bool on_box(struct box_store *b, uint32_t id, const struct mailbox_msg *m
 	case MAILBOX_SEARCH:
 		box_search(b, id, box, &m->search);
 		return true;
+	case MAILBOX_SORT:
+		box_sort(b, id, box, &m->sort);
+		return true;
+	case MAILBOX_THREAD:
+		box_thread(b, id, box, &m->thread);
+		return true;
 	case MAILBOX_WATCH:
 		watch(b, id, find_session(b, m->watch.session), &m->watch);
 		return true;
