@@ -71,6 +71,7 @@ static void spool_run(struct task *t, unsigned thread_index)
 static void really_free(struct incoming *in)
 {
 	content_free(&in->file, in->kept);
+	in->sd->head_bytes -= in->head.n;
 	buf_fini(&in->head);
 	arena_fini(&in->arena);
 	free(in);
@@ -163,7 +164,17 @@ struct incoming *incoming_new(struct stored *sd, uint64_t message_id, uint64_t m
 /* Of `bytes`, what still fits in front is kept in memory: the header is needed as a row of its own. */
 static void keep_head(struct incoming *in, struct view bytes)
 {
-	buf_append_view(&in->head, view_sub(bytes, 0, in->head.max - in->head.n));
+	struct view kept = view_sub(bytes, 0, in->head.max - in->head.n);
+
+	buf_append_view(&in->head, kept);
+	in->sd->head_bytes += kept.n;
+}
+
+/* Front ends hand on what they may not hold themselves, so this is where all of it meets. */
+static bool has_memory(const struct incoming *in)
+{
+	return in->head.n == in->head.max ||
+	       in->sd->head_bytes < INCOMING_MEMORY_FACTOR * role_conf(in->sd->role)->max_bytes_in_flight;
 }
 
 static void take_bytes(struct incoming *in, struct view bytes)
@@ -186,6 +197,8 @@ void incoming_data(struct incoming *in, struct view bytes)
 	in->bytes += bytes.n;
 	if (in->bytes > in->max_bytes)
 		finish(in, INCOMING_TOO_BIG, NULL);
+	else if (!has_memory(in))
+		finish(in, INCOMING_TEMPORARY, NULL);
 	else
 		take_bytes(in, bytes);
 	leave(in);

@@ -30,7 +30,11 @@ struct incoming_handlers {
 	void (*more)(void *ctx, struct incoming *in, uint32_t bytes);
 };
 
-enum { INCOMING_FREE_CREDIT = 262144 }; /* bytes a sender may send before the first `more` */
+enum {
+	INCOMING_FREE_CREDIT = 262144, /* bytes a sender may send before the first `more` */
+	INCOMING_MEMORY_FACTOR =
+	    4, /* times max-bytes-in-flight: what all messages may hold in memory; others are temporary failures then */
+};
 
 struct incoming *incoming_new(struct stored *sd, uint64_t message_id, uint64_t max_bytes,
 			      const struct incoming_handlers *handlers, void *ctx);
