@@ -10,8 +10,8 @@ int store_reader_open(struct store *s, struct store_reader **ret)
 {
 	struct store_reader *r = xcalloc(1, sizeof *r);
 	struct buf path = BUF_INIT(8192);
-	struct sql_options o = {store_path(s, "pombo.db", &path), SQL_READER, false, s->options.reader_cache_kib,
-				10000};
+	struct sql_options o = {store_path(s, "pombo.db", &path), SQL_READER, false,
+				s->options.reader_cache_kib,      10000,      s->database_fd};
 	int rc = sql_open(s->driver, &o, &r->sql);
 
 	buf_fini(&path);

@@ -43,6 +43,7 @@ struct sql_options {
 	bool create;
 	uint32_t cache_kib;
 	uint32_t busy_ms;
+	int ahead_fd; /* SQLite: see sqlite_ahead.h; 0: none */
 };
 
 /* A driver. Two are meant to exist; the rest of src/store sees only the functions below. */

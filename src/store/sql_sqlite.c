@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "store/sql_driver.h"
+#include "store/sqlite_ahead.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@ struct lite {
 	sqlite3 *db;
 	sqlite3_stmt *begin, *commit;
 	uint64_t wal_pages;
+	struct sqlite_ahead ahead;
 };
 
 struct lite_stmt {
@@ -145,6 +147,8 @@ static int lite_open(const struct sql_options *o, struct sql **ret)
 		lite_close(&l->base);
 		return rc;
 	}
+	if (o->ahead_fd > 0)
+		sqlite_ahead_start(&l->ahead, l->db, o->ahead_fd);
 	*ret = &l->base;
 	return 0;
 }

@@ -340,6 +340,7 @@ static int begin_work(struct store *s, const char **ret_why)
 	rc = last_id(s, &last);
 	if (rc < 0)
 		return rc;
+	s->database_fd = openat(s->dir_fd, "pombo.db", O_RDONLY | O_CLOEXEC); /* without it nothing is read ahead */
 	id_source_init(&s->ids, s->options.node, last);
 	s->first_id = id_next(&s->ids);
 	rc = writer_reload(s->writer);
@@ -368,7 +369,7 @@ static struct store *new_store(const struct store_options *options)
 	buf_init(&s->dir, PATH_BYTES_MAX);
 	buf_append_cstr(&s->dir, options->dir);
 	buf_init(&s->postmaster, STORE_ADDRESS_MAX);
-	s->dir_fd = s->lock_fd = -1;
+	s->dir_fd = s->lock_fd = s->database_fd = -1;
 	s->driver = &sql_sqlite;
 	s->settings = (struct store_settings){.undelete_s = 14 * 86400, .delimiter = '+'};
 	pthread_mutex_init(&s->lock, NULL);
@@ -409,6 +410,7 @@ void store_close(struct store **s)
 		sql_sqlite_close_whole(x->writer->sql);
 	writer_close(&x->writer);
 	directory_cache_free(&x->directory);
+	fd_close(&x->database_fd); /* behind all connections: closing it lets go of their locks */
 	fd_close(&x->lock_fd);
 	fd_close(&x->dir_fd);
 	pthread_mutex_destroy(&x->lock);

@@ -22,6 +22,7 @@ struct store {
 	struct buf dir; /* NUL-terminated */
 	int dir_fd;
 	int lock_fd;
+	int database_fd; /* to have the kernel read ahead (sqlite_ahead.h); -1: none */
 	struct store_options options;
 	const struct sql_driver *driver;
 	struct writer *writer;
