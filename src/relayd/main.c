@@ -54,8 +54,10 @@ static int on_channel(struct role *role, const char *list, const char *peer, uns
 
 static int on_file(struct role *role, const char *name, int fd)
 {
-	if (view_eq_lit(view_from_cstr(name), "relay-passwords"))
+	if (view_eq_lit(view_from_cstr(name), "relay-passwords")) {
+		of(role)->passwords_given = true;
 		return routes_read_passwords(of(role)->routes, fd);
+	}
 	if (view_eq_lit(view_from_cstr(name), "authorities")) {
 		tls_client_set_authorities(of(role)->tls, fd);
 		return 0;
@@ -64,10 +66,19 @@ static int on_file(struct role *role, const char *name, int fd)
 	return -EINVAL;
 }
 
+static int start(struct role *role)
+{
+	of(role)->passwords_given = false;
+	return 0;
+}
+
 static int reloaded(struct role *role)
 {
 	struct relayd *r = of(role);
 
+	if (!r->passwords_given)
+		routes_forget_passwords(r->routes);
+	r->passwords_given = false;
 	routes_configure(r->routes, relayd_conf(r));
 	destinations_reload(r);
 	return 0;
@@ -99,6 +110,7 @@ int main(void)
 	    .prepare = prepare,
 	    .on_channel = on_channel,
 	    .on_file = on_file,
+	    .start = start,
 	    .reloaded = reloaded,
 	    .stop = stop,
 	    .count = count,

@@ -36,6 +36,7 @@ struct relayd {
 	size_t job_bytes; /* that all jobs in hand hold */
 	uint64_t accepted, sent, deferred, failed;
 	bool credit_scheduled;
+	bool passwords_given; /* with the settings that come */
 };
 
 const struct conf *relayd_conf(const struct relayd *r);

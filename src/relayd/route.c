@@ -181,6 +181,12 @@ int routes_read_passwords(struct routes *rs, int fd)
 	return 0;
 }
 
+void routes_forget_passwords(struct routes *rs)
+{
+	buf_reset(&rs->passwords);
+	configure(rs);
+}
+
 /* ---- which one ---- */
 
 /* The sender with its domain as A-labels; as it came where that is no domain. */

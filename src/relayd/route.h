@@ -35,6 +35,7 @@ void routes_free(struct routes **rs);
 void routes_configure(struct routes *rs, const struct conf *conf); /* after a reload */
 /* Lines "HOST USER PASSWORD"; takes over `fd`. 0 or negative errno. */
 must_check int routes_read_passwords(struct routes *rs, int fd);
+void routes_forget_passwords(struct routes *rs); /* the file is gone */
 /* Never NULL; valid until the next routes_configure() or routes_read_passwords(). `domain`: canonical; `sender` as it came. */
 const struct route *route_for(const struct routes *rs, struct view sender, struct view domain);
 /* Is there still a route with that key, that is, one that means the same? */

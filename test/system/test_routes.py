@@ -218,6 +218,12 @@ def test_through_a_provider_with_a_login(make_server, tmp_path, transport):
             "name": "provider", "to": [], "from": [], "host": "smtp.provider.test", "mx": None, "port": provider.port, "transport": transport,
             "tls": "verify", "user": "me@provider.test", "password": True, "source": []}
         assert "pass word" not in server.cli("route", "list").stdout + server.log_text()
+        logins = len(provider.logins)
+        (server.dir / "relay-passwords").unlink()
+        server.reload()
+        submit(server)
+        deferred(server, "`pombo route password`")
+        assert len(provider.logins) == logins
 
 
 def test_two_logins_at_one_host_share_no_connection(make_server, tmp_path):
@@ -350,6 +356,32 @@ def test_lmtp_that_ends_in_the_midst_of_its_answers(make_server):
         retry(server)
         wait_empty(server)
         assert [sorted(m.addresses()) for m in store.messages[1:]] == [["three@store.test", "two@store.test"]]
+
+
+@pytest.mark.parametrize("reply", [b"what?\r\n", b"421 4.3.2 going down\r\n", b"354 more\r\n", b"250-" + b"x" * 100_000])
+def test_lmtp_that_answers_oddly_for_the_second(make_server, reply):
+    with SmtpServer({"DOT": [b"250 2.0.0 kept\r\n", reply]}, lmtp=True) as store:
+        server = make_server(config=[*GO, *route("store", "to = store.test", "transport = lmtp", *to(store))])
+        submit(server, "one@store.test", "two@store.test", "three@store.test")
+        queue = wait_queue(server, lambda q: len(q) == 2 and all(r["attempts"] == 1 for r in q))
+        assert {r["recipient"] for r in queue} == {"two@store.test", "three@store.test"}
+        retry(server)
+        wait_empty(server)
+        assert sorted(store.messages[-1].kept) == ["three@store.test", "two@store.test"] and server.messages() == []
+
+
+def test_lmtp_in_tls(make_server, tmp_path):
+    tmp_path.chmod(0o755)
+    ca = Authority(tmp_path)
+    with SmtpServer(lmtp=True) as store, DnsServer({("lmtp.store.test", "A"): ["127.0.0.1"]}) as dns:
+        server = make_server(config=[*dns.settings(), *GO, f"outbound-ca = {ca.file}", *route(
+            "store", "to = store.test", "transport = lmtp", f"host = lmtp.store.test:{store.port}", "tls = verify")])
+        submit(server, "one@store.test")
+        deferred(server, "offers no TLS")
+        store.context = ca.server("lmtp.store.test")
+        retry(server)
+        wait_empty(server)
+        assert [m.tls for m in store.messages] == [True] and [c[:4] for c in store.commands].count("LHLO") == 3
 
 
 def test_lmtp_of_aiosmtpd(make_server):

@@ -126,6 +126,10 @@ static void a_key_is_all_that_a_route_means(void **state)
 	assert_false(routes_has_key(rs, buf_view(&key)));
 	give_passwords(rs, "h.test v p\n");
 	assert_int_equal(take(rs, "", "x.test")->password.n, 0); /* no password but its user's */
+	give_passwords(rs, "h.test u p\n");
+	assert_true(take(rs, "", "x.test")->password.n > 0);
+	routes_forget_passwords(rs);
+	assert_int_equal(take(rs, "", "x.test")->password.n, 0);
 	routes_free(&rs);
 	conf_free(&first);
 	conf_free(&again);
