@@ -182,7 +182,7 @@ static void rows_answer(struct op *op, struct channel *c)
 
 	if (op->outcome != STORE_OK)
 		mailbox_send_outcome(c, op->reply.id, op->outcome);
-	else if (c && !(sent = channel_frame_give(c, o->type, op->reply.id, &o->frame)))
+	else if (c && !(sent = channel_frame_give(c, (uint16_t)o->type, op->reply.id, &o->frame)))
 		mailbox_send_outcome(c, op->reply.id, STORE_TOO_BIG);
 	buf_fini(&o->frame);
 	if (!s || !sent)
