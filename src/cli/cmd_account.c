@@ -222,6 +222,36 @@ const struct cli_command cmd_account_disable = {
     .run = run_disable,
 };
 
+static int run_confirm(struct cli *c)
+{
+	struct admin_account_confirm m;
+	struct store_client s;
+	int r = option_take_words(c, 2, 2, "an address and 'on' or 'off' are needed");
+
+	if (r)
+		return r;
+	m = (struct admin_account_confirm){view_from_cstr(c->argv[1]), view_eq_lit(view_from_cstr(c->argv[2]), "on")};
+	if (!m.on && !view_eq_lit(view_from_cstr(c->argv[2]), "off"))
+		return cli_usage(c, "it is 'on' or 'off'");
+	r = store_client_open(c, &s);
+	if (r)
+		return r;
+	return store_client_change(&s, admin_put_account_confirm(&s.payload, &m), ADMIN_ACCOUNT_CONFIRM, c->argv[1]);
+}
+
+const struct cli_command cmd_account_confirm = {
+    .name = "account confirm",
+    .usage = "ADDRESS on|off",
+    .summary = "mails the account a summary of each message it sends",
+    .help =
+	"One summary a message, once the fate of every recipient is known: delivered here, accepted by which server "
+	"over "
+	"what kind of TLS and with which words, refused, given up. Off unless switched on. Notices of failures come "
+	"besides, as they bring the message back.",
+    .example = "pombo account confirm alice@example.org on",
+    .run = run_confirm,
+};
+
 static int run_quota(struct cli *c)
 {
 	const char *messages = NULL;

@@ -110,6 +110,7 @@ static int show_in_json(const struct admin_account_is *a)
 					   a->messages, a->created_s, a->last_login_s, a->quota_messages};
 	json_t *all = account_in_json(&head);
 
+	(void)json_object_set_new(all, "confirm", json_boolean(a->confirm));
 	(void)json_object_set_new(all, "folders", folders_in_json(a));
 	(void)json_object_set_new(all, "aliases", texts_in_json(a->aliases, a->n_aliases));
 	(void)json_object_set_new(all, "send_as", texts_in_json(a->send_as, a->n_send_as));
@@ -142,6 +143,8 @@ static void show_in_text(const struct admin_account_is *a)
 	(void)printf("%s%s\n  %llu messages, %s; quota %s\n  made %s, last login %s\n", buf_cstr(&address),
 		     a->disabled ? " (disabled)" : "", (unsigned long long)a->messages, buf_cstr(&used),
 		     buf_cstr(&quota), buf_cstr(&made), buf_cstr(&seen));
+	if (a->confirm)
+		(void)printf("  gets a summary of each message it sends\n");
 	for (uint32_t i = 0; i < a->n_folders; i++) {
 		(void)printf("  ");
 		show_column(a->folders[i].name, FOLDER_COLUMNS);

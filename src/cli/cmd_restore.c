@@ -117,6 +117,11 @@ static int make_account(struct restore *rs, const json_t *a)
 		    rs,
 		    admin_put_account_enable(&rs->store.payload, &(struct admin_account_enable){add.address, false}),
 		    ADMIN_ACCOUNT_ENABLE, add.address.p, NULL);
+	if (r == 0 && rs->made_account && number(a, "confirm"))
+		r = make(
+		    rs,
+		    admin_put_account_confirm(&rs->store.payload, &(struct admin_account_confirm){add.address, true}),
+		    ADMIN_ACCOUNT_CONFIRM, add.address.p, NULL);
 	return r;
 }
 

@@ -19,6 +19,7 @@ const struct cli_command *const commands[] = {
     &cmd_account_password,
     &cmd_account_remove,
     &cmd_account_enable,
+    &cmd_account_confirm,
     &cmd_account_disable,
     &cmd_account_quota,
     &cmd_account_send_as,

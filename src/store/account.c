@@ -233,6 +233,33 @@ static enum job_step run_quota(struct writer *w, struct store_job *job)
 	return rc < 0 ? writer_error(w, rc, "changing a quota") : STEP_DONE;
 }
 
+static enum job_step run_confirm(struct writer *w, struct store_job *job)
+{
+	struct account_confirm_job *j = (struct account_confirm_job *)job;
+	struct sql_stmt *st = sql_use(w->sql, SQL_account_confirm_set);
+	struct acct *a = NULL;
+	uint64_t account;
+	int rc = directory_account_id(w, j->address, &account);
+
+	if (rc == 0 && account == 0)
+		return refuse(job, STORE_NO_ACCOUNT);
+	sql_bind_u64(st, 1, account);
+	sql_bind_i64(st, 2, j->on);
+	if (rc == 0)
+		rc = sql_run(st);
+	if (rc == 0)
+		rc = writer_acct(w, account, &a);
+	if (rc == 0 && a)
+		a->confirm = j->on;
+	return rc < 0 ? writer_error(w, rc, "changing an account") : STEP_DONE;
+}
+
+void account_confirm_job_init(struct account_confirm_job *j)
+{
+	*j = (struct account_confirm_job){0};
+	store_job_init(&j->job, run_confirm);
+}
+
 void account_quota_job_init(struct account_quota_job *j)
 {
 	*j = (struct account_quota_job){0};

@@ -137,7 +137,9 @@ static int list_directory(struct lister *l)
 						{"scram_iterations", NUMBER},
 						{"scram_stored_key", HEX},
 						{"scram_server_key", HEX},
-						{"quota_messages", NUMBER}};
+						{"quota_messages", NUMBER},
+
+						{"confirm", NUMBER}};
 	static const struct column alias[] = {{"address", TEXT}, {"target", TEXT}};
 	static const struct column send_as[] = {{"account", NUMBER}, {"as", TEXT}};
 	static const struct column subscription[] = {{"account", NUMBER}, {"name", TEXT}};

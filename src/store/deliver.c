@@ -158,7 +158,17 @@ static int deliver_copy(struct writer *w, const struct deliver_job *j, struct de
 	return mbox_append(w, m, &copy, mbox_next_modseq(w, m), &local->ret_uid);
 }
 
-static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t prefix_off)
+/* Does the sender get a summary? Then the envelope stays until it is made. */
+static int wants_summary(struct writer *w, const struct deliver_job *j, bool *ret)
+{
+	struct acct *a = NULL;
+	int rc = j->account && j->sender.n ? writer_acct(w, j->account, &a) : 0;
+
+	*ret = a && a->confirm;
+	return rc;
+}
+
+static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t prefix_off, enum queue_summary confirm)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_message_insert);
 
@@ -174,7 +184,7 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	sql_bind_u64(st, 10, j->remote_prefix.n + deliver_size(&j->message));
 	sql_bind_u64(st, 11, prefix_off);
 	sql_bind_u64(st, 12, j->remote_prefix.n);
-	sql_bind_i64(st, 13, j->confirm);
+	sql_bind_i64(st, 13, (int64_t)confirm);
 	sql_bind_i64(st, 14, j->own);
 	return sql_run(st);
 }
@@ -199,13 +209,16 @@ static int queue_recipient(struct writer *w, const struct deliver_job *j, const 
 	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, j->wall_s);
 }
 
-static int queue_all(struct writer *w, const struct deliver_job *j, size_t prefix_off)
+static int queue_all(struct writer *w, const struct deliver_job *j, size_t prefix_off, bool summary)
 {
 	int rc;
 
-	if (j->remote_count == 0)
+	if (j->remote_count == 0 && !summary)
 		return 0;
-	rc = queue_envelope(w, j, prefix_off);
+	rc = queue_envelope(w, j, prefix_off,
+			    !summary          ? QUEUE_NO_SUMMARY
+			    : j->remote_count ? QUEUE_SUMMARY_LATER
+					      : QUEUE_SUMMARY_DUE);
 	for (size_t i = 0; rc == 0 && i < j->remote_count; i++)
 		rc = queue_recipient(w, j, &j->remotes[i]);
 	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
@@ -217,25 +230,34 @@ static enum job_step run_deliver(struct writer *w, struct store_job *job)
 	struct deliver_job *j = (struct deliver_job *)job;
 	enum job_step step = check_deliver(w, j);
 	size_t off = 0;
+	bool summary;
 	int rc;
 
 	if (step != STEP_DONE || job->outcome != STORE_OK)
 		return step;
+	rc = wants_summary(w, j, &summary);
+	if (rc < 0)
+		return writer_error(w, rc, "delivering");
 	buf_reset(&w->scratch);
 	for (size_t i = 0; i < j->local_count; i++)
 		buf_append_view(&w->scratch, j->locals[i].prefix);
 	buf_append_view(&w->scratch, j->remote_prefix);
-	rc = deliver_insert(w, &j->message, j->local_count + (j->remote_count > 0));
+	rc = deliver_insert(w, &j->message, j->local_count + (j->remote_count > 0 || summary));
 	for (size_t i = 0; rc == 0 && i < j->local_count; i++) {
 		rc = deliver_copy(w, j, &j->locals[i], off);
 		off += j->locals[i].prefix.n;
 	}
 	if (rc == 0)
-		rc = queue_all(w, j, off);
+		rc = queue_all(w, j, off, summary);
 	for (size_t i = 0; rc == 0 && i < j->event_count; i++)
 		rc = trace_add(w, &j->events[i]);
 	if (rc == 0 && j->notices_of)
 		rc = queue_notices_settle(w, j->notices_of, j->notice_ids, j->notice_count);
+	if (rc == 0 && j->summary_of) {
+		rc = queue_summary_settle(w, j->summary_of);
+		if (rc == 0)
+			return writer_refuse(w, STORE_NO_MESSAGE);
+	}
 	return rc < 0 ? writer_error(w, rc, "delivering") : STEP_DONE;
 }
 

@@ -23,6 +23,7 @@ struct new_message {
 struct deliver_local {
 	uint64_t account;
 	struct view folder; /* empty, or no such folder: INBOX */
+	struct view mailbox; /* the account's address, for trace */
 	struct view prefix; /* Return-Path … Received of this copy, and a separator where the header block needs one */
 	uint32_t flags;
 	const struct view *keywords;
@@ -63,13 +64,14 @@ struct deliver_job {
 	uint8_t ret, body;
 	bool smtputf8, requiretls;
 	bool own; /* handed in by one of ours, or made here: we may sign it */
-	bool confirm; /* the account wants a summary of what became of the queued part */
 	const struct trace_event *events; /* written with it */
 	size_t event_count;
 	/* The message is a notice: the recipients it tells of are done with, in the same commit. */
 	uint64_t notices_of; /* the message it is about; 0: it is no notice */
 	const uint64_t *notice_ids;
 	size_t notice_count;
+	/* The message is the summary of this one (0: of none), which leaves the queue. */
+	uint64_t summary_of;
 };
 void deliver_job_init(struct deliver_job *j);
 

@@ -62,6 +62,7 @@ struct directory_account {
 	uint64_t account;
 	struct view address;
 	bool disabled;
+	bool confirm; /* summaries of what it sends */
 	struct quota limit, used;
 	uint64_t generation;
 	int64_t created_s, last_login_s; /* 0: never */

@@ -103,6 +103,7 @@ static bool read_account(struct page_of *p, struct sql_stmt *st, struct director
 	ret->created_s = sql_i64(st, 5);
 	ret->last_login_s = sql_i64(st, 6);
 	ret->used = (struct quota){sql_u64(st, 7), sql_u64(st, 8)};
+	ret->confirm = sql_i64(st, 10) != 0;
 	return copy_text(p, st, 1, &ret->address);
 }
 

@@ -70,6 +70,14 @@ struct account_quota_job {
 };
 void account_quota_job_init(struct account_quota_job *j);
 
+/* Does it get a summary of each message it sends, once all recipients' fates are known? STORE_NO_ACCOUNT. */
+struct account_confirm_job {
+	struct store_job job;
+	struct view address;
+	bool on;
+};
+void account_confirm_job_init(struct account_confirm_job *j);
+
 /* May the account of `address` also send as `as` (an address, or "@domain")? Off and not there: STORE_OK. */
 struct send_as_job {
 	struct store_job job;

@@ -57,7 +57,7 @@ struct queue_envelope {
 	uint64_t message, account;
 	struct view sender, envid;
 	uint8_t ret, body;
-	bool smtputf8, requiretls, confirm, own;
+	bool smtputf8, requiretls, own;
 	int64_t queued_s;
 	uint64_t size_bytes, prefix_offset, prefix_bytes;
 };
@@ -167,12 +167,27 @@ struct queue_notices {
 /* The next message behind `after` about which the sender is to be told something. STORE_NO_MESSAGE: none. Reader. */
 must_check enum store_outcome queue_next_notices(struct store_reader *r, uint64_t after, struct arena *a,
 						 struct queue_notices *ret);
+/* ---- summaries: for accounts that want to hear what became of all recipients, good or bad, once all have their fate ---- */
+
+struct queue_sum {
+	struct queue_envelope envelope;
+	/* In order: TRACE_DELIVERED, _SENT, _FAILED, _EXPIRED, _REMOVED; and TRACE_QUEUED of those whose address is not the one the sender
+	 * wrote, which is their `peer`. */
+	const struct trace_event *events;
+	size_t count;
+	struct view header; /* cut at 64 KiB */
+};
+/* The next message behind `after` of which a summary is due. STORE_NO_MESSAGE: none. Reader. */
+must_check enum store_outcome queue_next_sum(struct store_reader *r, uint64_t after, struct arena *a,
+					     struct queue_sum *ret);
+
 /* Nobody can be told (null sender, NOTIFY=NEVER …): the same end without a notice. */
 struct queue_settle_job {
 	struct store_job job;
 	uint64_t message;
 	const uint64_t *ids;
 	size_t count;
+	bool summary; /* of a summary; ids is empty */
 	const struct trace_event *events;
 	size_t event_count;
 };

@@ -48,7 +48,25 @@ static int old_rows(struct writer *w, uint64_t after, uint64_t upto, struct aren
 	return rc < 0 ? rc : 0;
 }
 
-/* Ends a recipient: with a notice, or gone. `trace` 0: no event. */
+/* The last words of those that tried; empty: it was never tried. */
+static struct view last_words(struct writer *w, uint64_t id, struct arena *a)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_last_words);
+	_cleanup_(buf_fini) struct buf words = BUF_INIT(2048);
+	struct view copy;
+
+	sql_bind_u64(st, 1, id);
+	if (sql_step(st) > 0) {
+		if (sql_i64(st, 1) && sql_bytes(st, 3).n)
+			buf_printf(&words, "%lld %.*s ", (long long)sql_i64(st, 1), VIEW_FMT(sql_bytes(st, 2)));
+		buf_append_view(&words, sql_bytes(st, 0));
+	}
+	sql_reset(st);
+	copy = arena_copy(a, view_trim(buf_view(&words)));
+	return copy.p ? copy : VIEW_EMPTY;
+}
+
+/* Ends a recipient: with a notice, or gone. */
 static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum trace_kind trace, const char *words,
 		   int64_t wall_s, size_t *ret_notices)
 {
@@ -62,7 +80,7 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 		rc = trace_add(w, &(struct trace_event){.message = row.message,
 							.kind = trace,
 							.address = row.recipient,
-							.words = view_from_cstr(words),
+							.words = words ? view_from_cstr(words) : last_words(w, id, &a),
 							.at_ms = wall_s * 1000});
 	if (rc == 0 && row.id && queue_wants_notice(row.notify, (uint8_t)notice)) {
 		struct sql_stmt *st = sql_use(w->sql, SQL_queue_end_as_is);
@@ -120,7 +138,7 @@ static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *
 		if (waits && rows[i].message > patient_upto && is_patient(j, rows[i].domain))
 			continue;
 		if (waits && !rows[i].held && !rows[i].lease)
-			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, "", j->wall_s, &j->ret_notices);
+			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
 	}
 	if (rc == 0 && n < SLICE)
 		x->now_expired_all = true;

@@ -37,8 +37,7 @@ static bool read_envelope(struct sql_stmt *st, uint64_t message, struct arena *a
 	    .size_bytes = sql_u64(st, 8),
 	    .prefix_offset = sql_u64(st, 9),
 	    .prefix_bytes = sql_u64(st, 10),
-	    .confirm = sql_i64(st, 11) != 0,
-	    .own = sql_i64(st, 12) != 0,
+	    .own = sql_i64(st, 11) != 0,
 	};
 	return ret->sender.p && ret->envid.p;
 }

@@ -6,11 +6,11 @@
 
 #include <errno.h>
 
-enum { ITEMS_MAX = 1000, HEADER_MAX = 65536 };
+enum { ITEMS_MAX = 1000, FATES_MAX = 20000, HEADER_MAX = 65536 };
 
-static int next_message(struct store_reader *r, uint64_t after, uint64_t *ret)
+static int next_message(struct store_reader *r, enum sql_id which, uint64_t after, uint64_t *ret)
 {
-	struct sql_stmt *st = sql_use(r->sql, SQL_queue_noticed);
+	struct sql_stmt *st = sql_use(r->sql, which);
 	int rc;
 
 	sql_bind_u64(st, 1, after);
@@ -69,8 +69,7 @@ static int read_envelope(struct store_reader *r, uint64_t message, struct arena 
 		    .size_bytes = sql_u64(st, 8),
 		    .prefix_offset = sql_u64(st, 9),
 		    .prefix_bytes = sql_u64(st, 10),
-		    .confirm = sql_i64(st, 11) != 0,
-		    .own = sql_i64(st, 12) != 0,
+		    .own = sql_i64(st, 11) != 0,
 		};
 	sql_reset(st);
 	return rc == 0 ? -EUCLEAN : rc < 0 ? rc : 0;
@@ -127,7 +126,7 @@ enum store_outcome queue_next_notices(struct store_reader *r, uint64_t after, st
 
 	*ret = (struct queue_notices){0};
 	if (rc == 0)
-		rc = next_message(r, after, &message);
+		rc = next_message(r, SQL_queue_noticed, after, &message);
 	if (rc == 0)
 		outcome = STORE_NO_MESSAGE;
 	else if (rc > 0)
@@ -138,11 +137,60 @@ enum store_outcome queue_next_notices(struct store_reader *r, uint64_t after, st
 	return outcome;
 }
 
+/* ---- summaries ---- */
+
+static int read_fates(struct store_reader *r, uint64_t message, struct arena *a, struct queue_sum *ret)
+{
+	struct trace_event *events = arena_array(a, FATES_MAX, sizeof *events);
+	struct sql_stmt *st = sql_use(r->sql, SQL_queue_fates);
+	int rc;
+
+	if (!events)
+		return -ENOMEM;
+	ret->events = events;
+	sql_bind_u64(st, 1, message);
+	sql_bind_i64(st, 2, FATES_MAX);
+	while ((rc = sql_step(st)) > 0 && ret->count < FATES_MAX) {
+		if (!trace_read(st, a, &events[ret->count]))
+			break; /* it is long enough */
+		ret->count++;
+	}
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+enum store_outcome queue_next_sum(struct store_reader *r, uint64_t after, struct arena *a, struct queue_sum *ret)
+{
+	enum store_outcome outcome = STORE_OK;
+	uint64_t message = 0;
+	int rc = reader_begin(r);
+
+	*ret = (struct queue_sum){0};
+	if (rc == 0)
+		rc = next_message(r, SQL_queue_summary_next, after, &message);
+	if (rc == 0) {
+		outcome = STORE_NO_MESSAGE;
+	} else if (rc > 0) {
+		rc = read_envelope(r, message, a, &ret->envelope);
+		if (rc == 0)
+			rc = read_part(r, SQL_header_part, message, HEADER_MAX, a, &ret->header);
+		if (rc == 0)
+			rc = read_fates(r, message, a, ret);
+	}
+	if (rc < 0)
+		outcome = reader_failed(r, rc);
+	reader_end(r);
+	return outcome;
+}
+
 static enum job_step run_settle(struct writer *w, struct store_job *job)
 {
 	struct queue_settle_job *j = (struct queue_settle_job *)job;
-	int rc = queue_notices_settle(w, j->message, j->ids, j->count);
+	int rc =
+	    j->summary ? queue_summary_settle(w, j->message) : queue_notices_settle(w, j->message, j->ids, j->count);
 
+	if (rc > 0)
+		rc = 0;
 	for (size_t i = 0; rc == 0 && i < j->event_count; i++)
 		rc = trace_add(w, &j->events[i]);
 	return rc < 0 ? writer_error(w, rc, "ending recipients without a notice") : STEP_DONE;

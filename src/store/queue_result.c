@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { ARENA_MAX = 1024 * 1024, DOMAINS_MAX = 1 };
+enum { ARENA_MAX = 1024 * 1024, WORDS_MAX = 2048 };
 
 struct applying {
 	struct writer *w;
@@ -14,6 +14,22 @@ struct applying {
 	struct arena arena;
 	struct view domain; /* of the lease: all its recipients have the same */
 };
+
+/* What the other side said, as it said it; what we say ourselves has no code. */
+static struct view words_of(struct applying *x, const struct queue_fate *f)
+{
+	_cleanup_(buf_fini) struct buf words = BUF_INIT(WORDS_MAX);
+	struct view copy;
+
+	if (f->code == 0 || x->j->mta.n == 0)
+		return f->text;
+	buf_printf(&words, "%u ", (unsigned)f->code);
+	if (f->status.n)
+		buf_printf(&words, "%.*s ", VIEW_FMT(f->status));
+	buf_append_view(&words, f->text);
+	copy = arena_copy(&x->arena, view_trim(buf_view(&words)));
+	return copy.p ? copy : f->text;
+}
 
 static int add_event(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum trace_kind kind)
 {
@@ -23,7 +39,7 @@ static int add_event(struct applying *x, const struct queue_row *row, const stru
 				   .address = row->recipient,
 				   .peer = x->j->peer,
 				   .tls = x->j->tls,
-				   .words = f->text,
+				   .words = words_of(x, f),
 				   .at_ms = x->j->wall_s * 1000,
 			       });
 }

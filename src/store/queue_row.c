@@ -158,11 +158,27 @@ static int run_by_id(struct writer *w, enum sql_id statement, uint64_t id)
 	return sql_run(st);
 }
 
-/* With the last recipient the message leaves the queue. */
+/* 1: the message has left the queue; 0: `statement` found none to delete. */
+static int drop_message(struct writer *w, enum sql_id statement, uint64_t message)
+{
+	uint64_t bytes;
+	int rc = run_by_id(w, statement, message);
+
+	if (rc < 0 || sql_changes(w->sql) == 0)
+		return rc;
+	rc = message_ref_drop(w, message, &bytes);
+	return rc < 0 ? rc : 1;
+}
+
+int queue_summary_settle(struct writer *w, uint64_t message)
+{
+	return drop_message(w, SQL_queue_summary_delete, message);
+}
+
+/* With the last recipient the message leaves the queue, or its summary is due. */
 static int settle_message(struct writer *w, uint64_t message)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_any);
-	uint64_t bytes;
 	int rc;
 
 	sql_bind_u64(st, 1, message);
@@ -170,10 +186,15 @@ static int settle_message(struct writer *w, uint64_t message)
 	sql_reset(st);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	rc = run_by_id(w, SQL_queue_message_delete, message);
-	if (rc < 0 || sql_changes(w->sql) == 0)
+	rc = run_by_id(w, SQL_queue_summary_due, message);
+	if (rc < 0)
 		return rc;
-	return message_ref_drop(w, message, &bytes);
+	if (sql_changes(w->sql) > 0) {
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+		return 0;
+	}
+	rc = drop_message(w, SQL_queue_message_delete, message);
+	return rc < 0 ? rc : 0;
 }
 
 int queue_row_drop(struct writer *w, uint64_t id, uint64_t message)

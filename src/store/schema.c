@@ -118,9 +118,13 @@ static const char queue_via[] = "ALTER TABLE queue_recipient ADD COLUMN via {tex
 
 static const char quota_messages[] = "ALTER TABLE account ADD COLUMN quota_messages {int} NOT NULL DEFAULT 0;";
 
+/* Messages whose recipients all have their fate and whose sender is to get a summary. */
+static const char summaries[] = "CREATE INDEX queue_message_summary ON queue_message (id) WHERE confirm = 2;";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false},     {version_2, NULL, false}, {version_3, NULL, false}, {version_4, NULL, false},
-    {tls_of_others, NULL, false}, {dkim_keys, NULL, false}, {queue_via, NULL, false}, {quota_messages, NULL, false},
+    {version_1, NULL, false}, {version_2, NULL, false},      {version_3, NULL, false},
+    {version_4, NULL, false}, {tls_of_others, NULL, false},  {dkim_keys, NULL, false},
+    {queue_via, NULL, false}, {quota_messages, NULL, false}, {summaries, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -2,6 +2,7 @@
  * The life of messages, event by event. */
 #include "store/trace.h"
 
+#include "store/queue_private.h"
 #include "store/store_private.h"
 #include "store/writer.h"
 
@@ -16,7 +17,7 @@ const char *trace_kind_name(enum trace_kind kind)
 	    [TRACE_SENT] = "sent",           [TRACE_DEFERRED] = "deferred",   [TRACE_FAILED] = "failed",
 	    [TRACE_EXPIRED] = "expired",     [TRACE_REMOVED] = "removed",     [TRACE_HELD] = "held",
 	    [TRACE_RELEASED] = "released",   [TRACE_RETRIED] = "retried",     [TRACE_NOTICE] = "notice",
-	    [TRACE_NO_NOTICE] = "no-notice",
+	    [TRACE_NO_NOTICE] = "no-notice", [TRACE_SUMMARY] = "summary",
 	};
 
 	return kind < TRACE_KINDS && names[kind] ? names[kind] : "unknown";
@@ -37,7 +38,7 @@ int trace_add(struct writer *w, const struct trace_event *e)
 	return sql_run(st);
 }
 
-static bool read_event(struct sql_stmt *st, struct arena *a, struct trace_event *ret)
+bool trace_read(struct sql_stmt *st, struct arena *a, struct trace_event *ret)
 {
 	*ret = (struct trace_event){
 	    .message = sql_u64(st, 0),
@@ -68,7 +69,7 @@ enum store_outcome trace_of(struct store_reader *r, uint64_t message, uint64_t a
 	sql_bind_u64(st, 1, message);
 	sql_bind_u64(st, 2, after_seq);
 	while (rc == 0 && (rc = sql_step(st)) > 0) {
-		*ret_more = *ret_count == max || !read_event(st, a, &events[*ret_count]);
+		*ret_more = *ret_count == max || !trace_read(st, a, &events[*ret_count]);
 		if (*ret_more)
 			break;
 		*ret_last_seq = sql_u64(st, 1);

@@ -10,8 +10,8 @@ struct writer;
 
 enum trace_kind {
 	TRACE_RECEIVED = 1, /* address: the sender; peer: client; tls; words: Message-ID */
-	TRACE_DELIVERED, /* address: the recipient, into a mailbox of ours */
-	TRACE_QUEUED, /* address: the recipient on another server */
+	TRACE_DELIVERED, /* address: the recipient; peer: the account, where that has another address; words: the folder, empty: INBOX */
+	TRACE_QUEUED, /* address: the recipient on another server; peer: what the sender wrote, where that is another address */
 	TRACE_SENT, /* peer: the other server; tls; words: its reply */
 	TRACE_DEFERRED,
 	TRACE_FAILED,
@@ -22,6 +22,7 @@ enum trace_kind {
 	TRACE_RETRIED,
 	TRACE_NOTICE, /* words: the id of the notice, and what it says */
 	TRACE_NO_NOTICE, /* none could be sent; words: why */
+	TRACE_SUMMARY, /* words: the id of the summary */
 	TRACE_KINDS
 };
 const char *trace_kind_name(enum trace_kind kind); /* "sent" */

@@ -265,6 +265,7 @@ int writer_acct(struct writer *w, uint64_t account, struct acct **ret)
 		a->limit = (struct quota){sql_u64(st, 0), sql_u64(st, 4)};
 		a->used = (struct quota){sql_u64(st, 1), sql_u64(st, 2)};
 		a->inbox = sql_u64(st, 3);
+		a->confirm = sql_i64(st, 5) != 0;
 		(void)map_u64_set(&w->accts, account, a);
 		acct_use(w, a);
 	}

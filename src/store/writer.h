@@ -58,6 +58,7 @@ struct mbox {
 struct acct {
 	uint64_t id, inbox;
 	struct quota limit, used;
+	bool confirm; /* what it sends is summed up for it */
 	bool dirty;
 	bool listed;
 	struct acct *newer, *older;

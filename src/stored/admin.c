@@ -177,6 +177,7 @@ static admin_request_fn *const requests[] = {
     [ADMIN_ACCOUNT_QUOTA] = admin_on_account_quota,
     [ADMIN_ACCOUNT_REMOVE] = admin_on_account_remove,
     [ADMIN_ACCOUNT_ENABLE] = admin_on_account_enable,
+    [ADMIN_ACCOUNT_CONFIRM] = admin_on_account_confirm,
     [ADMIN_ACCOUNT_LIST] = admin_on_account_list,
     [ADMIN_ACCOUNT_SHOW] = admin_on_account_show,
     [ADMIN_SEND_AS] = admin_on_send_as,

@@ -12,7 +12,7 @@ typedef void admin_request_fn(struct stored *sd, struct peer *peer, uint32_t id,
 /* admin_write.c */
 admin_request_fn admin_on_domain_add, admin_on_domain_alias, admin_on_domain_remove, admin_on_account_add,
     admin_on_account_password, admin_on_account_quota, admin_on_account_remove, admin_on_account_enable,
-    admin_on_send_as, admin_on_alias_add, admin_on_alias_remove;
+    admin_on_account_confirm, admin_on_send_as, admin_on_alias_add, admin_on_alias_remove;
 /* admin_list.c */
 admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_show, admin_on_alias_list,
     admin_on_queue_list;

@@ -163,6 +163,7 @@ static void show_answer(struct op *op, struct channel *c)
 					.messages = a->used.messages,
 					.created_s = a->created_s,
 					.last_login_s = a->last_login_s,
+					.confirm = a->confirm,
 					.folders = folders,
 					.n_folders = (uint32_t)d->folder_count,
 					.aliases = texts(&op->arena, d->aliases, d->alias_count),

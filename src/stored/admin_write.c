@@ -15,6 +15,7 @@ struct change {
 		struct account_quota_job account_quota;
 		struct account_remove_job account_remove;
 		struct account_enable_job account_enable;
+		struct account_confirm_job account_confirm;
 		struct send_as_job send_as;
 		struct alias_add_job alias_add;
 		struct alias_remove_job alias_remove;
@@ -159,6 +160,18 @@ void admin_on_account_enable(struct stored *sd, struct peer *peer, uint32_t id, 
 	ch->account_enable.on = m->account_enable.on;
 	change_start(ch, &ch->account_enable.job,
 		     admin_address_key(m->account_enable.address, false, &ch->op.arena, &ch->account_enable.address));
+}
+
+void admin_on_account_confirm(struct stored *sd, struct peer *peer, uint32_t id, const struct admin_msg *m)
+{
+	struct change *ch = change_new(sd, peer, id, m->account_confirm.address,
+				       m->account_confirm.on ? "gets a summary of each message it sends from now on"
+							     : "gets no more summaries");
+
+	account_confirm_job_init(&ch->account_confirm);
+	ch->account_confirm.on = m->account_confirm.on;
+	change_start(ch, &ch->account_confirm.job,
+		     admin_address_key(m->account_confirm.address, false, &ch->op.arena, &ch->account_confirm.address));
 }
 
 void admin_on_send_as(struct stored *sd, struct peer *peer, uint32_t id, const struct admin_msg *m)

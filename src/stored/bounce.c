@@ -3,6 +3,7 @@
  * ends them. One at a time; whatever is left by a crash is found again.
  *
  *     next message with notices (reader) ─▶ text ─▶ policyd (MIME index) ─▶ sender resolved ─▶ deliver job, the recipients' end in it
+ *     none left: next message whose summary is due ─▶ the same way
  *                      └─ nobody to tell (null sender, no such address, notice refused) ─▶ settle job */
 #include "stored/stored.h"
 
@@ -16,13 +17,15 @@
 #include "stored/incoming.h"
 #include "stored/recipients.h"
 #include "stored/signer.h"
+#include "stored/summary.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
-	ARENA_MAX = 8 * 1024 * 1024,
+	ARENA_MAX = 24 * 1024 * 1024,
+	SUMMARY_MAX = 3 * 1024 * 1024,
 	NOTICE_MAX = 400 * 1024,
 	WHOLE_MAX = 50000,
 	AGE_EVERY_S = 20,
@@ -39,8 +42,11 @@ struct notice {
 	struct notices *owner;
 	struct arena arena;
 	enum store_outcome outcome;
-	struct queue_notices about;
-	struct recipient sender; /* whom to tell */
+	bool sums_up; /* not a notice about some recipients: the summary of all */
+	struct queue_sum sum;
+	struct queue_notices about; /* of a summary: the envelope */
+	struct view to; /* whom to tell */
+	struct recipient sender; /* what that means here */
 	uint64_t id;
 	uint64_t *ids;
 	struct incoming *incoming;
@@ -54,7 +60,7 @@ struct notices {
 	struct stored *sd;
 	struct notice *current;
 	bool dirty;
-	uint64_t after; /* messages up to here could not be told of: next time */
+	uint64_t after, after_sum; /* messages up to here could not be told of: next time */
 	struct queue_age_job age;
 	struct write age_write;
 	struct arena age_arena;
@@ -87,6 +93,13 @@ static void notice_over(struct notice *n, bool kept)
 	look(ns);
 }
 
+/* It could not be made now: the next tick tries again. */
+static void put_off(struct notice *n)
+{
+	*(n->sums_up ? &n->owner->after_sum : &n->owner->after) = n->about.envelope.message;
+	notice_over(n, false);
+}
+
 /* ---- nobody is told ---- */
 
 static struct notice *of_write(void *w)
@@ -104,8 +117,9 @@ static void log_notice(const struct notice *n, const char *event, const char *wh
 	log_begin(&l, LOG_LEVEL_INFO, event);
 	log_cstr(&l, "id", id);
 	log_cstr(&l, "about", about);
-	log_str(&l, "to", n->about.envelope.sender);
-	log_u64(&l, "recipients", n->about.count);
+	log_str(&l, "to", n->to);
+	if (!n->sums_up)
+		log_u64(&l, "recipients", n->about.count);
 	if (why)
 		log_cstr(&l, "why", why);
 	log_end(&l);
@@ -117,7 +131,8 @@ static void settled(struct completion *c)
 
 	if (n->settle.job.outcome != STORE_OK) {
 		log_event(LOG_LEVEL_ERROR, "notice-not-settled", store_outcome_name(n->settle.job.outcome));
-		n->owner->after = n->about.envelope.message;
+		put_off(n);
+		return;
 	}
 	notice_over(n, false);
 }
@@ -126,7 +141,7 @@ static struct trace_event event_of(const struct notice *n, enum trace_kind kind,
 {
 	return (struct trace_event){.message = n->about.envelope.message,
 				    .kind = kind,
-				    .address = n->about.envelope.sender,
+				    .address = n->to,
 				    .words = words,
 				    .at_ms = clock_wall_us() / 1000};
 }
@@ -138,6 +153,7 @@ static void tell_nobody(struct notice *n, const char *why)
 	n->settle.message = n->about.envelope.message;
 	n->settle.ids = n->ids;
 	n->settle.count = n->about.count;
+	n->settle.summary = n->sums_up;
 	n->settle.events = &n->event;
 	n->settle.event_count = 1;
 	n->write.completion.done = settled;
@@ -153,13 +169,12 @@ static void delivered(struct completion *c)
 	enum store_outcome outcome = n->deliver.job.outcome;
 
 	if (outcome == STORE_OK) {
-		log_notice(n, "notice", NULL);
+		log_notice(n, n->sums_up ? "summary" : "notice", NULL);
 		notice_over(n, true);
 		return;
 	}
 	log_event(LOG_LEVEL_WARNING, "notice-not-kept", store_outcome_name(outcome));
-	n->owner->after = n->about.envelope.message;
-	notice_over(n, false);
+	put_off(n);
 }
 
 static bool add_target(struct notice *n, const struct directory_target *t)
@@ -172,7 +187,7 @@ static bool add_target(struct notice *n, const struct directory_target *t)
 		if (!l || j->local_count)
 			return l != NULL;
 		*l = (struct deliver_local){
-		    .account = t->account, .ignore_quota = true, .prefix = n->about.envelope.sender};
+		    .account = t->account, .ignore_quota = true, .mailbox = t->address, .prefix = n->to};
 		j->locals = l;
 		j->local_count = 1;
 	} else {
@@ -206,14 +221,19 @@ static void keep(struct notice *n)
 	j->body = !view_is_ascii(n->message);
 	j->smtputf8 = n->about.envelope.smtputf8;
 	j->own = true;
-	j->notices_of = n->about.envelope.message;
-	j->notice_ids = n->ids;
-	j->notice_count = n->about.count;
+	if (n->sums_up) {
+		j->summary_of = n->about.envelope.message;
+	} else {
+		j->notices_of = n->about.envelope.message;
+		j->notice_ids = n->ids;
+		j->notice_count = n->about.count;
+	}
 	id_format(n->id, id);
-	n->event = event_of(n, TRACE_NOTICE, arena_copy(&n->arena, view_from(id, ID_TEXT_BYTES)));
+	n->event =
+	    event_of(n, n->sums_up ? TRACE_SUMMARY : TRACE_NOTICE, arena_copy(&n->arena, view_from(id, ID_TEXT_BYTES)));
 	j->events = &n->event;
 	j->event_count = 1;
-	n->rcpt.address = n->about.envelope.sender;
+	n->rcpt.address = n->to;
 	n->envelope = (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = &n->rcpt, .n_rcpts = 1};
 	if (!copy_prefixes(j, &n->envelope, role_conf(sd->role)->hostname, VIEW_EMPTY, &n->arena)) {
 		tell_nobody(n, "too much");
@@ -222,13 +242,6 @@ static void keep(struct notice *n)
 	n->write.completion.done = delivered;
 	n->write.job = &j->job;
 	write_put(sd->writer, &n->write);
-}
-
-/* It could not be made now: the next tick tries again. */
-static void put_off(struct notice *n)
-{
-	n->owner->after = n->about.envelope.message;
-	notice_over(n, false);
 }
 
 static void is_signed(void *ctx, bool ok)
@@ -334,14 +347,39 @@ static bool write_notice(struct notice *n, struct buf *out)
 	return !out->overflow;
 }
 
+static bool write_summary(struct notice *n, struct buf *out)
+{
+	const struct conf *conf = role_conf(n->owner->sd->role);
+	const struct queue_envelope *e = &n->about.envelope;
+	char id[ID_TEXT_BYTES + 1], about[ID_TEXT_BYTES + 1];
+	time_t now = (time_t)clock_wall_s();
+	struct tm tm;
+	struct summary s = {.hostname = view_from_cstr(conf->hostname),
+			    .to = e->sender,
+			    .now_s = now,
+			    .arrived_s = e->queued_s,
+			    .header = n->sum.header};
+
+	id_format(n->id, id);
+	id_format(e->message, about);
+	(void)localtime_r(&now, &tm);
+	s.zone_min = (int32_t)(tm.tm_gmtoff / 60);
+	s.id = view_from(about, ID_TEXT_BYTES);
+	s.summary_id = view_from(id, ID_TEXT_BYTES);
+	if (!summary_lines(&n->sum, &n->arena, &s))
+		return false;
+	summary_format(out, &s);
+	return !out->overflow;
+}
+
 static void make(struct notice *n)
 {
 	static const struct incoming_handlers handlers = {.done = judged, .more = more};
 	const struct conf *conf = role_conf(n->owner->sd->role);
-	_cleanup_(buf_fini) struct buf out = BUF_INIT(NOTICE_MAX + WHOLE_MAX + 65536);
+	_cleanup_(buf_fini) struct buf out = BUF_INIT(n->sums_up ? SUMMARY_MAX : NOTICE_MAX + WHOLE_MAX + 65536);
 
-	if (!write_notice(n, &out)) {
-		tell_nobody(n, "the notice would be too long");
+	if (!(n->sums_up ? write_summary(n, &out) : write_notice(n, &out))) {
+		tell_nobody(n, n->sums_up ? "the summary would be too long" : "the notice would be too long");
 		return;
 	}
 	n->message = arena_copy(&n->arena, buf_view(&out));
@@ -360,6 +398,23 @@ static void make(struct notice *n)
 
 /* ---- finding them ---- */
 
+/* A summary goes to the account that handed the message in, whatever address it sent as. */
+static void find_summary(struct notice *n, struct store_reader *r)
+{
+	struct directory_account account;
+
+	n->sums_up = true;
+	n->outcome = queue_next_sum(r, n->owner->after_sum, &n->arena, &n->sum);
+	if (n->outcome != STORE_OK)
+		return;
+	n->about.envelope = n->sum.envelope;
+	n->outcome = directory_account_by_id(r, n->sum.envelope.account, &n->arena, &account);
+	if (n->outcome == STORE_OK)
+		n->to = account.address;
+	else if (n->outcome == STORE_NO_ACCOUNT)
+		n->outcome = STORE_OK; /* nobody is left to be told */
+}
+
 static void find_run(struct task *t, unsigned thread_index)
 {
 	struct notice *n = (struct notice *)t;
@@ -367,8 +422,12 @@ static void find_run(struct task *t, unsigned thread_index)
 	struct store_reader *r = sd->reader_connections[thread_index];
 
 	n->outcome = queue_next_notices(r, n->owner->after, &n->arena, &n->about);
-	if (n->outcome == STORE_OK && n->about.envelope.sender.n)
-		n->sender = recipient_resolve(sd->store, r, n->about.envelope.sender, true, 0, &n->arena);
+	if (n->outcome == STORE_OK)
+		n->to = n->about.envelope.sender;
+	else if (n->outcome == STORE_NO_MESSAGE)
+		find_summary(n, r);
+	if (n->outcome == STORE_OK && n->to.n)
+		n->sender = recipient_resolve(sd->store, r, n->to, true, 0, &n->arena);
 }
 
 static void found(struct completion *c)
@@ -379,15 +438,16 @@ static void found(struct completion *c)
 		if (n->outcome != STORE_NO_MESSAGE)
 			log_event(LOG_LEVEL_ERROR, "notices-not-read", store_outcome_name(n->outcome));
 		n->owner->dirty = false; /* the next tick looks again, from the start */
-		n->owner->after = 0;
+		n->owner->after = n->owner->after_sum = 0;
 		notice_over(n, false);
 		return;
 	}
 	n->ids = arena_array(&n->arena, n->about.count, sizeof *n->ids);
 	for (size_t i = 0; n->ids && i < n->about.count; i++)
 		n->ids[i] = n->about.items[i].id;
-	if (n->about.envelope.sender.n == 0)
-		tell_nobody(n, "the sender is the null sender: no notice of a notice");
+	if (n->to.n == 0)
+		tell_nobody(n, n->sums_up ? "the account is gone"
+					  : "the sender is the null sender: no notice of a notice");
 	else if (n->sender.answer != RECIPIENT_TAKEN)
 		tell_nobody(n, "the sender's address leads nowhere");
 	else

@@ -212,17 +212,29 @@ static bool note_events(struct handed_in *h)
 					      .tls = h->envelope.tls,
 					      .words = h->message_id_text,
 					      .at_ms = now_ms};
-	for (size_t i = 0; i < j->local_count; i++)
+	for (size_t i = 0; i < j->local_count; i++) {
+		struct view to = j->locals[i].prefix; /* until copy_prefixes() */
+
+		h->events[n++] = (struct trace_event){
+		    .message = j->message.id,
+		    .kind = TRACE_DELIVERED,
+		    .address = to,
+		    .peer = view_eq_nocase(to, j->locals[i].mailbox) ? VIEW_EMPTY : j->locals[i].mailbox,
+		    .words = j->locals[i].folder,
+		    .at_ms = now_ms};
+	}
+	for (size_t i = 0; i < j->remote_count; i++) {
+		const struct deliver_remote *r = &h->remotes[i];
+
+		if (r->notice && r->notice != QUEUE_FAILED)
+			continue; /* delivered or expanded: said above */
 		h->events[n++] = (struct trace_event){.message = j->message.id,
-						      .kind = TRACE_DELIVERED,
-						      .address = j->locals[i].prefix, /* until copy_prefixes() */
+						      .kind = r->notice ? TRACE_FAILED : TRACE_QUEUED,
+						      .address = r->notice ? r->via : r->address,
+						      .peer = r->notice ? VIEW_EMPTY : r->via,
+						      .words = r->notice ? r->words : VIEW_EMPTY,
 						      .at_ms = now_ms};
-	for (size_t i = 0; i < j->remote_count; i++)
-		if (!h->remotes[i].notice)
-			h->events[n++] = (struct trace_event){.message = j->message.id,
-							      .kind = TRACE_QUEUED,
-							      .address = h->remotes[i].address,
-							      .at_ms = now_ms};
+	}
 	j->events = h->events;
 	j->event_count = n;
 	return true;
@@ -282,8 +294,10 @@ static bool add_local(struct handed_in *h, const struct directory_target *t, con
 	j->locals = grown(&h->arena, j->locals, j->local_count, sizeof *j->locals, &h->local_cap);
 	if (!j->locals)
 		return false;
-	j->locals[j->local_count++] = (struct deliver_local){
-	    .account = t->account, .ignore_quota = one_of_many, .prefix = rcpt->address /* until copy_prefixes() */};
+	j->locals[j->local_count++] = (struct deliver_local){.account = t->account,
+							     .ignore_quota = one_of_many,
+							     .mailbox = t->address,
+							     .prefix = rcpt->address /* until copy_prefixes() */};
 	return true;
 }
 

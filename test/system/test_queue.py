@@ -125,7 +125,7 @@ def test_the_life_of_a_message(make_server):
         events = server.cli_json("trace", FAR)
         assert [e["event"] for e in events] == ["received", "delivered", "queued", "deferred", "sent"]
         assert events[0]["address"] == ALICE and events[0]["text"] == "<1@x.test>" and events[0]["tls"].startswith("TLSv1.3")
-        assert events[3]["text"] == "greylisted" and events[4]["text"] == "kept as 1" and "127.0.0.1" in events[4]["peer"]
+        assert events[3]["text"] == "451 4.7.1 greylisted" and events[4]["text"] == "250 2.0.0 kept as 1" and "127.0.0.1" in events[4]["peer"]
         for name in (events[0]["id"], "<1@x.test>", "1@x.test", "bob@example.test", "BOB@far.test"):
             assert server.cli_json("trace", name, "--since", "1h") == events
         lines = server.cli("trace", events[0]["id"]).stdout.splitlines()

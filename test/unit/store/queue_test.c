@@ -3,6 +3,7 @@
 #include "store/queue.h"
 
 #include "base/id.h"
+#include "store/directory_write.h"
 #include "trial.h"
 
 #include <stdlib.h>
@@ -341,6 +342,111 @@ static void mail_of_domains_we_are_the_backup_of(void **state)
 	assert_int_equal(trial_rows(t, "queue_recipient"), 3); /* until their senders are told */
 }
 
+/* ---- summaries ---- */
+
+static uint64_t put_for(struct trial *t, uint64_t account, size_t remotes, bool local)
+{
+	struct deliver_remote r[2] = {
+	    {.address = VIEW_LIT("a@far.example"), .domain = VIEW_LIT("far.example")},
+	    {.address = VIEW_LIT("b@far.example"), .domain = VIEW_LIT("far.example"), .notify = 1}};
+	struct deliver_local l = {.account = account, .prefix = VIEW_LIT("x: y\r\n")};
+	struct trace_event events[3] = {{.kind = TRACE_DELIVERED, .address = VIEW_LIT("c@example.org")}};
+	struct deliver_job j;
+	uint64_t id;
+
+	deliver_job_init(&j);
+	id = j.message.id = store_next_id(t->store);
+	j.message.header = VIEW_LIT("Subject: x\r\n\r\n");
+	j.message.content = VIEW_LIT("hello\r\n");
+	j.message.index = j.message.header_add = VIEW_EMPTY;
+	j.wall_s = NOW;
+	j.account = account;
+	j.remotes = r;
+	j.remote_count = remotes;
+	j.locals = &l;
+	j.local_count = local;
+	j.remote_prefix = VIEW_LIT("Received: x\r\n");
+	j.sender = VIEW_LIT("a@example.org");
+	j.envid = VIEW_EMPTY;
+	events[0].message = id;
+	j.events = events;
+	j.event_count = local;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+	return id;
+}
+
+static void set_confirm(struct trial *t, const char *address, bool on)
+{
+	struct account_confirm_job j;
+
+	account_confirm_job_init(&j);
+	j.address = view_from_cstr(address);
+	j.on = on;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+}
+
+static enum store_outcome next_sum(struct trial *t, uint64_t after, struct queue_sum *ret)
+{
+	arena_reset(&t->arena);
+	return queue_next_sum(t->reader, after, &t->arena, ret);
+}
+
+/* The summary itself: into the same account, and the envelope goes. */
+static enum store_outcome sum_up(struct trial *t, uint64_t account, uint64_t of)
+{
+	struct deliver_local l = {.account = account, .prefix = VIEW_LIT("x: y\r\n")};
+	struct deliver_job j;
+	enum store_outcome outcome;
+
+	deliver_job_init(&j);
+	j.message.id = store_next_id(t->store);
+	j.message.header = VIEW_LIT("Subject: sum\r\n\r\n");
+	j.message.content = j.message.index = j.message.header_add = VIEW_EMPTY;
+	j.wall_s = NOW;
+	j.locals = &l;
+	j.local_count = 1;
+	j.sender = j.envid = VIEW_EMPTY;
+	j.summary_of = of;
+	outcome = trial_run(t, &j.job);
+	store_job_fini(&j.job);
+	return outcome;
+}
+
+static void summaries(void **state)
+{
+	struct trial *t = *state;
+	uint64_t account = trial_account(t, "a@example.org", 0), id;
+	struct queue_lease_job a;
+	struct queue_sum sum;
+
+	(void)put_for(t, account, 0, true); /* not switched on: nothing stays */
+	assert_int_equal(trial_rows(t, "queue_message"), 0);
+	set_confirm(t, "a@example.org", true);
+	id = put_for(t, account, 2, true);
+	assert_int_equal(next_sum(t, 0, &sum), STORE_NO_MESSAGE);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[0].id, QUEUE_OUT_SENT, NOW, 0), 1);
+	assert_int_equal(next_sum(t, 0, &sum), STORE_NO_MESSAGE); /* one fate is open */
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[1].id, QUEUE_OUT_FAILED, NOW, 0), 1);
+	store_job_fini(&a.job);
+	assert_int_equal(next_sum(t, 0, &sum), STORE_OK);
+	assert_true(sum.envelope.message == id && sum.envelope.account == account && sum.count == 3);
+	assert_true(sum.events[1].kind == TRACE_SENT && sum.events[2].kind == TRACE_FAILED);
+	assert_true(view_eq_lit(sum.header, "Subject: x\r\n\r\n"));
+	assert_int_equal(next_sum(t, id, &sum), STORE_NO_MESSAGE);
+	assert_int_equal(sum_up(t, account, id), STORE_OK);
+	assert_int_equal(trial_rows(t, "queue_message"), 0);
+	assert_int_equal(sum_up(t, account, id), STORE_NO_MESSAGE); /* one, and no second */
+	id = put_for(t, account, 0, true); /* all known at once */
+	assert_int_equal(next_sum(t, 0, &sum), STORE_OK);
+	assert_true(sum.envelope.message == id && sum.count == 1);
+	set_confirm(t, "a@example.org", false);
+	(void)put_for(t, account, 0, true);
+	assert_int_equal(trial_rows(t, "queue_message"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +456,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
 	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
+	    cmocka_unit_test_setup_teardown(summaries, start, end),
 	    cmocka_unit_test(schedule),
 	    cmocka_unit_test_setup_teardown(old_mail, start, end),
 	};
