@@ -2,9 +2,14 @@
  * Notices: a text for people, message/delivery-status for programs, the message or its header. */
 #include "mail/dsn.h"
 
+#include "base/encode.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mail/rfc2047.h"
+#include "mail/unitext.h"
 #include "mail/xtext.h"
+
+enum { SUBJECT_MAX = 300, BASE64_LINE_BYTES = 57 };
 
 #include <string.h>
 
@@ -44,6 +49,18 @@ static void put_line(struct buf *out, struct view text)
 {
 	for (size_t i = 0; i < text.n; i++)
 		buf_append_char(out, (unsigned char)text.p[i] < ' ' ? ' ' : text.p[i]);
+}
+
+/* The same where only message/global-delivery-status may hold more than ASCII. */
+static void put_text(struct buf *out, const struct dsn *d, struct view text)
+{
+	bool as_is = d->utf8 && view_is_utf8(text);
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		buf_append_char(out, c < ' ' || c == 127 ? ' ' : c >= 128 && !as_is ? '?' : (char)c);
+	}
 }
 
 /* ---- for people ---- */
@@ -131,11 +148,15 @@ static void tell_about(struct buf *out, const struct dsn *d)
 
 	buf_append_cstr(out, "The message: ");
 	if (header_find(d->header, "Subject", &subject)) {
-		_cleanup_(buf_fini) struct buf line = BUF_INIT(2048);
+		_cleanup_(buf_fini) struct buf line = BUF_INIT(8192);
+		size_t n;
 
-		header_unfold(&line, subject.value);
+		rfc2047_decode(view_sub(subject.value, 0, 2048), &line);
+		n = line.n < SUBJECT_MAX ? line.n : SUBJECT_MAX;
+		while (n < line.n && n > 0 && ((unsigned char)line.p[n] & 0xc0) == 0x80)
+			n--;
 		buf_append_char(out, '"');
-		put_line(out, view_sub(buf_view(&line), 0, 300));
+		put_line(out, view_sub(buf_view(&line), 0, n));
 		buf_append_cstr(out, "\", ");
 	}
 	buf_append_cstr(out, "sent ");
@@ -145,47 +166,70 @@ static void tell_about(struct buf *out, const struct dsn *d)
 
 /* ---- for programs ---- */
 
-static bool is_ascii_address(struct view v)
+/* An address of type utf-8: as it is in message/global-delivery-status, in ASCII in message/delivery-status (RFC 6533 §3). */
+static void put_utf8_address(struct buf *out, const struct dsn *d, struct view address)
 {
-	return view_is_ascii(v);
+	if (d->utf8)
+		put_line(out, address);
+	else
+		unitext_encode(out, address, true);
 }
 
-static void put_address_field(struct buf *out, const char *name, struct view address)
+static void put_final(struct buf *out, const struct dsn *d, struct view address)
 {
-	buf_printf(out, "%s: %s;", name, is_ascii_address(address) ? "rfc822" : "utf-8");
-	put_line(out, address);
+	bool ascii = view_is_ascii(address);
+
+	buf_printf(out, "Final-Recipient: %s;", ascii ? "rfc822" : "utf-8");
+	if (ascii)
+		put_line(out, address);
+	else
+		put_utf8_address(out, d, address);
+	buf_append_cstr(out, "\r\n");
+}
+
+/* What the sender named the recipient; the forms of type utf-8 decoded, unless they are malformed (RFC 6533 §3). */
+static void put_original_recipient(struct buf *out, const struct dsn *d, struct view orcpt)
+{
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(1024);
+	struct view type, address;
+
+	buf_append_cstr(out, "Original-Recipient: ");
+	if (view_cut(orcpt, ';', &type, &address) && view_eq_lit_nocase(type, "utf-8") &&
+	    unitext_decode(&plain, address)) {
+		buf_append_cstr(out, "utf-8;");
+		put_utf8_address(out, d, buf_view(&plain));
+	} else {
+		put_text(out, d, orcpt);
+	}
 	buf_append_cstr(out, "\r\n");
 }
 
 static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn_recipient *r)
 {
 	buf_append_cstr(out, "\r\n");
-	if (r->orcpt.n) {
-		buf_append_cstr(out, "Original-Recipient: ");
-		put_line(out, r->orcpt);
-		buf_append_cstr(out, "\r\n");
-	}
-	put_address_field(out, "Final-Recipient", r->address);
+	if (r->orcpt.n)
+		put_original_recipient(out, d, r->orcpt);
+	put_final(out, d, r->address);
 	buf_printf(out, "Action: %s\r\nStatus: ", actions[r->action].action);
 	if (r->status.n && r->action != DSN_EXPIRED)
-		put_line(out, r->status);
+		put_text(out, d, r->status);
 	else
 		buf_append_cstr(out, actions[r->action].status);
 	buf_append_cstr(out, "\r\n");
 	if (r->mta.n) {
 		buf_append_cstr(out, "Remote-MTA: dns; ");
-		put_line(out, r->mta);
+		put_text(out, d, r->mta);
 		buf_append_cstr(out, "\r\n");
 	}
 	if (r->reply.n && r->code && r->mta.n) {
 		buf_printf(out, "Diagnostic-Code: smtp; %u ", r->code);
-		put_line(out, r->status);
+		put_text(out, d, r->status);
 		buf_append_char(out, ' ');
-		put_line(out, r->reply);
+		put_text(out, d, r->reply);
 		buf_append_cstr(out, "\r\n");
 	} else if (r->reply.n) {
 		buf_append_cstr(out, "Diagnostic-Code: x-pombo; ");
-		put_line(out, r->reply);
+		put_text(out, d, r->reply);
 		buf_append_cstr(out, "\r\n");
 	}
 	buf_append_cstr(out, "Last-Attempt-Date: ");
@@ -218,12 +262,28 @@ static void put_boundary(struct buf *out, const struct dsn *d, const char *end)
 	buf_printf(out, "\r\n--%.*s%s\r\n", VIEW_FMT(d->boundary), end);
 }
 
-static void put_part_head(struct buf *out, const char *type, bool eightbit)
+static void put_base64(struct buf *out, struct view bytes)
 {
+	while (bytes.n) {
+		encode_base64(out, view_sub(bytes, 0, BASE64_LINE_BYTES));
+		buf_append_cstr(out, "\r\n");
+		bytes = view_sub(bytes, BASE64_LINE_BYTES, bytes.n);
+	}
+}
+
+/* `encodable`: the type allows for it (message/rfc822 does not, RFC 2046 §5.2.1). */
+static void put_part(struct buf *out, const struct dsn *d, const char *type, struct view bytes, bool encodable)
+{
+	bool ascii = view_is_ascii(bytes), encode = !ascii && d->sevenbit && encodable;
+
 	buf_printf(out, "Content-Type: %s\r\n", type);
-	if (eightbit)
-		buf_append_cstr(out, "Content-Transfer-Encoding: 8bit\r\n");
+	if (!ascii)
+		buf_printf(out, "Content-Transfer-Encoding: %s\r\n", encode ? "base64" : "8bit");
 	buf_append_cstr(out, "\r\n");
+	if (encode)
+		put_base64(out, bytes);
+	else
+		buf_append_view(out, bytes);
 }
 
 static void put_head(struct buf *out, const struct dsn *d)
@@ -238,20 +298,26 @@ static void put_head(struct buf *out, const struct dsn *d)
 	buf_printf(out,
 		   "Content-Type: multipart/report; report-type=%s;\r\n"
 		   "\tboundary=\"%.*s\"\r\n\r\nThis is a report in MIME format.\r\n",
-		   "delivery-status", VIEW_FMT(d->boundary));
+		   "delivery-status", VIEW_FMT(d->boundary)); /* whichever type the part has, RFC 6533 §4.4 */
 }
 
 static void put_original(struct buf *out, const struct dsn *d)
 {
-	bool eightbit = !view_is_ascii(d->header) || (d->whole_message && !view_is_ascii(d->content));
+	_cleanup_(buf_fini) struct buf whole = BUF_INIT(1 << 20);
+	struct view header = d->header;
 
+	/* Of the header alone the empty line is no part (RFC 6533 §4.3, RFC 6522 §4). */
+	if (!d->whole_message && view_ends_with_nocase(header, VIEW_LIT("\r\n\r\n")))
+		header.n -= 2;
+	buf_append_view(&whole, header);
 	if (d->whole_message)
-		put_part_head(out, d->utf8 ? "message/global" : "message/rfc822", eightbit);
+		buf_append_view(&whole, d->content);
+	if (d->utf8)
+		put_part(out, d, d->whole_message ? "message/global" : "message/global-headers", buf_view(&whole),
+			 true);
 	else
-		put_part_head(out, d->utf8 ? "message/global-headers" : "text/rfc822-headers", eightbit);
-	buf_append_view(out, d->header);
-	if (d->whole_message)
-		buf_append_view(out, d->content);
+		put_part(out, d, d->whole_message ? "message/rfc822" : "text/rfc822-headers", buf_view(&whole), false);
+	out->overflow |= whole.overflow;
 }
 
 void dsn_format(struct buf *out, const struct dsn *d)
@@ -264,12 +330,10 @@ void dsn_format(struct buf *out, const struct dsn *d)
 	put_status(&status, d);
 	put_head(out, d);
 	put_boundary(out, d, "");
-	put_part_head(out, "text/plain; charset=utf-8", !view_is_ascii(buf_view(&text)));
-	buf_append_view(out, buf_view(&text));
+	put_part(out, d, "text/plain; charset=utf-8", buf_view(&text), true);
 	put_boundary(out, d, "");
-	put_part_head(out, d->utf8 ? "message/global-delivery-status" : "message/delivery-status",
-		      !view_is_ascii(buf_view(&status)));
-	buf_append_view(out, buf_view(&status));
+	put_part(out, d, d->utf8 ? "message/global-delivery-status" : "message/delivery-status", buf_view(&status),
+		 true);
 	put_boundary(out, d, "");
 	put_original(out, d);
 	put_boundary(out, d, "--");

@@ -30,6 +30,8 @@ struct dsn {
 	int64_t now_s, arrived_s, give_up_s;
 	int32_t zone_min;
 	bool utf8; /* the message needed SMTPUTF8: the forms of RFC 6533 */
+	bool
+	    sevenbit; /* with utf8: the notice goes where SMTPUTF8 may be missing, so what is not ASCII is encoded (§4.5) */
 	struct view header; /* of the message */
 	struct view content; /* whole_message: what follows its header */
 	bool whole_message;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "mail/unitext.h"
 #include "mail/xtext.h"
 
 #include <stdlib.h>
@@ -237,16 +238,27 @@ static void write_mail(struct session_private *s)
 	s->tx.mail_written = true;
 }
 
-/* ORCPT=type;xtext (RFC 3461 §4.2); of type utf-8 as it came (RFC 6533 §3). */
-static void put_orcpt(struct buf *line, struct view orcpt)
+/* The form of RFC 6533 §3 that this server may be sent; what is no such address goes as it came, if it can. */
+static void put_utf8_orcpt(struct buf *line, struct view address, bool smtputf8)
+{
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(1024);
+
+	if (unitext_decode(&plain, address))
+		unitext_encode(line, buf_view(&plain), !smtputf8);
+	else
+		buf_append_view(line, address);
+}
+
+/* ORCPT=type;xtext (RFC 3461 §4.2) */
+static void put_orcpt(struct buf *line, struct view orcpt, bool smtputf8)
 {
 	struct view type, address;
 
-	if (!view_cut(orcpt, ';', &type, &address))
+	if (!view_cut(orcpt, ';', &type, &address) || (!smtputf8 && !view_is_utf8(address)))
 		return;
 	buf_printf(line, " ORCPT=%.*s;", VIEW_FMT(type));
 	if (view_eq_lit_nocase(type, "utf-8"))
-		buf_append_view(line, address);
+		put_utf8_orcpt(line, address, smtputf8);
 	else
 		xtext_encode(line, address);
 }
@@ -277,7 +289,7 @@ static void write_rcpt(struct session_private *s)
 	if (s->offers.dsn && r->notify)
 		put_notify(line, r->notify);
 	if (s->offers.dsn && r->orcpt.n)
-		put_orcpt(line, r->orcpt);
+		put_orcpt(line, r->orcpt, s->offers.smtputf8);
 	r->state = RCPT_ASKED;
 	session_command(s, EXPECT_RCPT, at, "%s", buf_cstr(line));
 }

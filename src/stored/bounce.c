@@ -205,6 +205,23 @@ static bool add_target(struct notice *n, const struct directory_target *t)
 	return true;
 }
 
+static bool leaves_here(const struct notice *n)
+{
+	for (size_t i = 0; i < n->sender.target_count; i++)
+		if (!n->sender.targets[i].account)
+			return true;
+	return false;
+}
+
+/* An ASCII address elsewhere: its server need not know SMTPUTF8 (RFC 6533 §4.5). */
+static bool goes_without_utf8(const struct notice *n)
+{
+	for (size_t i = 0; i < n->sender.target_count; i++)
+		if (!n->sender.targets[i].account && !view_is_ascii(n->sender.targets[i].address))
+			return false;
+	return leaves_here(n) && view_is_ascii(n->to);
+}
+
 static void keep(struct notice *n)
 {
 	struct deliver_job *j = &n->deliver;
@@ -219,7 +236,7 @@ static void keep(struct notice *n)
 	j->wall_s = clock_wall_s();
 	j->sender = j->envid = VIEW_EMPTY;
 	j->body = !view_is_ascii(n->message);
-	j->smtputf8 = n->about.envelope.smtputf8;
+	j->smtputf8 = n->about.envelope.smtputf8 && !goes_without_utf8(n);
 	j->own = true;
 	if (n->sums_up) {
 		j->summary_of = n->about.envelope.message;
@@ -250,14 +267,6 @@ static void is_signed(void *ctx, bool ok)
 		keep(ctx);
 	else
 		put_off(ctx);
-}
-
-static bool leaves_here(const struct notice *n)
-{
-	for (size_t i = 0; i < n->sender.target_count; i++)
-		if (!n->sender.targets[i].account)
-			return true;
-	return false;
 }
 
 static void judged(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
@@ -336,6 +345,7 @@ static bool write_notice(struct notice *n, struct buf *out)
 	    .give_up_s = q->envelope.queued_s + (int64_t)(conf->queue_lifetime / 1000),
 	    .zone_min = (int32_t)(tm.tm_gmtoff / 60),
 	    .utf8 = q->envelope.smtputf8,
+	    .sevenbit = goes_without_utf8(n),
 	    .header = q->header,
 	    .content = q->content,
 	    /* RFC 3461 §6.2, §4.3: headers alone where nothing failed, and where the sender said so. */
@@ -355,7 +365,7 @@ static bool write_summary(struct notice *n, struct buf *out)
 	time_t now = (time_t)clock_wall_s();
 	struct tm tm;
 	struct summary s = {.hostname = view_from_cstr(conf->hostname),
-			    .to = e->sender,
+			    .to = view_is_ascii(e->sender) ? e->sender : n->to,
 			    .now_s = now,
 			    .arrived_s = e->queued_s,
 			    .header = n->sum.header};

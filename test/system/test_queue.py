@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The queue over days, what the operator does with it, notices to senders, and the life of a message."""
+import base64
 import email
+import re
 import time
 
 import pytest
@@ -148,3 +150,87 @@ def test_hold_outbound(make_server):
         server.reload()
         wait_empty(server)
         assert len(mx.messages) == 1
+
+
+UTF8 = "Subject: Grüße\r\nFrom: alice@example.test\r\n\r\nhällo\r\n"
+JOSE = "josé@far.test"
+
+
+def utf8_submit(server, to, *rcpt_options, sender=ALICE, text=UTF8, options=("SMTPUTF8", "BODY=8BITMIME")):
+    with server.submission() as s:
+        s.ehlo()
+        s.command_encoding = "utf-8"
+        for command in (f"MAIL FROM:<{sender}> {' '.join(options)}", f"RCPT TO:<{to}> {' '.join(rcpt_options)}"):
+            code, reply = s.docmd(command.strip())
+            assert code == 250, reply
+        assert s.data(text.encode())[0] == 250
+
+
+@pytest.mark.parametrize("orcpt, original", [
+    ("utf-8;jos\\x{E9}@old.test", "utf-8;josé@old.test"),
+    ("utf-8;josé@old.test", "utf-8;josé@old.test"),
+    ("utf-8;jos\\x{41}@old.test", "utf-8;jos\\x{41}@old.test"),  # malformed: as it came
+])
+@pytest.mark.parametrize("ret", ["HDRS", "FULL"])
+def test_reports_about_utf8_mail(make_server, orcpt, original, ret):
+    with SmtpServer({"RCPT": b"550 5.1.1 kein Briefkasten f\xc3\xbcr dich\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        utf8_submit(server, JOSE, f"ORCPT={orcpt}", options=("SMTPUTF8", "BODY=8BITMIME", f"RET={ret}"))
+        wait_empty(server)
+        notices(server, 1)
+        raw = server.messages()[0]
+        m = email.message_from_bytes(raw)
+        report, returned = m.get_payload()[1:]
+        assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "delivery-status"
+        assert report.get_content_type() == "message/global-delivery-status" and report["Content-Transfer-Encoding"] == "8bit"
+        assert report.get_param("charset") is None
+        text = raw.decode()
+        assert f"Original-Recipient: {original}\r\nFinal-Recipient: utf-8;{JOSE}\r\nAction: failed\r\nStatus: 5.1.1\r\n" in text
+        assert "Diagnostic-Code: smtp; 550 5.1.1 kein Briefkasten für dich\r\n" in text
+        assert returned.get_content_type() == ("message/global" if ret == "FULL" else "message/global-headers")
+        assert ("hällo" in text) == (ret == "FULL") and "Subject: Grüße" in text
+        if ret == "HDRS":  # the fields alone, no empty line behind them
+            assert re.search(r"From: alice@example\.test\r\n\r\n--", text)
+        assert [c for c in mx.commands if c.startswith("RCPT")][0].endswith(f"ORCPT={original}")
+
+
+def test_ascii_reports_name_utf8_recipients_in_ascii(make_server):
+    """A message that is not SMTPUTF8, of which the sender knows the recipient by a UTF-8 address."""
+    without = [e for e in EXTENSIONS if e != "SMTPUTF8"]
+    with SmtpServer({"RCPT": b"550 5.1.1 no such user\r\n"}, extensions=without) as mx:
+        server = relaying(make_server, mx)
+        utf8_submit(server, FAR, "ORCPT=utf-8;jos\\x{E9}@old.test", text=TEXT, options=())
+        wait_empty(server)
+        m = notices(server, 1)[0]
+        assert m.get_payload()[1].get_content_type() == "message/delivery-status"
+        assert fields(m)[1][0]["Original-Recipient"] == "utf-8;jos\\x{E9}@old.test"
+        assert m.get_payload()[2].get_content_type() == "message/rfc822"
+        assert all(ord(c) < 128 for c in m.as_string())
+        assert [c for c in mx.commands if c.startswith("RCPT")][0].endswith("ORCPT=utf-8;jos\\x{E9}@old.test")
+
+
+def test_a_report_that_leaves_needs_no_utf8_on_its_way(make_server):
+    """The sender's address leads to another server, which may know nothing of SMTPUTF8 (RFC 6533 §4.5)."""
+    with SmtpServer(refusing_utf8()) as mx:
+        server = relaying(make_server, mx, users=[ALICE, "bob@example.test"])
+        server.cli("account", "send-as", ALICE, "away@example.test")
+        server.add_alias("away@example.test", "home@elsewhere.test")
+        utf8_submit(server, JOSE, sender="away@example.test", text=UTF8.replace("alice@", "away@"))
+        wait_empty(server)
+        got = mx.wait(1)[0]
+        assert got.addresses() == ["home@elsewhere.test"] and got.sender == "" and "SMTPUTF8" not in got.parameters
+        assert all(b < 128 for b in got.data)
+        m = email.message_from_bytes(got.data)
+        assert [p.get_content_type() for p in m.get_payload()][1:] == ["message/global-delivery-status", "message/global"]
+        assert f"utf-8;{JOSE}" in base64.b64decode(payload_text(m.get_payload()[1])).decode()
+        assert "hällo" in base64.b64decode(payload_text(m.get_payload()[2])).decode()
+
+
+def payload_text(part):
+    """Python takes the content of message/… for a message, or for several blocks of fields."""
+    text = part.as_string().split("\n\n", 1)[1]
+    return "".join(text.split())
+
+
+def refusing_utf8():
+    return {"RCPT": lambda _, line: b"550 5.1.1 no\r\n" if b"jos" in line else b"250 2.1.5 ok\r\n"}
