@@ -45,6 +45,7 @@ struct client {
 	uint64_t highest_said, highest_seen; /* since the last tagged response */
 	bool quiet; /* the command under way may not be told of expunges */
 	bool by_uid;
+	bool may_refuse; /* the command under way: its message may be gone */
 	unsigned tagged; /* answers seen */
 };
 
@@ -265,6 +266,39 @@ static void on_search(const struct client *c, struct view text)
 	}
 }
 
+/* In whatever order: numbers that the client has, each once; of THREAD in parentheses that are closed. */
+static void on_sorted(const struct client *c, struct view text)
+{
+	bool seen[VIEW_MAX] = {false};
+	int depth = 0;
+
+	for (size_t i = 0; i < text.n;) {
+		size_t end = i;
+		uint32_t n;
+
+		while (end < text.n && ascii_is_digit(text.p[end]))
+			end++;
+		if (end > i) {
+			assert_true(view_to_u32(view_sub(text, i, end - i), UINT32_MAX, &n) && n > 0);
+			assert_true(c->by_uid || (n <= c->count && !seen[n - 1]));
+			if (!c->by_uid)
+				seen[n - 1] = true;
+			i = end;
+			continue;
+		}
+		depth += text.p[i] == '(' ? 1 : text.p[i] == ')' ? -1 : 0;
+		assert_true(depth >= 0 && (text.p[i] == ' ' || text.p[i] == '(' || text.p[i] == ')'));
+		i++;
+	}
+	assert_int_equal(depth, 0);
+}
+
+/* Of a mailbox that is selected, too: what it has once everything is told. */
+static void on_status(struct view text)
+{
+	assert_true(number_behind(text, "MESSAGES ") <= VIEW_MAX && number_behind(text, "UIDNEXT ") > 0);
+}
+
 static void on_highest(struct client *c, struct view line)
 {
 	size_t at = view_find(line, VIEW_LIT("[HIGHESTMODSEQ "));
@@ -291,7 +325,8 @@ static void on_response(struct client *c, struct view line)
 
 	if (!view_starts_with(line, VIEW_LIT("* "))) {
 		if (!view_starts_with(line, VIEW_LIT("+ "))) {
-			assert_true(view_find(line, VIEW_LIT(" OK ")) < line.n);
+			assert_true(view_find(line, VIEW_LIT(" OK ")) < line.n ||
+				    (c->may_refuse && view_find(line, VIEW_LIT(" NO [")) < line.n));
 			on_highest(c, line);
 			on_tagged(c);
 		}
@@ -303,6 +338,12 @@ static void on_response(struct client *c, struct view line)
 	if (view_starts_with(line, VIEW_LIT("SEARCH"))) {
 		assert_false(c->kind->rev2);
 		on_search(c, view_sub(line, 6, line.n));
+	} else if (view_starts_with(line, VIEW_LIT("SORT"))) {
+		on_sorted(c, view_sub(line, 4, line.n));
+	} else if (view_starts_with(line, VIEW_LIT("THREAD"))) {
+		on_sorted(c, view_sub(line, 6, line.n));
+	} else if (view_starts_with(line, VIEW_LIT("STATUS INBOX ("))) {
+		on_status(line);
 	} else if (view_starts_with(line, VIEW_LIT("ESEARCH"))) {
 		on_esearch(c, line);
 	} else if (view_starts_with(line, VIEW_LIT("VANISHED "))) {
@@ -316,6 +357,13 @@ static void on_response(struct client *c, struct view line)
 			on_fetch(c, n, rest);
 		else
 			assert_true(view_eq_lit(rest, "RECENT") && !c->kind->rev2);
+	} else {
+		static const char *const others[] = {"OK ", "NO [", "FLAGS (", "LIST (", "ENABLED ", "CAPABILITY "};
+		bool known = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(others); i++)
+			known |= view_starts_with(line, view_from_cstr(others[i]));
+		assert_true(known);
 	}
 }
 
@@ -437,6 +485,17 @@ static void send_saved(struct rig *r, struct client *c)
 	}
 }
 
+/* Numbers come in them, so expunges may not (RFC 5256 §5). */
+static void send_sort(struct rig *r, struct client *c)
+{
+	const char *uid = c->by_uid ? "UID " : "";
+
+	if (roll(2))
+		send_line(r, c, "t %sSORT (REVERSE DATE) UTF-8 NOT DELETED", uid);
+	else
+		send_line(r, c, "t %sTHREAD REFERENCES UTF-8 ALL", uid);
+}
+
 static void send_numbered(struct rig *r, struct client *c)
 {
 	const char *uid = c->by_uid ? "UID " : "";
@@ -446,7 +505,16 @@ static void send_numbered(struct rig *r, struct client *c)
 		return;
 	}
 	c->quiet = !c->by_uid;
-	switch (roll(7)) {
+	switch (roll(9)) {
+	case 8:
+		send_sort(r, c);
+		break;
+	case 7:
+		c->quiet = false;
+		c->may_refuse = true;
+		send_line(r, c, "t %sREPLACE %u INBOX (%s) {%zu+}\r\n%s", uid, pick(c), words[roll(5)],
+			  sizeof message - 1, message);
+		break;
 	case 6:
 		send_saved(r, c);
 		break;
@@ -477,7 +545,7 @@ static void send_numbered(struct rig *r, struct client *c)
 
 static void send_command(struct rig *r, struct client *c)
 {
-	c->quiet = false;
+	c->quiet = c->may_refuse = false;
 	c->by_uid = roll(2) || c->kind->uidonly;
 	if (c->idling) {
 		send_line(r, c, "DONE");
@@ -495,7 +563,12 @@ static void send_command(struct rig *r, struct client *c)
 		break;
 	case 2:
 		c->by_uid = false;
-		send_line(r, c, "t APPEND INBOX (%s) {%zu+}\r\n%s", words[roll(5)], sizeof message - 1, message);
+		if (roll(3))
+			send_line(r, c, "t APPEND INBOX (%s) {%zu+}\r\n%s", words[roll(5)], sizeof message - 1,
+				  message);
+		else
+			send_line(r, c, "t APPEND INBOX {%zu+}\r\n%s (%s) {%zu+}\r\n%s", sizeof message - 1, message,
+				  words[roll(5)], sizeof message - 1, message);
 		break;
 	case 3:
 		c->by_uid = false;
@@ -505,7 +578,7 @@ static void send_command(struct rig *r, struct client *c)
 		break;
 	case 4:
 		c->by_uid = false;
-		send_line(r, c, roll(2) ? "t NOOP" : "t CHECK");
+		send_line(r, c, roll(3) ? "t NOOP" : roll(2) ? "t CHECK" : "t STATUS INBOX (MESSAGES UIDNEXT UNSEEN)");
 		break;
 	default:
 		send_numbered(r, c);
