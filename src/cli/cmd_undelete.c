@@ -163,8 +163,7 @@ static void field(struct view header, const char *name, struct buf *out)
 
 static void list_one(struct undelete *u, const char *folder, const struct mailbox_row *row, const struct lost *l)
 {
-	_cleanup_(buf_fini) struct buf from = BUF_INIT(VALUE_MAX), subject = BUF_INIT(VALUE_MAX), when = BUF_INIT(64),
-				       line = BUF_INIT(4UL * VALUE_MAX);
+	_cleanup_(buf_fini) struct buf from = BUF_INIT(VALUE_MAX), subject = BUF_INIT(VALUE_MAX), when = BUF_INIT(64);
 
 	field(row->header, "From", &from);
 	field(row->header, "Subject", &subject);
@@ -177,14 +176,14 @@ static void list_one(struct undelete *u, const char *folder, const struct mailbo
 	if (u->c->json)
 		return;
 	show_time(l->expunged_s, &when);
-	show_clean(view_from_cstr(folder), &line);
-	buf_append_cstr(&line, "  ");
-	show_clean(view_sub(buf_view(&from), 0, 40), &line);
-	buf_append_cstr(&line, "  ");
-	show_clean(buf_view(&subject), &line);
 	if (u->listed++ == 0)
-		(void)printf("       N  DELETED               FOLDER  FROM  SUBJECT\n");
-	(void)printf("%8u  %s  %s\n", l->uid, buf_cstr(&when), buf_cstr(&line));
+		(void)printf("%8s  %-20s  %-16s  %-24s  %s\n", "N", "DELETED", "FOLDER", "FROM", "SUBJECT");
+	(void)printf("%8u  %s  ", l->uid, buf_cstr(&when));
+	show_column(view_from_cstr(folder), 16);
+	(void)printf("  ");
+	show_cut_column(show_sender(buf_view(&from)), 24);
+	(void)printf("  ");
+	show_rest(buf_view(&subject), 8 + 2 + 20 + 2 + 16 + 2 + 24 + 2);
 }
 
 /* Up to BATCH of them. */
@@ -404,7 +403,8 @@ static int undelete(struct undelete *u, const struct words *w)
 	if (w->restore || w->all) {
 		if (u->c->json)
 			return show_json(json_pack("{s:I}", "restored", (json_int_t)u->restored));
-		(void)printf("%llu messages are back\n", (unsigned long long)u->restored);
+		(void)printf("%llu %s back\n", (unsigned long long)u->restored,
+			     u->restored == 1 ? "message is" : "messages are");
 		return u->restored || w->all
 			   ? 0
 			   : cli_fail(CLI_NO_SUCH, w->restore, "nothing of this was deleted", "see the list");
@@ -418,8 +418,8 @@ static int undelete(struct undelete *u, const struct words *w)
 
 static int check(const struct cli *c, const struct words *w, int64_t *ret_since)
 {
-	if (c->argc != 2)
-		return cli_usage(c, "an account is needed");
+	if (c->argc > 2)
+		return cli_usage(c, "one account at a time");
 	if (w->restore && !w->folder)
 		return cli_usage(c, "--restore goes with --folder: numbers are a folder's own");
 	if ((w->restore != NULL) + w->all + (w->mailbox != NULL) > 1)
@@ -440,12 +440,15 @@ static int run(struct cli *c)
 	    {.name = "to", .value = &w.to},           {.name = "deleted-folder", .value = &w.mailbox},
 	};
 	struct undelete u = {.c = c, .since_s = INT64_MIN};
+	_cleanup_(free_ptr) char *account = NULL;
 	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r == 0)
 		r = check(c, &w, &u.since_s);
 	if (r == 0)
-		r = mail_client_open(c, c->argv[1], false, &u.mail);
+		account = c->argc > 1 ? xstrdup(c->argv[1]) : mail_client_only_account(c, &r);
+	if (account)
+		r = mail_client_open(c, account, false, &u.mail);
 	if (r)
 		return r;
 	map_init(&u.live);
@@ -462,9 +465,11 @@ static int run(struct cli *c)
 const struct cli_command cmd_undelete = {
     .name = "undelete",
     .usage =
-	"ACCOUNT [--folder F] [--since TIME] [--restore NUMBERS | --all | --deleted-folder ID [--to NAME]] [--json]",
+	"[ACCOUNT] [--folder F] [--since TIME] [--restore NUMBERS | --all | --deleted-folder ID [--to NAME]] [--json]",
     .summary = "lists deleted mail, and brings it back",
-    .help = "Deleted messages and folders can be had back for undelete-time (pombo.conf; 14 days by default). Listed "
+    .help = "Deleted messages and folders can be had back for undelete-time (pombo.conf; 14 days by default). ACCOUNT "
+	    "may be "
+	    "left out where there is just one. Listed "
 	    "are messages that no folder has "
 	    "any more: one that was moved elsewhere is not deleted. A message comes back into the folder it was in, "
 	    "with its flags and dates, as "

@@ -216,38 +216,18 @@ static json_t *in_json(const struct mailbox_row *row)
 			 (row->flags & MAIL_ANSWERED) != 0, "keywords", show_json_text(row->keywords));
 }
 
-/* The name before the address, or the address. */
-static struct view short_sender(struct view from)
-{
-	size_t at = view_find_char(from, '<');
-	struct view name = view_trim(view_sub(from, 0, at < from.n ? at : 0));
-
-	if (name.n > 1 && name.p[0] == '"' && name.p[name.n - 1] == '"')
-		name = view_sub(name, 1, name.n - 2);
-	return name.n ? name : from;
-}
-
 static void print_row(const struct mailbox_row *row)
 {
-	_cleanup_(buf_fini) struct buf from = BUF_INIT(VALUE_MAX), subject = BUF_INIT(VALUE_MAX),
-				       line = BUF_INIT(65536);
-	struct buf when = BUF_INIT(64);
-	struct view name;
-	size_t n;
+	_cleanup_(buf_fini) struct buf from = BUF_INIT(VALUE_MAX), subject = BUF_INIT(VALUE_MAX), when = BUF_INIT(64);
 
 	field(row->header, "From", &from);
 	field(row->header, "Subject", &subject);
 	show_time(row->internaldate_s, &when);
-	name = short_sender(buf_view(&from));
-	for (n = name.n < FROM_COLUMNS ? name.n : FROM_COLUMNS;
-	     n < name.n && ((unsigned char)name.p[n] & 0xc0) == 0x80;)
-		n--;
-	show_clean(buf_view(&subject), &line);
 	(void)printf("%8u %c%c%c %.10s  ", row->uid, row->flags & MAIL_SEEN ? ' ' : 'N',
 		     row->flags & MAIL_ANSWERED ? 'r' : ' ', row->flags & MAIL_FLAGGED ? '*' : ' ', buf_cstr(&when));
-	show_column(view_sub(name, 0, n), FROM_COLUMNS);
-	(void)printf("  %s\n", buf_cstr(&line));
-	buf_fini(&when);
+	show_cut_column(show_sender(buf_view(&from)), FROM_COLUMNS);
+	(void)printf("  ");
+	show_rest(buf_view(&subject), 8 + 1 + 3 + 1 + 10 + 2 + FROM_COLUMNS + 2);
 }
 
 /* Pages of rows for these UIDs. */

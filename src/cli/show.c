@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 bool show_parse_size(const char *text, uint64_t *ret)
 {
@@ -135,6 +137,54 @@ void show_column(struct view text, size_t columns)
 		n += ((unsigned char)clean.p[i] & 0xc0) != 0x80;
 	(void)printf("%.*s%*s", VIEW_FMT(buf_view(&clean)), n < columns ? (int)(columns - n) : 0, "");
 	buf_fini(&clean);
+}
+
+struct view show_sender(struct view from)
+{
+	size_t at = view_find_char(from, '<');
+	struct view name = view_trim(view_sub(from, 0, at < from.n ? at : 0));
+
+	if (name.n > 1 && name.p[0] == '"' && name.p[name.n - 1] == '"')
+		name = view_sub(name, 1, name.n - 2);
+	return name.n ? name : from;
+}
+
+/* The first so many columns of clean text: East Asian characters take two. */
+static struct view cut(struct view clean, size_t columns)
+{
+	size_t used = 0, i = 0;
+
+	while (i < clean.n) {
+		unsigned char c = (unsigned char)clean.p[i];
+		size_t bytes = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4, width = c >= 0xe3 ? 2 : 1;
+
+		if (used + width > columns)
+			break;
+		used += width;
+		i += bytes;
+	}
+	return view_sub(clean, 0, i);
+}
+
+void show_cut_column(struct view text, size_t columns)
+{
+	_cleanup_(buf_fini) struct buf clean = BUF_INIT(text.n);
+
+	show_clean(text, &clean);
+	show_column(cut(buf_view(&clean), columns), columns);
+}
+
+void show_rest(struct view text, size_t used)
+{
+	_cleanup_(buf_fini) struct buf clean = BUF_INIT(text.n);
+	struct winsize size;
+	struct view v;
+
+	show_clean(text, &clean);
+	v = buf_view(&clean);
+	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > used)
+		v = cut(v, size.ws_col - used);
+	(void)printf("%.*s\n", VIEW_FMT(v));
 }
 
 json_t *show_json_text(struct view text)

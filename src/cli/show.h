@@ -20,6 +20,12 @@ void show_clean(struct view text, struct buf *out);
 
 /* The same on standard output, filled up with blanks to so many characters. */
 void show_column(struct view text, size_t columns);
+/* The same, and cut there. */
+void show_cut_column(struct view text, size_t columns);
+/* The last of a line that has so many columns already, and the line's end: cut where a terminal's line ends, elsewhere whole. */
+void show_rest(struct view text, size_t used);
+/* Of a From field, decoded: the name before the address, or the address. */
+struct view show_sender(struct view from);
 
 /* Values for JSON documents. */
 json_t *show_json_text(struct view text); /* what is no UTF-8 becomes U+FFFD */

@@ -4,12 +4,14 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import time
 
 import pytest
 
 import pombo
+from terminal import Terminal
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 EVIL = "\x1b]0;title\x07\x1b[2J\u202e\x9b"
@@ -148,3 +150,14 @@ def test_at_a_terminal(server):
     assert os.waitpid(pid, 0)[1] == 0
     os.close(fd)
     assert b"Yes." in server.messages(BOB)[0] and b"> first text" in server.messages(BOB)[0]
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
+def test_a_long_subject_ends_with_the_terminals_line(make_server, tmp_path):
+    server = make_server()
+    server.deliver(ALICE, "From: Bob <b@example.net>\r\nSubject: " + "long " * 40 + "end\r\n\r\nx\r\n")
+    server.deliver(ALICE, "From: Bob <b@example.net>\r\nSubject: =?utf-8?b?" + "5pel" * 60 + "?=\r\n\r\nx\r\n")
+    assert "long end" in server.cli("read", ALICE).stdout
+    with Terminal(tmp_path, [str(pombo.BINARY), "read", ALICE, "--dir", str(server.dir)]) as t:
+        lines = [line for line in t.wait("pombo>").splitlines() if line.strip()]
+        assert len(lines) == 5 and lines[0].lstrip().startswith("1 N") and lines[1].lstrip().startswith("2 N"), lines
