@@ -82,8 +82,11 @@ static void take_rows(struct session *s, struct command *c, const struct mailbox
 			notify_arrived(s, row->uid);
 		}
 	}
-	if (arrived)
-		session_say(s, "* %u EXISTS", x->map.count);
+	if (arrived) {
+		buf_append_cstr(session_out(s), "* ");
+		buf_append_u64(session_out(s), x->map.count);
+		buf_append_cstr(session_out(s), " EXISTS\r\n");
+	}
 }
 
 /* The numbers of those vanished that the client knows: into y->gone, ascending and apart. False: not as stored promised. */
@@ -139,6 +142,10 @@ static void remove_gone(struct session *s, struct sync *y)
 static bool take_vanished(struct session *s, struct sync *y, const struct mailbox_changes *m)
 {
 	free(y->gone);
+	y->gone = NULL;
+	y->gone_n = 0;
+	if (m->n_vanished == 0)
+		return true;
 	if (!find_vanished(s->selected, y, m))
 		return false;
 	if (y->gone_n && !y->expunges)

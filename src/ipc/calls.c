@@ -9,7 +9,7 @@
 
 void calls_init(struct calls *t)
 {
-	*t = (struct calls){NULL, 0, 0};
+	*t = (struct calls){0};
 }
 
 void calls_fini(struct calls *t)
@@ -26,19 +26,21 @@ static size_t home(const struct calls *t, uint32_t id)
 
 static void put(struct calls *t, const struct call *call)
 {
-	size_t at = home(t, call->id);
+	size_t at = home(t, call->id), far = 0;
 
-	while (t->table[at].id) {
+	for (; t->table[at].id; far++) {
 		assert(t->table[at].id != call->id);
 		at = (at + 1) & (t->cap - 1);
 	}
+	if (far > t->far)
+		t->far = far;
 	t->table[at] = *call;
 	t->n++;
 }
 
 static void grow(struct calls *t)
 {
-	struct calls bigger = {NULL, t->cap ? t->cap * 2 : 16, 0};
+	struct calls bigger = {.cap = t->cap ? t->cap * 2 : 16};
 
 	bigger.table = xcalloc(bigger.cap, sizeof *bigger.table);
 	for (size_t i = 0; i < t->cap; i++)
@@ -66,12 +68,13 @@ struct call *calls_find(const struct calls *t, uint32_t id)
 	return NULL;
 }
 
-/* Closes the gap at `hole`: every later call of the run that may stand there moves up. */
+/* Closes the gap at `hole`: every later call of the run that may stand there moves up. Calls that come in order all stand in their places, and the
+ * run is as long as the table is full: only as far as any was ever put is it looked at. */
 static void close_gap(struct calls *t, size_t hole)
 {
 	size_t mask = t->cap - 1;
 
-	for (size_t at = (hole + 1) & mask; t->table[at].id; at = (at + 1) & mask) {
+	for (size_t at = (hole + 1) & mask; t->table[at].id && ((at - hole) & mask) <= t->far; at = (at + 1) & mask) {
 		size_t from_home = (at - home(t, t->table[at].id)) & mask;
 
 		if (from_home >= ((at - hole) & mask)) {
@@ -80,7 +83,8 @@ static void close_gap(struct calls *t, size_t hole)
 		}
 	}
 	t->table[hole] = (struct call){0};
-	t->n--;
+	if (--t->n == 0)
+		t->far = 0;
 }
 
 bool calls_take(struct calls *t, uint32_t id, struct call *ret)

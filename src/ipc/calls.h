@@ -17,6 +17,7 @@ struct calls {
 	struct call *table;
 	size_t cap; /* a power of two, or 0 */
 	size_t n;
+	size_t far; /* how far behind its place any call was put since the table was empty */
 };
 
 void calls_init(struct calls *t);
