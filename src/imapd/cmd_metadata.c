@@ -11,6 +11,8 @@
 enum { VALUE_BYTES_MAX = 65536, CHANGES_BYTES_MAX = 768 << 10 };
 
 static const struct view special_use_entry = VIEW_LIT("/private/specialuse");
+static const struct view admin_entry =
+    VIEW_LIT("/shared/admin"); /* of the server: "always read-only" (RFC 5464 §3.2.1.1) */
 
 struct getmetadata {
 	struct imap_metadata_get args;
@@ -194,6 +196,10 @@ static bool take_changes(struct command *c, const struct imap_metadata_set *set,
 		if (one->value.n > VALUE_BYTES_MAX) {
 			buf_printf(&c->text, "[METADATA MAXSIZE %u] A value is too big", (unsigned)VALUE_BYTES_MAX);
 			c->result = COMMAND_NO;
+			return false;
+		}
+		if (m->name.n == 0 && view_eq(one->entry, admin_entry)) {
+			(void)command_no(c, "[NOPERM]", "That is not for clients to set");
 			return false;
 		}
 		if (!view_eq(one->entry, special_use_entry)) {

@@ -78,7 +78,12 @@ static void test_refusals(void **state)
 	     {"e GETMETADATA INBOX /private//a\r\n", "e BAD Not what GETMETADATA takes\r\n"},
 	     {"f GETMETADATA INBOX ()\r\n", "f BAD Not what GETMETADATA takes\r\n"},
 	     {"g SETMETADATA INBOX (/private/a)\r\n", "g BAD Not what SETMETADATA takes\r\n"},
-	     {"h GETMETADATA\r\n", "h BAD Not what GETMETADATA takes\r\n"});
+	     {"h GETMETADATA\r\n", "h BAD Not what GETMETADATA takes\r\n"},
+	     /* §3.2.1.1; §4.3: then nothing else is changed either */
+	     {"m SETMETADATA \"\" (/shared/comment \"x\" /Shared/Admin \"mailto:a@b\")\r\n",
+	      "m NO [NOPERM] That is not for clients to set\r\n"},
+	     {"n GETMETADATA \"\" (/shared/comment /shared/admin)\r\n",
+	      "* METADATA \"\" (/shared/comment NIL /shared/admin NIL)\r\nn OK GETMETADATA completed\r\n"});
 	memset(big, 'x', sizeof big);
 	buf_append_cstr(&line, "i SETMETADATA INBOX (/private/a {65537+}\r\n");
 	buf_append(&line, big, sizeof big);
