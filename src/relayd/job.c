@@ -78,6 +78,18 @@ struct job *job_new_file(const struct relay_job_file *m)
 	return j;
 }
 
+void job_become(struct job *j, const struct relay_variant *m)
+{
+	fd_close(&j->content);
+	buf_reset(&j->head);
+	buf_append_view(&j->head, m->front);
+	j->head_bytes = m->front.n;
+	j->content = m->message;
+	j->content_offset = 0;
+	j->size_bytes = m->front.n + m->size_bytes;
+	j->eightbit = false;
+}
+
 void job_free(struct job **jp)
 {
 	struct job *j = *jp;

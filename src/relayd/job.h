@@ -49,6 +49,8 @@ struct job {
 struct job *job_new(const struct relay_job *m);
 struct job *job_new_file(const struct relay_job_file *m); /* takes over m->content */
 void job_free(struct job **j);
+/* Its 7-bit variant in its place; takes over m->message. */
+void job_become(struct job *j, const struct relay_variant *m);
 /* Reads its header: to be called once it is whole. */
 void job_look_at_header(struct job *j);
 bool job_is_whole(const struct job *j);

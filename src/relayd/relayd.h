@@ -70,6 +70,8 @@ void report_resume(struct relayd *r);
 must_check int store_add(struct relayd *r, int fd);
 /* Forgets and frees a job. */
 void store_job_drop(struct relayd *r, struct job **j);
+/* Its message is another one from now on. Takes over m->message. */
+void store_job_replace(struct relayd *r, struct job *j, const struct relay_variant *m);
 /* A job is over, and stored has its last result. */
 void store_job_over(struct relayd *r);
 

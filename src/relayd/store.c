@@ -78,6 +78,13 @@ void store_job_drop(struct relayd *r, struct job **j)
 	job_free(j);
 }
 
+void store_job_replace(struct relayd *r, struct job *j, const struct relay_variant *m)
+{
+	r->job_bytes -= bytes_of(j);
+	job_become(j, m);
+	r->job_bytes += bytes_of(j);
+}
+
 static void take_job(struct relayd *r, struct job *j)
 {
 	struct job *former = map_u64_set(&r->jobs, j->token, j);
@@ -132,6 +139,10 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_STS_STALE_ASK:
 	case RELAY_TLS_COUNTS:
 	case RELAY_DONE:
+	case RELAY_VARIANT_ASK:
+	case RELAY_VARIANT:
+	case RELAY_VARIANT_NEVER:
+	case RELAY_VARIANT_LATER:
 	case RELAY_RESUME:
 	case RELAY_CREDIT:
 	case RELAY_RESULT:

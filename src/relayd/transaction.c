@@ -4,6 +4,7 @@
  * With PIPELINING everything up to DATA leaves at once, with CHUNKING a small message too: then a whole transaction is one round trip. A
  * reply that nobody can act on any more (to DATA after all recipients were refused) is taken and means nothing. */
 #include "relayd/session_private.h"
+#include "relayd/variant.h"
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -184,7 +185,6 @@ static bool is_hopeless(struct session_private *s)
 {
 	const struct job *j = s->tx.job;
 	const struct offers *o = &s->offers;
-	bool eightbit = false;
 
 	if (o->size_max && j->size_bytes > o->size_max) {
 		fail_all(s, 552, (struct dsn_status){5, 3, 4}, "the message is bigger than the other server takes");
@@ -195,16 +195,26 @@ static bool is_hopeless(struct session_private *s)
 			 "the other server does not take addresses or headers in UTF-8 (SMTPUTF8)");
 		return true;
 	}
-	if (o->eightbitmime || !j->eightbit)
-		return false;
-	if (job_has_eightbit(j, false, &eightbit) < 0) {
-		fail_all(s, 451, (struct dsn_status){4, 3, 0}, "the message cannot be read here now");
-		return true;
-	}
-	if (eightbit)
-		fail_all(s, 554, (struct dsn_status){5, 6, 3},
-			 "the other server does not take 8-bit messages (8BITMIME)");
-	return eightbit;
+	return false;
+}
+
+/* RFC 6152 §3. One that cannot be read says so when it is sent. */
+static bool needs_variant(const struct session_private *s)
+{
+	const struct job *j = s->tx.job;
+	bool eightbit = false;
+
+	return !s->offers.eightbitmime && j->eightbit && job_has_eightbit(j, false, &eightbit) == 0 && eightbit;
+}
+
+static void wait_for_variant(struct session_private *s)
+{
+	const struct report_about about = session_about(s);
+	struct job *j = s->tx.job;
+
+	s->tx.job = NULL;
+	variant_ask(s->relayd, j, &about);
+	session_next(s);
 }
 
 /* ---- commands ---- */
@@ -456,6 +466,10 @@ void transaction_begin(struct session_private *s, struct job *j)
 			tx->rcpts[tx->rcpt_count++] = (unsigned)i;
 	if (is_hopeless(s)) {
 		end(s, false);
+		return;
+	}
+	if (needs_variant(s)) {
+		wait_for_variant(s);
 		return;
 	}
 	session_set_wait(s, conf_of(s)->outbound_command_timeout);

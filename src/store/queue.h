@@ -212,6 +212,9 @@ struct queue_bytes {
 	int content_fd; /* a larger content: to be closed by the caller; -1 none */
 	uint64_t content_offset;
 };
+/* What a lease that has not ended is for. Reader; STORE_NO_MESSAGE: there is no such lease. */
+must_check enum store_outcome queue_leased_message(struct store_reader *r, uint64_t token, struct arena *a,
+						   struct queue_envelope *ret, struct view *ret_via);
 /* Reader. STORE_NO_MESSAGE: it is gone. */
 must_check enum store_outcome queue_read(struct store_reader *r, const struct queue_envelope *e, struct arena *a,
 					 struct queue_bytes *ret);

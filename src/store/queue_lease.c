@@ -441,3 +441,40 @@ enum store_outcome queue_read(struct store_reader *r, const struct queue_envelop
 	reader_end(r);
 	return outcome;
 }
+
+static int find_lease(struct store_reader *r, uint64_t token, struct arena *a, uint64_t *ret_message,
+		      struct view *ret_via)
+{
+	struct sql_stmt *st = sql_use(r->sql, SQL_queue_by_lease);
+	int rc;
+
+	sql_bind_u64(st, 1, token);
+	rc = sql_step(st);
+	if (rc > 0) {
+		*ret_message = sql_u64(st, 0);
+		*ret_via = arena_copy(a, sql_bytes(st, 1));
+	}
+	sql_reset(st);
+	return rc;
+}
+
+enum store_outcome queue_leased_message(struct store_reader *r, uint64_t token, struct arena *a,
+					struct queue_envelope *ret, struct view *ret_via)
+{
+	enum store_outcome outcome = STORE_OK;
+	uint64_t message = 0;
+	int rc = token ? reader_begin(r) : 0;
+
+	if (!token)
+		return STORE_NO_MESSAGE;
+	if (rc == 0)
+		rc = find_lease(r, token, a, &message, ret_via);
+	if (rc == 0)
+		outcome = STORE_NO_MESSAGE;
+	else if (rc > 0)
+		rc = get_envelope(r->sql, message, a, ret);
+	if (rc < 0)
+		outcome = reader_failed(r, rc);
+	reader_end(r);
+	return outcome;
+}

@@ -16,6 +16,7 @@
 #include "stored/forward.h"
 #include "stored/op.h"
 #include "stored/tls_peer.h"
+#include "stored/variant.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -619,6 +620,9 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_RESULT:
 		on_result(o, id, &m->result);
 		return;
+	case RELAY_VARIANT_ASK:
+		variant_make(o->sd, o->peer, id, m->variant_ask.token);
+		return;
 	case RELAY_STS_FIND:
 	case RELAY_STS_KEEP:
 	case RELAY_STS_STALE_ASK:
@@ -632,6 +636,9 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_JOB_FILE:
 	case RELAY_PIECE:
 	case RELAY_DONE:
+	case RELAY_VARIANT:
+	case RELAY_VARIANT_NEVER:
+	case RELAY_VARIANT_LATER:
 		return; /* ours to send; the decoder refuses them */
 	}
 }
