@@ -21,6 +21,7 @@
 enum {
 	CONTROL_FD = 3,
 	ASK_MS = 10000,
+	RELOAD_MS = 50000, /* it may have to wait for the server to come up, or for another */
 	OWN_FDS = 512, /* of a front end, besides its connections */
 	CONNECT_PORTS_MAX = 64,
 };
@@ -479,7 +480,7 @@ bool role_ask_reload(struct role *r)
 {
 	struct control_reload_ask m = {0};
 
-	return control_call_reload_ask(r->control, &m, ASK_MS, hear_reload_done, r);
+	return control_call_reload_ask(r->control, &m, RELOAD_MS, hear_reload_done, r);
 }
 
 struct event_base *role_base(struct role *r)

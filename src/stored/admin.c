@@ -21,7 +21,8 @@ struct admin_link {
 	bool backs_up; /* nothing is pruned meanwhile */
 };
 
-/* Who waits for the supervisor's word: one question at a time is enough; the others wait with it. */
+/* Who waits for the supervisor's word: one question at a time is enough; the others wait with it. But a reload that has begun may
+ * have read what has changed since: who asks then waits for another. */
 struct waiting {
 	struct reply reply;
 	struct waiting *next;
@@ -32,7 +33,7 @@ struct admin {
 	int listener;
 	struct event *accept;
 	unsigned connections;
-	struct waiting *for_overview, *for_reload;
+	struct waiting *for_overview, *for_reload, *for_next_reload;
 };
 
 /* ---- words ---- */
@@ -124,8 +125,12 @@ static void on_status_ask(struct admin_link *ap, uint32_t id)
 
 static void on_reload_ask(struct admin_link *ap, uint32_t id)
 {
-	if (role_ask_reload(ap->sd->role))
-		wait_for(&ap->sd->admin->for_reload, ap->peer, id);
+	struct admin *admin = ap->sd->admin;
+
+	if (admin->for_reload)
+		wait_for(&admin->for_next_reload, ap->peer, id);
+	else if (role_ask_reload(ap->sd->role))
+		wait_for(&admin->for_reload, ap->peer, id);
 	else
 		send_not_reachable(ap->peer->channel, id);
 }
@@ -147,14 +152,14 @@ void admin_overview(struct stored *sd, struct view json)
 	}
 }
 
-void admin_reload_done(struct stored *sd, bool ok, struct view text)
+static void answer_reload(struct waiting *list, bool ok, struct view text)
 {
 	struct waiting *w;
 
-	while (sd->admin && (w = sd->admin->for_reload)) {
+	while ((w = list)) {
 		struct channel *c = reply_channel(&w->reply);
 
-		sd->admin->for_reload = w->next;
+		list = w->next;
 		text = view_sub(text, 0, 1024);
 		if (c && ok)
 			(void)admin_send_done(c, w->reply.id, &(struct admin_done){text});
@@ -162,6 +167,23 @@ void admin_reload_done(struct stored *sd, bool ok, struct view text)
 			(void)admin_send_failed(c, w->reply.id, &(struct admin_failed){78, text});
 		reply_end(&w->reply);
 		free(w);
+	}
+}
+
+void admin_reload_done(struct stored *sd, bool ok, struct view text)
+{
+	struct admin *admin = sd->admin;
+	struct waiting *done;
+
+	if (!admin)
+		return;
+	done = admin->for_reload;
+	admin->for_reload = admin->for_next_reload;
+	admin->for_next_reload = NULL;
+	answer_reload(done, ok, text);
+	if (admin->for_reload && !role_ask_reload(sd->role)) {
+		answer_reload(admin->for_reload, false, VIEW_LIT("the server is not running"));
+		admin->for_reload = NULL;
 	}
 }
 

@@ -159,6 +159,17 @@ static void refuse(struct process *asker, uint32_t id, struct view why)
 	answer(asker, asker ? asker->pid : 0, id, false, why);
 }
 
+/* One is enough for all who ask meanwhile: stored asks once at a time, the others are signals. */
+static void remember(struct server *s, struct process *asker, uint32_t id)
+{
+	s->next_reload.asked = true;
+	if (!asker)
+		return;
+	s->next_reload.asker = asker;
+	s->next_reload.asker_pid = asker->pid;
+	s->next_reload.id = id;
+}
+
 static void finish(struct server *s, bool all)
 {
 	struct reload *r = s->reload;
@@ -169,6 +180,7 @@ static void finish(struct server *s, bool all)
 	answer(r->asker, r->asker_pid, r->id, true, VIEW_EMPTY);
 	event_free(r->timer);
 	free(r);
+	reload_asked_before(s);
 }
 
 static void tell(struct process *p)
@@ -247,10 +259,12 @@ void reload_begin(struct server *s, struct process *asker, uint32_t id)
 	const struct timeval wait = {WAIT_MS / 1000, 0};
 	struct server_inputs next;
 
-	if (s->phase != SERVER_RUNNING || s->reload) {
-		refuse(asker, id,
-		       s->reload ? VIEW_LIT("a reload is under way; try again in a moment")
-				 : VIEW_LIT("the server is starting or stopping; try again in a moment"));
+	if (s->phase == SERVER_STOPPING) {
+		refuse(asker, id, VIEW_LIT("the server is stopping"));
+		return;
+	}
+	if (s->phase == SERVER_STARTING || s->reload) {
+		remember(s, asker, id);
 		return;
 	}
 	if (inputs_read(&next, s->dir, &s->in.listeners, false, &error)) {
@@ -267,6 +281,19 @@ void reload_begin(struct server *s, struct process *asker, uint32_t id)
 	(void)event_add(s->reload->timer, &wait);
 	(void)tell_stage(s);
 	go_on(s);
+}
+
+void reload_asked_before(struct server *s)
+{
+	struct process *asker = s->next_reload.asker;
+	bool asked = s->next_reload.asked;
+
+	if (asker && asker->pid != s->next_reload.asker_pid)
+		asker = NULL;
+	s->next_reload.asked = false;
+	s->next_reload.asker = NULL;
+	if (asked)
+		reload_begin(s, asker, s->next_reload.id);
 }
 
 void reload_heard_ready(struct process *p)

@@ -159,6 +159,7 @@ static void say_ready_again(const struct process *p)
 void server_heard_ready(struct process *p)
 {
 	struct server *s = p->server;
+	bool came_up = false;
 
 	if (p->state == PROCESS_STARTING) {
 		p->state = PROCESS_READY;
@@ -166,12 +167,14 @@ void server_heard_ready(struct process *p)
 			say_ready_again(p);
 		if (early_are_ready(s))
 			start_the_others(s);
-		if (s->phase == SERVER_STARTING && all_ready(s)) {
-			s->phase = SERVER_RUNNING;
-			say_ready(s);
-		}
+		came_up = s->phase == SERVER_STARTING && all_ready(s);
 	}
 	reload_heard_ready(p);
+	if (came_up) {
+		s->phase = SERVER_RUNNING;
+		say_ready(s);
+		reload_asked_before(s);
+	}
 }
 
 /* ---- the end of a process ---- */

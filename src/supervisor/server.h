@@ -61,6 +61,12 @@ struct server {
 	unsigned stop_stage;
 	struct event *stop_timer;
 	struct reload *reload; /* under way */
+	struct {
+		bool asked; /* while the server came up, or while another reload had begun to read */
+		struct process *asker;
+		pid_t asker_pid;
+		uint32_t id;
+	} next_reload;
 	struct event *signals[4];
 };
 
@@ -96,8 +102,11 @@ must_check int inputs_open_key(const struct server_inputs *in, const char *dir);
 /* The file of DNSSEC trust anchors: what trust-anchor names, or Debian's (package dns-root-data); NULL: the setting is no file.
  * Caller frees. */
 char *inputs_anchor_path(const struct server_inputs *in, const char *dir);
-/* Tells `asker` (may be NULL) under `id` when all have taken up the new settings, or why they stay as they were. */
+/* At once, or as soon as the server runs and a reload under way is done (that one may have read the settings before they were
+ * changed). Tells `asker` (may be NULL) under `id` when all have taken up the new settings, or why they stay as they were. */
 void reload_begin(struct server *s, struct process *asker, uint32_t id);
+/* The server has come up. */
+void reload_asked_before(struct server *s);
 void reload_heard_ready(struct process *p);
 /* A process went: nobody waits for it any more. */
 void reload_process_gone(struct process *p);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OWN_FDS = 1024, LOCK_WAIT_MS = 10000 };
+enum { OWN_FDS = 1024, LOCK_WAIT_MS = 20000 };
 
 /* ---- what is there before anything runs ---- */
 
@@ -47,8 +47,8 @@ static int find_roles(struct server *s, struct buf *error)
 	return 0;
 }
 
-/* A command of `pombo` that works on the store by itself has the lock for a moment: that is waited for, a server is not. */
-static int lock_patiently(const char *dir)
+/* A command of `pombo` that works on the store by itself has the lock for a moment: that is waited for, a server is not: *ret_server. */
+static int lock_patiently(const char *dir, bool *ret_server)
 {
 	uint64_t until_ms = clock_mono_ms() + LOCK_WAIT_MS;
 
@@ -58,7 +58,8 @@ static int lock_patiently(const char *dir)
 		if (fd != -EAGAIN || clock_mono_ms() >= until_ms)
 			return fd;
 		answering = supervisor_connect(dir);
-		if (answering >= 0) {
+		*ret_server = answering >= 0;
+		if (*ret_server) {
 			fd_close(&answering);
 			return -EAGAIN;
 		}
@@ -68,14 +69,18 @@ static int lock_patiently(const char *dir)
 
 static int take_lock(const char *dir, int *ret_fd, struct buf *error)
 {
-	int fd = lock_patiently(dir);
+	bool server = false;
+	int fd = lock_patiently(dir, &server);
 
 	if (fd >= 0) {
 		*ret_fd = fd;
 		return 0;
 	}
-	if (fd == -EAGAIN)
+	if (fd == -EAGAIN && server)
 		buf_printf(error, "a server runs on %s already (process %lld); stop it with `pombo stop`", dir,
+			   (long long)supervisor_find(dir));
+	else if (fd == -EAGAIN)
+		buf_printf(error, "a command of pombo works on %s (process %lld); try again when it has ended", dir,
 			   (long long)supervisor_find(dir));
 	else
 		buf_printf(error, "cannot lock %s/run/lock: %s", dir, strerror(-fd));

@@ -100,6 +100,7 @@ class Server:
         self.tolerated = []
         self.process = None
         self.session = None  # of the supervisor and whatever it starts
+        self.binary = BINARY
         self.first = []  # the processes that were there when all was ready
         self.ports = PortBlock(addresses)
         # Not pytest's folder: servers started as root run their processes under other users, who must reach it.
@@ -139,7 +140,12 @@ class Server:
         old, old_sections = cut_sections(path.read_text().splitlines())
         keys = {line.split("=")[0].strip() for line in lines}
         kept = [line for line in old if line.split("=")[0].strip() not in keys]
-        path.write_text("\n".join([*kept, *lines, *(sections or old_sections)]) + "\n")
+        # Whole at any moment: the server may be reading it.
+        new = path.with_suffix(".new")
+        new.write_text("\n".join([*kept, *lines, *(sections or old_sections)]) + "\n")
+        shutil.copystat(path, new)
+        os.chown(new, path.stat().st_uid, path.stat().st_gid)
+        os.replace(new, path)
 
     def setting(self, key):
         """The value of a key that stands in pombo.conf."""
@@ -157,7 +163,7 @@ class Server:
         assert not self.running, "already running"
         self.mark = self.log_file.stat().st_size
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([str(BINARY), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([str(self.binary), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True,
                                             env={**os.environ, **self.env})
         self.session = self.process.pid
@@ -302,14 +308,14 @@ class Server:
         name, _, kind = role.partition(" ")
         return [p for p in found if processes.role_of(p) == name and (not kind or kind in processes.arguments(p))]
 
-    def wait_role(self, role, not_pid=None, timeout=10 * SLOW):
+    def wait_role(self, role, not_pid=None, timeout=10 * SLOW, starting=False):
         """Waits for a process of a role (another one than `not_pid`, a pid or several) that is ready: in its sandbox, with
-        all its channels, and the supervisor knows; returns its pid."""
+        all its channels, and the supervisor knows; with `starting`, for one that is there. Returns its pid."""
         former = not_pid if isinstance(not_pid, list) else [not_pid]
         deadline = time.monotonic() + timeout
         while True:
             again = [int(line["pid"]) for line in self.log_lines(self.mark, event="process_ready")]
-            fresh = [p for p in self.pids(role) if p not in former and (p in self.first or p in again)]
+            fresh = [p for p in self.pids(role) if p not in former and (starting or p in self.first or p in again)]
             if fresh:
                 return fresh[0]
             assert time.monotonic() < deadline, f"no process of {role} within {timeout} s\n{self.tail()}"

@@ -151,6 +151,33 @@ def test_a_reload_takes_up_a_new_certificate_and_key(server):
         wait_for(lambda: tls_works(server, "pop3s"))
 
 
+def test_a_reload_asked_for_during_another_follows_it(server):
+    """The first may have read the settings before they were changed."""
+    keyd = server.pids("keyd")[0]
+    os.kill(keyd, signal.SIGSTOP)
+    try:
+        server.process.send_signal(signal.SIGHUP)  # waits for keyd
+        server.configure(["max-message-size = 1M"])
+        asked = subprocess.Popen([str(pombo.BINARY), "reload", "--dir", str(server.dir)], stdout=subprocess.PIPE, text=True)
+        server.process.send_signal(signal.SIGHUP)
+    finally:
+        os.kill(keyd, signal.SIGCONT)
+    assert asked.communicate(timeout=60 * pombo.SLOW) == ("reloaded\n", None) and asked.returncode == 0
+    with server.smtp() as s:
+        s.ehlo()
+        assert s.esmtp_features["size"] == str(1 << 20)
+
+
+def test_domains_added_side_by_side_all_sign(server):
+    """Each has its keys given to keyd by a reload."""
+    names = [f"side{n}.example" for n in range(4)]
+    running = [subprocess.Popen([str(pombo.BINARY), "domain", "add", name, "--dir", str(server.dir)], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True) for name in names]
+    assert [(p.communicate(timeout=60 * pombo.SLOW)[0], p.returncode) for p in running] == [(f"{n}: added\n", 0) for n in names]
+    for name in names:
+        assert server.cli("dns", name).stdout.count("v=DKIM1; k=") == 2
+
+
 def tls_works(server, service):
     try:
         with server.wire(service) as w:
@@ -285,6 +312,23 @@ def test_what_trying_again_would_not_mend_ends_the_start(make_server, tmp_path):
                           text=True, timeout=20 * pombo.SLOW, start_new_session=True)
     assert done.returncode == 78
     assert "popd (pop 0) exited unexpectedly" in done.stderr and "event=stopped" in done.stderr
+
+
+def test_a_command_that_needs_a_reload_waits_for_the_start(make_server, tmp_path):
+    """popd comes up only when it is let; the server is starting until then."""
+    server = make_server(start=False)
+    go, real = tmp_path / "go", pombo.BUILD / "src" / "popd" / "pombo-popd"
+    server.binary = installed_tree(tmp_path, f'#!/bin/sh\nuntil [ -e "{go}" ]; do sleep 0.02; done\nexec "{real}" "$@"\n')
+    server.start(wait=False)
+    server.wait_role("popd", starting=True)
+    adding = subprocess.Popen([str(pombo.BINARY), "domain", "add", "d.example", "--dir", str(server.dir)], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: "d.example" in (server.dir / "keys" / "dkim").read_text(), timeout=30 * pombo.SLOW)
+    assert adding.poll() is None and not server.log_lines(event="ready", role="supervisor")
+    go.touch()
+    server.wait_ready()
+    assert adding.communicate(timeout=60 * pombo.SLOW) == ("d.example: added\n", None) and adding.returncode == 0
+    assert server.cli("dns", "d.example").stdout.count("v=DKIM1; k=") == 2
 
 
 # ---- the service manager ----
