@@ -10,7 +10,6 @@ DnsServer answers from a dictionary, out of a thread, by UDP and TCP; what it wa
 import os
 import pathlib
 import shutil
-import socket
 import socketserver
 import subprocess
 import tempfile
@@ -25,6 +24,9 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 import dns.rrset
+
+from pombo import SLOW
+from ports import PortBlock
 
 SOA = "ns.example.test. hostmaster.example.test. 1 3600 600 86400 2"
 TTL = 300
@@ -149,9 +151,8 @@ class SignedZones:
             pytest.skip("no knotd")
         self.zones = zones
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-knot-"))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.ports = PortBlock()  # its own until close(): what was free a moment ago could be anybody's
+        self.port = self.ports["https"]
         text = [f"server:\n  rundir: {self.top}\n  user: root\n  listen: 127.0.0.1@{self.port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
                 if os.geteuid() == 0 else
                 f"server:\n  rundir: {self.top}\n  listen: 127.0.0.1@{self.port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n",
@@ -170,7 +171,7 @@ class SignedZones:
 
     def wait(self):
         """Until every zone is signed."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * SLOW
         for name in self.zones:
             while True:
                 try:
@@ -196,5 +197,6 @@ class SignedZones:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+        self.ports.close()
         self.log.close()
         shutil.rmtree(self.top, ignore_errors=True)

@@ -13,6 +13,8 @@ import ssl
 import threading
 import time
 
+from pombo import SLOW
+
 HANG_UP, SILENCE = object(), object()
 EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "CHUNKING", "ENHANCEDSTATUSCODES", "SIZE 10000000")
 
@@ -202,7 +204,7 @@ class SmtpServer:
         return f"relay-host = {self.address}:{self.port}"
 
     def wait(self, n=1, timeout=20):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while len(self.messages) < n and time.monotonic() < deadline:
             time.sleep(0.01)
         assert len(self.messages) >= n, f"{len(self.messages)} of {n} messages came; {self.commands[-20:]}"

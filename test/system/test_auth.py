@@ -123,9 +123,12 @@ def test_unknown_users_take_as_long_as_known_ones(make_server):
     assert 0.5 < known / unknown < 2, took
 
 
+HELD_UP_S = 10  # an attempt, while there is no room for it
+
+
 def guess(server, source, times):
     """Wrong passwords over one connection; how many were judged before one was held up."""
-    with server.wire("imaps", source=source, timeout=6) as w:  # less than the 10 s an attempt is held up
+    with server.wire("imaps", source=source, timeout=HELD_UP_S - 4) as w:
         greet(w, "imaps")
         for n in range(times):
             try:
@@ -138,23 +141,28 @@ def guess(server, source, times):
 def test_guessing_is_slow_and_locks_nobody_out(make_server):
     s = make_server(config=["max-auth-failures = 100"])
     assert authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.5") == OK
-    judged = []
+    judged, began = [], time.monotonic()
     guessers = [threading.Thread(target=lambda n=n: judged.append(guess(s, f"127.0.0.{10 + n}", 40))) for n in range(3)]
     for g in guessers:
         g.start()
     for g in guessers:
         g.join()
     # Ten seconds bring one more.
-    assert 20 <= sum(judged) <= 22, judged
+    assert 20 <= sum(judged) <= 21 + (time.monotonic() - began) / 10, judged
     # The budget of strangers is used up; those who have been here before do not notice.
     for mechanism, exchange in (("PLAIN", plain(ALICE, PASSWORD)), ("SCRAM-SHA-256", Scram(ALICE, PASSWORD)())):
         started = time.monotonic()
         assert authenticate(s, "imaps", mechanism, exchange, source="127.0.0.5") == OK
-        assert time.monotonic() - started < 2 * SLOW
+        assert time.monotonic() - started < HELD_UP_S
     # A right password from elsewhere is held up too, although it was right a moment ago: it could be a guess.
-    started = time.monotonic()
-    verdict = authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.99")
-    assert time.monotonic() - started > 1 and verdict in (OK, LATER)
+    for _ in range(3):
+        started = time.monotonic()
+        verdict = authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.99")
+        took = time.monotonic() - started
+        if took > 1:
+            break
+        guess(s, "127.0.0.98", 1)  # the next attempt was just due: it is used up
+    assert took > 1 and verdict in (OK, LATER)
     # It is the account that is slowed down, nobody else.
     s.add_account("bob@example.test")
     assert authenticate(s, "imaps", "PLAIN", plain("bob@example.test", PASSWORD), source="127.0.0.10") == OK
@@ -164,10 +172,11 @@ def test_a_known_address_is_remembered_over_a_restart(make_server):
     s = make_server(config=["max-auth-failures = 100"])
     assert authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.5") == OK
     s.restart()
-    assert guess(s, "127.0.0.10", 40) == 20
+    began = time.monotonic()
+    assert 20 <= guess(s, "127.0.0.10", 40) <= 20 + (time.monotonic() - began) / 10
     started = time.monotonic()
     assert authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.5") == OK
-    assert time.monotonic() - started < 2 * SLOW
+    assert time.monotonic() - started < HELD_UP_S
 
 
 def test_disabled_and_changed_accounts(make_server):

@@ -177,7 +177,7 @@ def test_mistakes(make_server, tmp_path):
 def kill_in_the_middle(server, rng, longest, *args):
     running = subprocess.Popen([str(pombo.BINARY), args[0], "--dir", str(server.dir), *map(str, args[1:])],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    time.sleep(rng.random() * longest * pombo.SLOW)
+    time.sleep(rng.random() * longest * pombo.LONGER)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
 

@@ -201,7 +201,7 @@ def test_interrupted(place):
         d = place / f"d{delay}"
         p = subprocess.Popen([pombo.BINARY, "init", *HOST, "--user", "you@example.test", "--dir", d],
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-        time.sleep(delay * pombo.SLOW)
+        time.sleep(delay * pombo.LONGER)
         try:
             os.killpg(p.pid, signal.SIGINT)
         except ProcessLookupError:

@@ -197,7 +197,7 @@ def test_killed_imports_lose_and_double_nothing(make_server, tmp_path):
     for attempt in range(6):
         command = [str(pombo.BINARY), "import", "--dir", str(server.dir), ALICE, str(top)]
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(0.05 + rng.random() * 0.25 * pombo.SLOW)
+        time.sleep(0.05 + rng.random() * 0.25 * pombo.LONGER)
         if attempt % 2:
             os.killpg(running.pid, signal.SIGKILL)
         else:

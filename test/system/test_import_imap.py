@@ -93,7 +93,7 @@ userdb {{
 """)
     process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     context = ssl.create_default_context(cafile=str(top / "cert.pem"))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 20 * pombo.SLOW
     while True:
         try:
             imap = imaplib.IMAP4_SSL("localhost", port, ssl_context=context)
@@ -153,7 +153,7 @@ def test_from_pombo_by_starttls_and_after_kills(make_server, tmp_path):
                                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         running.stdin.write(old.password.encode() + b"\n")
         running.stdin.close()
-        time.sleep(delay * pombo.SLOW)
+        time.sleep(delay * pombo.LONGER)
         running.kill()
         running.wait()
     pull(server, url, "--insecure-tls", password=old.password)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pombo import ALICE, PASSWORD, SLOW
+from pombo import ALICE, PASSWORD, SANITIZED, SLOW
 from terminal import Terminal
 from test_imap_clients import MESSAGE, Maildir, count, fill, mbsync_config, needs, run
 
@@ -36,7 +36,7 @@ def many(c, folder, numbers):
 @pytest.mark.timeout(600)
 def test_mbsync_thousands(make_server, tmp_path):
     s = make_server()
-    total = 600 if SLOW > 1 else 2000
+    total = 600 if SANITIZED else 2000
     with s.imap() as c:
         many(c, "INBOX", range(1, total + 1))
         many(c, "Archive", range(1, 301))

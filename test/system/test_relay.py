@@ -197,7 +197,7 @@ def test_a_dead_destination_holds_up_nobody(make_server):
             for at in range(0, 1000, 250):
                 submit(server, *[f"x@dead{i}.test" for i in range(at, at + 250)])
             submit(server, "y@live.test")
-            mx.wait(1, 30 * SLOW)
+            mx.wait(1, 30)
             wait_queue(server, lambda q: len(q) == 1000 and sum(r["attempts"] > 0 for r in q) == 500)
 
 
@@ -262,7 +262,4 @@ def test_a_smart_host_with_a_password(make_server):
     other.cli("account", "send-as", "relay@far.test", ALICE, check=False)
     server.start()
     submit(server, "x@elsewhere.test")
-    deadline = time.monotonic() + 10
-    while not other.log_lines(event="login") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert other.log_lines(event="login")[0]["account"] == "relay@far.test"
+    assert other.wait_log(event="login", since=0)["account"] == "relay@far.test"

@@ -447,9 +447,9 @@ def test_replies(server, replies, status, says):
 
 
 def test_nobody_there(server):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
-    done = send(server, "--server", f"smtp://127.0.0.1:{port}", "-f", ALICE, BOB, check=False)
+    with socket.socket() as s:  # ours, and nobody listens
+        s.bind(("127.0.0.1", 0))
+        done = send(server, "--server", f"smtp://127.0.0.1:{s.getsockname()[1]}", "-f", ALICE, BOB, check=False)
     fails(done, 69, "cannot reach the server")
     done = send(server, "--server", "smtp://no-such-host.invalid", "-f", ALICE, BOB, check=False)
     fails(done, 69, "there is no server of that name")
