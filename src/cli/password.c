@@ -78,8 +78,9 @@ static int prompt(int tty, const char *text, struct buf *ret)
 		(void)sigaction(numbers[i], &note, &old_actions[i]);
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(tty, TCSAFLUSH,
+			&quiet); /* before the question: what is typed after it is neither shown nor dropped */
 	(void)!write(tty, text, strlen(text));
-	(void)tcsetattr(tty, TCSAFLUSH, &quiet);
 	r = read_line(tty, ret);
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	(void)!write(tty, "\n", 1);

@@ -467,7 +467,6 @@ def at_terminal(args, answers, timeout=30 * pombo.SLOW):
             while prompt not in shown:
                 assert time.monotonic() < deadline, shown
                 shown += os.read(fd, 1000)
-            time.sleep(0.05)  # the prompt is written before echo is off
             os.write(fd, answer)
             shown = shown[shown.index(prompt) + len(prompt):]
         while True:
