@@ -10,6 +10,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "system"))
 import pombo  # noqa: E402  (its folder is on the path only now)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from order import LongestFirst  # xdist is there, since it asks
+
+    return LongestFirst(config, log)
+
+
 def pytest_report_header():
     return f"build under test: {pombo.BUILD}" + (" (with sanitizers)" if pombo.SANITIZED else "")
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: ISC
+"""In which order tests go to the processes of xdist: what takes longest first, so that nobody is left alone with it at the end; tests
+that share a server of their module stay together, so that it is started once; all others one by one to whoever is free."""
+import ast
+import pathlib
+
+from xdist.scheduler import LoadScopeScheduling
+
+# By the beginning of their names, the longest first.
+LONGEST = (
+    "test_crash.py::",
+    "test_programs.py::test_testssl",
+)
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+
+
+def sharing(path):
+    """The names of a module's tests that use something of the whole module's."""
+    functions = [f for f in ast.parse(path.read_text()).body if isinstance(f, ast.FunctionDef)]
+    asks = {f.name: {a.arg for a in f.args.args} for f in functions}
+    shared = {"shared_server"} | {f.name for f in functions if any("scope='module'" in ast.unparse(d) for d in f.decorator_list)}
+    fixtures = [f.name for f in functions if any("fixture" in ast.unparse(d) for d in f.decorator_list)]
+    while more := {name for name in fixtures if name not in shared and asks[name] & shared}:
+        shared |= more
+    return {name for name, wanted in asks.items() if name.startswith("test_") and wanted & shared}
+
+
+class LongestFirst(LoadScopeScheduling):
+    def __init__(self, config, log=None):
+        super().__init__(config, log)
+        self.sharing = {path.name: sharing(path) for path in TESTS.rglob("test_*.py")}
+
+    def _split_scope(self, nodeid):
+        """Tests of which this is the same go to one process, one after the other."""
+        path, _, test = nodeid.partition("::")
+        file = path.rpartition("/")[2]
+        together = self.place(nodeid) == len(LONGEST) and test.partition("[")[0] in self.sharing[file]
+        return file if together else nodeid
+
+    @staticmethod
+    def place(scope):
+        """Among the longest; behind them without one there."""
+        return next((n for n, beginning in enumerate(LONGEST) if f"/{beginning}" in scope), len(LONGEST))
+
+    def _assign_work_unit(self, node):
+        first = min(self.workqueue, key=lambda scope: (self.place(scope), -len(self.workqueue[scope])))
+        self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
