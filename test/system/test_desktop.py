@@ -119,7 +119,6 @@ def uids(server, folder, *what):
         return c.uid("SEARCH", *(what or ("ALL",)))[1][0].split()
 
 
-@pytest.mark.timeout(180)
 def test_sylpheed(sylpheed):
     server, program = sylpheed
     program.keys("g")  # go to a folder

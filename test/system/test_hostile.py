@@ -34,7 +34,6 @@ def raise_own_limit(files):
 
 
 @pytest.mark.release_only
-@pytest.mark.timeout(180)
 def test_ten_thousand_connections(make_server):
     count = 10_000
     if raise_own_limit(count + 500) < count + 500:
@@ -154,7 +153,6 @@ def fill(server, size):
 
 
 @needs_root
-@pytest.mark.timeout(180)
 def test_a_disk_nearly_full_puts_mail_off_and_goes_on_reading(on_small_disk):
     server, _ = on_small_disk(["disk-reserve = 24M"])
     server.tolerate("space-low")
@@ -169,7 +167,6 @@ def test_a_disk_nearly_full_puts_mail_off_and_goes_on_reading(on_small_disk):
 
 
 @needs_root
-@pytest.mark.timeout(180)
 def test_a_full_disk_loses_nothing(on_small_disk):
     """No reserve: the file system itself says no."""
     server, disk = on_small_disk(["disk-reserve = 0"])
@@ -191,7 +188,6 @@ def delivers(server):
 
 
 @needs_root
-@pytest.mark.timeout(180)
 def test_a_read_only_disk_is_named_and_loses_nothing(on_small_disk):
     server, disk = on_small_disk(["disk-reserve = 0"])
     server.tolerate("level=", "exited unexpectedly")

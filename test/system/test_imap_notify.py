@@ -3,8 +3,6 @@
 import re
 import threading
 
-import pytest
-
 from pombo import ALICE, PASSWORD
 
 MESSAGE = b"Subject: news\r\nFrom: a@example.net\r\n\r\ntext\r\n"
@@ -142,7 +140,6 @@ def test_names_and_annotations(make_server):
         assert [x for x in told if " d" not in x and "a/b" not in x and not x.endswith('"/" a')] == []
 
 
-@pytest.mark.timeout(120)
 def test_many_commits(make_server):
     """However many changes are told as one: in the end the client knows how things stand."""
     server = make_server()

@@ -22,7 +22,7 @@ def test_twenty_thousand_gaps(make_server):
     with logged_in(make_server()) as w:
         wire_append(w, (MESSAGE % (1, 1)).encode())
         for _ in range(15):
-            w.imap("COPY 1:* INBOX", timeout=120)
+            w.imap("COPY 1:* INBOX", timeout=120 * SLOW)
         w.imap("NOOP")
         modseq = int(re.search(r"HIGHESTMODSEQ (\d+)", "\n".join(w.imap("STATUS INBOX (HIGHESTMODSEQ)")))[1])
         count = 2 ** 15
@@ -30,17 +30,17 @@ def test_twenty_thousand_gaps(make_server):
         w.imap("NOOP")
         sets = odd_sets(48000)
         for one in sets:
-            w.imap(rf"UID STORE {one} +FLAGS.SILENT (\Deleted)", timeout=120)
+            w.imap(rf"UID STORE {one} +FLAGS.SILENT (\Deleted)", timeout=120 * SLOW)
         # All 24,000 of them changed since: what a conditional STORE passed over is one range each.
-        last = w.imap(rf"UID STORE 1:* (UNCHANGEDSINCE {modseq}) -FLAGS.SILENT (\Seen)", r"OK \[MODIFIED", timeout=120)[-1]
+        last = w.imap(rf"UID STORE 1:* (UNCHANGEDSINCE {modseq}) -FLAGS.SILENT (\Seen)", r"OK \[MODIFIED", timeout=120 * SLOW)[-1]
         assert last.count(",") > 15000
-        answer = w.imap("COPY 1:* Archive", timeout=120)[-1]
+        answer = w.imap("COPY 1:* Archive", timeout=120 * SLOW)[-1]
         assert re.search(r"COPYUID \d+ 1:48000 1:48000\]", answer)
-        gone = [line for line in w.imap("EXPUNGE", timeout=120) if line.endswith("EXPUNGE")]
+        gone = [line for line in w.imap("EXPUNGE", timeout=120 * SLOW) if line.endswith("EXPUNGE")]
         assert len(gone) == 24000
-        sources = re.search(r"\[COPYUID \d+ (\S+) (\S+)\]", w.imap("COPY 1:* Sent", timeout=120)[-1])
+        sources = re.search(r"\[COPYUID \d+ (\S+) (\S+)\]", w.imap("COPY 1:* Sent", timeout=120 * SLOW)[-1])
         assert sources[1].count(",") == 23999 and sources[2] == "1:24000"
-        moved = w.imap("MOVE 1:* Trash", timeout=120)
+        moved = w.imap("MOVE 1:* Trash", timeout=120 * SLOW)
         assert re.search(r"\[COPYUID \d+ (\S+) 1:24000\]", moved[0])[1].count(",") == 23999
         assert sum(line.endswith("EXPUNGE") for line in moved) == 24000
         assert w.imap("STATUS INBOX (MESSAGES)")[0] == "* STATUS INBOX (MESSAGES 0)"
@@ -89,7 +89,7 @@ def test_compress(make_server):
         w.line("i IDLE")
         assert w.read_line().startswith("+")
         wire_append(plain, (MESSAGE % (2, 2)).encode())
-        assert w.read_line(timeout=5) == "* 3 EXISTS"
+        assert w.read_line(timeout=5 * SLOW) == "* 3 EXISTS"
         w.line("DONE")
         w.read_tagged("i")
         w.imap("LOGOUT")
@@ -177,7 +177,7 @@ def test_rev2_session(make_server):
 def fill(w, doublings):
     wire_append(w, (MESSAGE % (1, 1)).encode())
     for _ in range(doublings):
-        w.imap("COPY 1:* INBOX", timeout=120)
+        w.imap("COPY 1:* INBOX", timeout=120 * SLOW)
     w.imap("NOOP")
 
 
@@ -200,7 +200,7 @@ def test_long_commands(make_server):
             if not pombo.SANITIZED:
                 assert processes.pss_kib(pid) - begun < 12_000
             # Reading it all, the client gets it all.
-            lines = slow.read_tagged("s0", timeout=120)
+            lines = slow.read_tagged("s0", timeout=120 * SLOW)
             assert len(lines) == count + 1 and lines[-2].startswith(f"* {count} FETCH (UID {count} ")
             slow.reset()
         # The other four went with it.
@@ -214,16 +214,16 @@ def test_long_commands(make_server):
         with logged_in(s) as watcher:
             watcher.line("i IDLE")
             assert watcher.read_line().startswith("+")
-            w.imap(r"STORE 1:* +FLAGS.SILENT (\Deleted)", timeout=120)
-            told = [watcher.read_line(timeout=60) for _ in range(count)]
+            w.imap(r"STORE 1:* +FLAGS.SILENT (\Deleted)", timeout=120 * SLOW)
+            told = [watcher.read_line(timeout=60 * SLOW) for _ in range(count)]
             assert told[0] == r"* 1 FETCH (FLAGS (\Deleted))" and told[-1] == rf"* {count} FETCH (FLAGS (\Deleted))"
             w.line("x EXPUNGE")
             start = time.monotonic()
             watcher.line("DONE")
-            watcher.read_tagged("i", timeout=60)
+            watcher.read_tagged("i", timeout=60 * SLOW)
             assert time.monotonic() - start < 10 * SLOW
-            w.read_tagged("x", timeout=120)
-            assert "* 0 EXISTS" in watcher.imap("SELECT INBOX", timeout=60)
+            w.read_tagged("x", timeout=120 * SLOW)
+            assert "* 0 EXISTS" in watcher.imap("SELECT INBOX", timeout=60 * SLOW)
 
 
 def test_pages_come_whole_and_in_order(make_server):
@@ -231,16 +231,16 @@ def test_pages_come_whole_and_in_order(make_server):
     with logged_in(make_server()) as w:
         wire_append(w, (MESSAGE % (1, 1)).encode())
         for _ in range(14):
-            w.imap("COPY 1:* INBOX", timeout=120)
+            w.imap("COPY 1:* INBOX", timeout=120 * SLOW)
         count = 2 ** 14
         w.imap("NOOP")
-        w.imap(rf"STORE {count // 2}:* +FLAGS.SILENT (\Seen $Half)", timeout=120)
+        w.imap(rf"STORE {count // 2}:* +FLAGS.SILENT (\Seen $Half)", timeout=120 * SLOW)
         size = len(MESSAGE % (1, 1))
-        marks = [line for line in w.imap("FETCH 1:* (UID FLAGS)", timeout=120) if " FETCH (UID" in line]
+        marks = [line for line in w.imap("FETCH 1:* (UID FLAGS)", timeout=120 * SLOW) if " FETCH (UID" in line]
         late = " ".join(sorted(["$Half", r"\Seen"]))
         assert [re.sub(r"FLAGS \((.*)\)\)", lambda m: " ".join(sorted(m[1].split())), line) for line in marks] == [
             f"* {n} FETCH (UID {n} {late if n >= count // 2 else ''}" for n in range(1, count + 1)]
-        rows = [line for line in w.imap("FETCH 1:* (UID RFC822.SIZE)", timeout=120) if " FETCH (UID" in line]
+        rows = [line for line in w.imap("FETCH 1:* (UID RFC822.SIZE)", timeout=120 * SLOW) if " FETCH (UID" in line]
         assert len(rows) == count
         for n, line in enumerate(rows, 1):
             assert int(re.fullmatch(rf"\* {n} FETCH \(UID {n} RFC822.SIZE (\d+)\)", line)[1]) >= size
@@ -257,7 +257,7 @@ def test_what_changes_while_pages_are_read(make_server):
         w.line("f FETCH 1:* (FLAGS BODY.PEEK[])")
         first = w.read_line()  # it is under way
         other.imap(rf"STORE {count} +FLAGS (\Flagged)")
-        lines = [first] + w.read_tagged("f", timeout=120)
+        lines = [first] + w.read_tagged("f", timeout=120 * SLOW)
         whole = "\r\n".join(lines)
         for n in range(1, count + 1):
             assert whole.count(f"Text {n}.\r\n") == 1
@@ -268,7 +268,7 @@ def test_what_changes_while_pages_are_read(make_server):
             gone.line("g FETCH 1:* (FLAGS BODY.PEEK[])")
             gone.read_line()
         # Its own write between two FETCHes is in the second one.
-        w.imap("FETCH 1:* (FLAGS BODY.PEEK[])", timeout=120)
+        w.imap("FETCH 1:* (FLAGS BODY.PEEK[])", timeout=120 * SLOW)
         w.imap(r"STORE 1:* +FLAGS.SILENT (\Answered)")
         again = w.imap("FETCH 1:* (FLAGS)")
         assert sum(r"\Answered" in line for line in again) == count

@@ -155,7 +155,6 @@ last-version-used=6.26
 # ---- offlineimap ----
 
 @needs("offlineimap")
-@pytest.mark.timeout(240)
 def test_offlineimap_both_ways(make_server, tmp_path):
     s = make_server()
     fill(s, 60)

@@ -69,7 +69,6 @@ def digest(key, found, left_out):
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@pytest.mark.timeout(300)
 def test_answers_are_those_of_dovecot_and_cyrus(shared_server):
     if not paths():
         pytest.skip("no mail to test with: neither ../shared/mail nor POMBO_TEST_MAIL")

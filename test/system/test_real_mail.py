@@ -59,7 +59,6 @@ def fetch_all(connection, item):
     return got
 
 
-@pytest.mark.timeout(300)
 def test_real_mail_comes_back_as_it_was(shared_server, monkeypatch):
     paths = messages()
     if not paths:
