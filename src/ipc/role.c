@@ -459,6 +459,8 @@ int role_run(const struct role_spec *spec)
 	r.control =
 	    channel_new(r.base, CONTROL_FD, &control_proto, CONTROL_PEER_ROLE, CONTROL_PEER_SUPERVISOR, &handlers, &r);
 	(void)event_base_dispatch(r.base);
+	if (spec->ended && (r.phase == ROLE_RUNNING || r.phase == ROLE_RELOADING))
+		spec->ended(&r);
 	quit(EX_OK);
 	return EX_OK;
 }

@@ -45,6 +45,8 @@ struct role_spec {
 	/* Finish what is under way; call role_finished() when nothing is left; after grace_ms the process ends anyway. Without
 	 * this callback: at once. */
 	void (*stop)(struct role *r, uint32_t grace_ms);
+	/* After stop() and the loop: nothing else is called any more. What others may still use until then is closed here. */
+	void (*ended)(struct role *r);
 	void (*count)(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
 		      uint64_t *ret_in_flight);
 	/* stored only: answers to role_ask_overview / role_ask_reload. An empty json: the supervisor did not answer. */

@@ -200,12 +200,18 @@ static int reloaded(struct role *r)
 	return 0;
 }
 
-/* The front ends have ended before us: what is still under way is finished, then the store is closed in order. */
+/* The front ends have ended before us. What comes in this turn of the loop still finds the store. */
 static void stop(struct role *r, uint32_t grace_ms)
+{
+	(void)grace_ms;
+	role_finished(r);
+}
+
+/* What is still under way is finished, then the store is closed in order. */
+static void ended(struct role *r)
 {
 	struct stored *sd = of(r);
 
-	(void)grace_ms;
 	indexer_free(&sd->indexer);
 	write_thread_free(&sd->writer);
 	pool_free(&sd->spoolers);
@@ -213,7 +219,6 @@ static void stop(struct role *r, uint32_t grace_ms)
 	for (unsigned i = 0; i < sd->reader_count; i++)
 		store_reader_close(&sd->reader_connections[i]);
 	store_close(&sd->store);
-	role_finished(r);
 }
 
 static void count(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
@@ -249,6 +254,7 @@ int main(void)
 	    .start = start,
 	    .reloaded = reloaded,
 	    .stop = stop,
+	    .ended = ended,
 	    .count = count,
 	    .overview = overview,
 	    .reload_done = reload_done,
