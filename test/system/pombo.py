@@ -95,7 +95,7 @@ def cut_sections(lines):
 class Server:
     """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text)."""
 
-    def __init__(self, config=(), users=(ALICE,), hostname=HOSTNAME, domain=DOMAIN, addresses=("127.0.0.1",), env=None):
+    def __init__(self, config=(), users=(ALICE,), hostname=HOSTNAME, domain=DOMAIN, addresses=("127.0.0.1",), env=None, own=False):
         self.hostname, self.domain, self.address = hostname, domain, addresses[0]
         self.env = env or {}
         self.password = PASSWORD
@@ -112,7 +112,7 @@ class Server:
         self.log_file = self.top / "log"
         self.log_file.touch()
         try:
-            self.init(users, addresses)
+            self.init(users, addresses, own)
             self.configure(["hold-outbound = yes"])  # nothing leaves this machine, unless a test says where to
             self.configure(config)
         except BaseException:
@@ -128,9 +128,11 @@ class Server:
 
     # Set-up
 
-    def init(self, users, addresses):
-        """A copy of what `pombo init` made once for the same words: keys and passwords take long to make."""
-        made = initialised(self.hostname, self.domain, tuple(users), tuple(addresses))
+    def init(self, users, addresses, own):
+        """A copy of what `pombo init` made once for the same words: keys and passwords take long to make. `own`: with keys and an
+        identity that no other server has."""
+        make = initialised.__wrapped__ if own else initialised
+        made = make(self.hostname, self.domain, tuple(users), tuple(addresses))
         subprocess.run(["cp", "-a", made, self.dir], check=True)
         self.configure([f"port-offset = {self.ports.offset}"])
 

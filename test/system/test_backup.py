@@ -156,7 +156,7 @@ def test_damage_is_found(make_server, tmp_path):
 
 
 def test_mistakes(make_server, tmp_path):
-    server, other = make_server(start=False), make_server(start=False)
+    server, other = make_server(start=False), make_server(start=False, own=True)
 
     def fails(status, says, *args, who=server):
         done = who.cli(*args, check=False)

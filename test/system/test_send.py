@@ -370,7 +370,7 @@ def test_a_certificate_with_the_right_name(make_server, tmp_path):
 
 def test_another_server_s_key(make_server):
     """Somebody else listens on our port: the data folder's certificate is not theirs."""
-    ours, theirs = make_server(start=False), make_server()
+    ours, theirs = make_server(start=False), make_server(own=True)
     done = send(ours, "--server", f"localhost:{theirs.ports['submissions']}", "--user", ALICE, ALICE, check=False,
                 env={"POMBO_PASSWORD": theirs.password})
     fails(done, 77, "the server's key is not the one of the certificate in the data folder")
