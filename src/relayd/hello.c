@@ -283,6 +283,10 @@ static void on_starttls(struct session_private *s)
 			hello_start_tls(s);
 		return;
 	}
+	if (s->reply.code == 421) { /* RFC 5321 §3.8: the connection ends with it */
+		refuse_host(s, "takes no more commands");
+		return;
+	}
 	tls_outcome_not_offered(s);
 	if (policy_needs_tls(&s->policy)) {
 		refuse_plaintext(s, "refused STARTTLS, which is asked of it");

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC
+ * What a full TLS 1.3 handshake (ECDSA P-256, X25519) costs the server: with the key in its own process, and through keyd.
+ *
+ *     handshake_bench CHAIN.pem KEY.pem [HANDSHAKES]
+ *
+ * Both ways go through src/io's TLS; keyd is a process of its own behind a socketpair, and its CPU counts. The client's does not. Rounds by
+ * turns, medians. */
+#include "io/tls_conn.h"
+#include "ipc/tls_keys.h"
+#include "keyd/keyd.h"
+#include "keyd/keys.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROUNDS = 7, WIRE_MAX = 1024 * 1024 };
+
+static void die(const char *what)
+{
+	(void)fprintf(stderr, "handshake_bench: %s\n", what);
+	exit(1);
+}
+
+static double us_of(clockid_t clock)
+{
+	struct timespec t;
+
+	if (clock_gettime(clock, &t) < 0)
+		die("no clock");
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static EVP_PKEY *read_key(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+
+	if (!key)
+		die("no key");
+	(void)fclose(f);
+	return key;
+}
+
+/* A tls_sign_fn: what keyd does, without its questions and the way to it. */
+static int sign_here(void *ctx, struct view spki, uint16_t scheme, struct view tbs, struct buf *ret)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	unsigned char signature[256];
+	size_t n = sizeof signature;
+	bool ok = EVP_DigestSignInit_ex(md, NULL, "SHA256", NULL, NULL, ctx, NULL) == 1 &&
+		  EVP_DigestSign(md, signature, &n, (const unsigned char *)tbs.p, tbs.n) == 1;
+
+	(void)spki;
+	(void)scheme;
+	EVP_MD_CTX_free(md);
+	if (!ok)
+		return -1;
+	buf_append(ret, signature, n);
+	return 0;
+}
+
+/* Returns the front end's end of the channel. */
+static int start_keyd(const char *key, pid_t *ret_pid)
+{
+	struct buf error = BUF_INIT(500);
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		die("no socketpair");
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		struct event_base *base = event_base_new();
+		struct keys *k = keys_new();
+
+		(void)close(fds[0]);
+		if (keys_load(k, open(key, O_RDONLY | O_CLOEXEC), &error) < 0)
+			die(buf_cstr(&error));
+		keyd_serve(base, fds[1], k);
+		(void)event_base_dispatch(base);
+		_exit(0);
+	}
+	(void)close(fds[1]);
+	return fds[0];
+}
+
+static void to_client(struct buf *wire, SSL *client)
+{
+	if (wire->n)
+		(void)BIO_write(SSL_get_rbio(client), wire->p, (int)wire->n);
+	buf_reset(wire);
+}
+
+/* One handshake; returns the server's CPU. */
+static double shake(struct tls_server *server, SSL_CTX *clients)
+{
+	struct buf wire = BUF_INIT(WIRE_MAX);
+	SSL *client = SSL_new(clients);
+	struct tls_conn *conn;
+	double from = us_of(CLOCK_THREAD_CPUTIME_ID), used;
+	int done = 0;
+
+	conn = tls_conn_new(server, &wire);
+	used = us_of(CLOCK_THREAD_CPUTIME_ID) - from;
+	SSL_set_bio(client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	SSL_set_connect_state(client);
+	for (int step = 0; step < 10 && (done != 1 || tls_conn_state(conn) == TLS_HANDSHAKE); step++) {
+		char *p;
+		long n;
+
+		done = SSL_do_handshake(client);
+		n = BIO_get_mem_data(SSL_get_wbio(client), &p);
+		from = us_of(CLOCK_THREAD_CPUTIME_ID);
+		tls_conn_feed(conn, view_from(p, (size_t)n));
+		tls_conn_handshake(conn);
+		tls_conn_keep(conn);
+		used += us_of(CLOCK_THREAD_CPUTIME_ID) - from;
+		(void)BIO_reset(SSL_get_wbio(client));
+		to_client(&wire, client);
+	}
+	if (tls_conn_state(conn) != TLS_OPEN || done != 1)
+		die(tls_conn_error(conn));
+	from = us_of(CLOCK_THREAD_CPUTIME_ID);
+	tls_conn_free(&conn);
+	used += us_of(CLOCK_THREAD_CPUTIME_ID) - from;
+	SSL_free(client);
+	buf_fini(&wire);
+	return used;
+}
+
+static double round_of(struct tls_server *server, SSL_CTX *clients, size_t n, pid_t keyd)
+{
+	clockid_t clock = CLOCK_REALTIME;
+	double used = 0, keyd_from = 0;
+
+	if (keyd && clock_getcpuclockid(keyd, &clock) != 0)
+		die("no clock of keyd");
+	if (keyd)
+		keyd_from = us_of(clock);
+	for (size_t i = 0; i < n; i++)
+		used += shake(server, clients);
+	if (keyd)
+		used += us_of(clock) - keyd_from;
+	return used / (double)n;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct tls_server *server_of(struct view chain, tls_sign_fn *sign, void *ctx)
+{
+	struct buf error = BUF_INIT(500);
+	struct tls_server *t;
+
+	if (tls_server_new(chain, 12, sign, ctx, &t, &error) < 0)
+		die(buf_cstr(&error));
+	return t;
+}
+
+int main(int argc, char **argv)
+{
+	size_t n = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 1000;
+	double here[ROUNDS], there[ROUNDS];
+	struct tls_keys *keys = tls_keys_new();
+	struct tls_server *with_key, *through_keyd;
+	char chain[65536];
+	SSL_CTX *clients;
+	ssize_t size;
+	pid_t keyd;
+
+	if (argc < 3 || tls_prepare() < 0)
+		die("usage: handshake_bench CHAIN.pem KEY.pem [HANDSHAKES]");
+	size = read(open(argv[1], O_RDONLY | O_CLOEXEC), chain, sizeof chain);
+	if (size <= 0)
+		die("no chain");
+	tls_keys_set_channel(keys, start_keyd(argv[2], &keyd));
+	clients = SSL_CTX_new(TLS_client_method());
+	with_key = server_of(view_from(chain, (size_t)size), sign_here, read_key(argv[2]));
+	through_keyd = server_of(view_from(chain, (size_t)size), tls_keys_sign, keys);
+	for (size_t i = 0; i < ROUNDS; i++) {
+		here[i] = round_of(with_key, clients, n, 0);
+		there[i] = round_of(through_keyd, clients, n, keyd);
+	}
+	qsort(here, ROUNDS, sizeof here[0], by_size);
+	qsort(there, ROUNDS, sizeof there[0], by_size);
+	printf("full handshake, server CPU: key in the process %.0f us [%.0f-%.0f], through keyd %.0f us [%.0f-%.0f]: "
+	       "%+.1f %%\n",
+	       here[ROUNDS / 2], here[0], here[ROUNDS - 1], there[ROUNDS / 2], there[0], there[ROUNDS - 1],
+	       (there[ROUNDS / 2] / here[ROUNDS / 2] - 1) * 100);
+	(void)kill(keyd, SIGKILL);
+	(void)waitpid(keyd, NULL, 0);
+	return 0;
+}
