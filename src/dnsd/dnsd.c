@@ -2,36 +2,36 @@
  * The askers: one channel each, their requests, and the answers. */
 #include "dnsd/dnsd.h"
 
-#include "base/map.h"
 #include "dnsd/direct.h"
 #include "dnsd/reverse.h"
+#include "ipc/asker.h"
 #include "ipc/msgs/dns_msgs.h"
 
 #include <stdlib.h>
 
 enum { DEADLINE_MIN_MS = 100, DEADLINE_MAX_MS = 60000, REQUESTS_MAX = 60000 };
 
-struct asker {
+struct client {
+	struct asker asker;
 	struct event_base *base;
-	struct channel *channel;
 	struct resolver *resolver;
 	enum resolver_lane lane;
 	const uint16_t *direct_port;
-	struct map requests; /* by id */
 };
 
 /* One of the three is under way. */
 struct request {
-	struct asker *asker;
-	uint32_t id;
+	struct asked asked;
 	struct question *question;
 	struct direct *direct;
 	struct reverse *reverse;
 };
 
-static void request_free(struct request *q)
+static void request_free(struct asked *asked)
 {
-	(void)map_u64_remove(&q->asker->requests, q->id);
+	struct request *q = (struct request *)asked;
+
+	asked_remove(asked);
 	question_cancel(&q->question);
 	direct_cancel(&q->direct);
 	reverse_cancel(&q->reverse);
@@ -75,8 +75,8 @@ static void on_result(void *ctx, const struct dns_result *result)
 
 	q->question = NULL;
 	q->direct = NULL;
-	send_result(q->asker->channel, q->id, result);
-	request_free(q);
+	send_result(q->asked.asker->channel, q->asked.id, result);
+	request_free(&q->asked);
 }
 
 static void on_client_name(void *ctx, struct view name)
@@ -84,84 +84,67 @@ static void on_client_name(void *ctx, struct view name)
 	struct request *q = ctx;
 
 	q->reverse = NULL; /* frees itself */
-	(void)dns_send_client_name(q->asker->channel, q->id, &(struct dns_client_name){name});
-	request_free(q);
+	(void)dns_send_client_name(q->asked.asker->channel, q->asked.id, &(struct dns_client_name){name});
+	request_free(&q->asked);
 }
 
 /* ---- questions ---- */
 
 static uint32_t bounded(uint32_t deadline_ms)
 {
-	if (deadline_ms < DEADLINE_MIN_MS)
-		return DEADLINE_MIN_MS;
-	return deadline_ms > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : deadline_ms;
+	return asker_deadline(deadline_ms, DEADLINE_MIN_MS, DEADLINE_MAX_MS);
 }
 
 /* NULL: the asker has too many open, or this id twice. */
-static struct request *request_new(struct asker *a, uint32_t id)
+static struct request *request_new(struct client *a, uint32_t id)
 {
+	struct request *q = xcalloc(1, sizeof *q);
+
+	if (a->asker.requests.count < REQUESTS_MAX && asker_add(&a->asker, &q->asked, id, request_free))
+		return q;
+	free(q);
+	return NULL;
+}
+
+/* One of the two: by the resolver, or `server` alone. */
+static void begin(struct client *a, struct request *q, struct view name, uint16_t type, struct view server,
+		  uint32_t deadline_ms)
+{
+	if (server.n)
+		q->direct = direct_ask(a->base, server, *a->direct_port, name, type, deadline_ms, on_result, q);
+	else
+		q->question = resolver_ask(a->resolver, a->lane, name, type, deadline_ms, on_result, q);
+}
+
+static void ask(struct client *a, uint32_t id, struct view name, uint16_t type, struct view server,
+		uint32_t deadline_ms)
+{
+	_cleanup_(buf_fini) struct buf canon = BUF_INIT(DNS_NAME_MAX);
 	struct request *q;
 
-	if (a->requests.count >= REQUESTS_MAX || map_u64_get(&a->requests, id))
-		return NULL;
-	q = xcalloc(1, sizeof *q);
-	*q = (struct request){.asker = a, .id = id};
-	(void)map_u64_set(&a->requests, id, q);
-	return q;
-}
-
-static void refuse(struct asker *a, uint32_t id, struct request *q, enum dns_failure why, const char *text)
-{
-	if (q)
-		request_free(q);
-	send_failed(a->channel, id, why, view_from_cstr(text));
-}
-
-static bool is_question(struct view name, uint16_t type, struct buf *ret_name)
-{
-	return dns_type_is_known(type) && dns_name_canon(name, ret_name);
-}
-
-static struct view view_of(const struct buf *b)
-{
-	return b->n ? buf_view(b) : VIEW_EMPTY;
-}
-
-static void ask(struct asker *a, uint32_t id, const struct dns_ask *m)
-{
-	_cleanup_(buf_fini) struct buf name = BUF_INIT(DNS_NAME_MAX);
-	struct request *q;
-
-	if (!is_question(m->name, m->type, &name)) {
-		refuse(a, id, NULL, DNS_BAD_NAME, "this is no name, or no type that is known");
+	if (!dns_type_is_known(type) || !dns_name_canon(name, &canon)) {
+		send_failed(a->asker.channel, id, DNS_BAD_NAME, VIEW_LIT("this is no name, or no type that is known"));
 		return;
 	}
 	q = request_new(a, id);
 	if (q)
-		q->question =
-		    resolver_ask(a->resolver, a->lane, view_of(&name), m->type, bounded(m->deadline_ms), on_result, q);
-	if (!q || !q->question)
-		refuse(a, id, q, DNS_BUSY, "too many questions at once");
-}
-
-static void ask_server(struct asker *a, uint32_t id, const struct dns_ask_server *m)
-{
-	_cleanup_(buf_fini) struct buf name = BUF_INIT(DNS_NAME_MAX);
-	struct request *q;
-
-	if (!is_question(m->name, m->type, &name)) {
-		refuse(a, id, NULL, DNS_BAD_NAME, "this is no name, or no type that is known");
+		begin(a, q, canon.n ? buf_view(&canon) : VIEW_EMPTY, type, server, bounded(deadline_ms));
+	if (q && (q->question || q->direct))
 		return;
-	}
-	q = request_new(a, id);
 	if (q)
-		q->direct = direct_ask(a->base, m->server, *a->direct_port, view_of(&name), m->type,
-				       bounded(m->deadline_ms), on_result, q);
-	if (!q || !q->direct)
-		refuse(a, id, q, DNS_BUSY, "too many questions at once, or no address of a server");
+		request_free(&q->asked);
+	send_failed(a->asker.channel, id, DNS_BUSY, VIEW_LIT("too many questions at once, or no address of a server"));
 }
 
-static void ask_client_name(struct asker *a, uint32_t id, const struct dns_client_name_ask *m)
+static void ask_one(struct client *a, uint32_t id, const struct dns_ask_server *m)
+{
+	if (m->server.n)
+		ask(a, id, m->name, m->type, m->server, m->deadline_ms);
+	else
+		send_failed(a->asker.channel, id, DNS_BUSY, VIEW_LIT("no address of a server"));
+}
+
+static void ask_client_name(struct client *a, uint32_t id, const struct dns_client_name_ask *m)
 {
 	struct request *q = request_new(a, id);
 
@@ -170,13 +153,13 @@ static void ask_client_name(struct asker *a, uint32_t id, const struct dns_clien
 	if (q && q->reverse)
 		return;
 	if (q)
-		request_free(q);
-	(void)dns_send_client_name(a->channel, id, &(struct dns_client_name){VIEW_EMPTY});
+		request_free(&q->asked);
+	(void)dns_send_client_name(a->asker.channel, id, &(struct dns_client_name){VIEW_EMPTY});
 }
 
-static void cancel(struct asker *a, uint32_t id)
+static void cancel(struct client *a, uint32_t id)
 {
-	struct request *q = map_u64_get(&a->requests, id);
+	struct asked *q = asker_find(&a->asker, id);
 
 	if (q)
 		request_free(q);
@@ -186,15 +169,15 @@ static void cancel(struct asker *a, uint32_t id)
 
 static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 {
-	struct asker *a = ctx;
+	struct client *a = ctx;
 	const struct dns_msg *m = msg;
 
 	switch (m->type) {
 	case DNS_ASK:
-		ask(a, id, &m->ask);
+		ask(a, id, m->ask.name, m->ask.type, VIEW_EMPTY, m->ask.deadline_ms);
 		break;
 	case DNS_ASK_SERVER:
-		ask_server(a, id, &m->ask_server);
+		ask_one(a, id, &m->ask_server);
 		break;
 	case DNS_CLIENT_NAME_ASK:
 		ask_client_name(a, id, &m->client_name_ask);
@@ -208,37 +191,17 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case DNS_CLIENT_NAME:
 		break; /* ours to send: the decoder lets none in */
 	}
-	if (channel_is_full(c))
-		channel_pause(c);
-}
-
-static void on_drain(void *ctx, struct channel *c)
-{
-	(void)ctx;
-	channel_resume(c);
-}
-
-static void on_close(void *ctx, struct channel *c)
-{
-	struct asker *a = ctx;
-	struct map_entry *e;
-
-	(void)c;
-	a->channel = NULL;
-	while ((e = map_first(&a->requests)))
-		request_free(map_value(e));
-	map_fini(&a->requests);
-	free(a);
+	asker_hold_back(c);
 }
 
 void dnsd_serve(struct event_base *base, int fd, unsigned peer, struct resolver *r, const uint16_t *direct_port)
 {
-	static const struct channel_handlers handlers = {on_msg, on_close, on_drain};
+	static const struct channel_handlers handlers = {on_msg, asker_on_close, asker_on_drain};
 	static const enum resolver_lane lanes[] = {
 	    [DNS_PEER_STORE] = LANE_STORE, [DNS_PEER_RELAY] = LANE_RELAY, [DNS_PEER_FETCH] = LANE_FETCH};
-	struct asker *a = xcalloc(1, sizeof *a);
+	struct client *a = xcalloc(1, sizeof *a);
 
-	*a = (struct asker){.base = base, .resolver = r, .lane = lanes[peer], .direct_port = direct_port};
-	map_init(&a->requests);
-	a->channel = channel_new(base, fd, &dns_proto, DNS_PEER_DNS, peer, &handlers, a);
+	*a = (struct client){.base = base, .resolver = r, .lane = lanes[peer], .direct_port = direct_port};
+	asker_init(&a->asker);
+	a->asker.channel = channel_new(base, fd, &dns_proto, DNS_PEER_DNS, peer, &handlers, a);
 }
