@@ -3,7 +3,7 @@
  *
  *     handshake_bench CHAIN.pem KEY.pem [HANDSHAKES]
  *
- * Both ways go through src/io's TLS; keyd is a process of its own behind a socketpair, and its CPU counts. The client's does not. Rounds by
+ * Both ways go through src/io's TLS; keyd is a process of its own behind a socketpair, and its CPU counts. The client's does not. Short rounds by
  * turns, medians. */
 #include "io/tls_conn.h"
 #include "ipc/tls_keys.h"
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 7, WIRE_MAX = 1024 * 1024 };
+enum { ROUNDS = 51, WIRE_MAX = 1024 * 1024 };
 
 static void die(const char *what)
 {
@@ -172,7 +172,7 @@ static struct tls_server *server_of(struct view chain, tls_sign_fn *sign, void *
 
 int main(int argc, char **argv)
 {
-	size_t n = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 1000;
+	size_t n = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 20;
 	double here[ROUNDS], there[ROUNDS];
 	struct tls_keys *keys = tls_keys_new();
 	struct tls_server *with_key, *through_keyd;
