@@ -4,7 +4,7 @@
 
 #include "base/map.h"
 
-/* Of "mx.far.example (192.0.2.1:25)" the name, else the address. */
+/* Of "mx.far.example (192.0.2.1:25, route office)" the name, else the address. Nobody was reached where only the route is said. */
 static struct view mta_of(struct view peer)
 {
 	size_t at = view_find_char(peer, '(');
@@ -13,7 +13,10 @@ static struct view mta_of(struct view peer)
 	if (name.n)
 		return name;
 	peer = view_sub(peer, at + 1, peer.n);
-	return view_sub(peer, 0, view_find_char(peer, ')'));
+	if (view_starts_with(peer, VIEW_LIT("route ")))
+		return VIEW_EMPTY;
+	peer = view_sub(peer, 0, view_find_char(peer, ')'));
+	return view_sub(peer, 0, view_find_char(peer, ','));
 }
 
 static bool is_fate(enum trace_kind kind, enum summary_fate *ret)
