@@ -91,7 +91,7 @@ def test_one_account(server):
     server.cli("account", "quota", ALICE, "500M")
     shown = server.cli_json("account", "show", ALICE)
     assert set(shown) == {"address", "disabled", "quota", "quota_messages", "used", "messages", "created", "last_login", "folders",
-                          "aliases", "send_as"}
+                          "aliases", "send_as", "confirm"}
     assert shown["quota"] == 500 << 20 and shown["aliases"] == ["info@example.test"] and shown["send_as"] == ["sales@example.test"]
     assert [f["name"] for f in shown["folders"]] == ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"]
     assert all(set(f) == {"name", "messages", "unseen", "size"} for f in shown["folders"])
