@@ -92,8 +92,7 @@ static void append(struct client *k)
 static void session(struct client *k)
 {
 	char l[300], name[100];
-	nl_open(&k->c, "127.0.0.1", port, tls);
-	nl_line(&k->c, NULL);
+	nl_greeted(&k->c, port, tls);
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(name, sizeof name, user, 1 + rnd(k, (unsigned)users));
 	snprintf(l, sizeof l, "LOGIN %s %s", name, pw);

@@ -202,8 +202,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	char l[300];
-	nl_open(&c, "127.0.0.1", port, tls);
-	nl_line(&c, NULL);
+	nl_greeted(&c, port, tls);
 	snprintf(l, sizeof l, "LOGIN %s %s", user, pw);
 	if (cmd(l) != 1)
 		return 2;

@@ -25,8 +25,7 @@ static void until(struct nl *c, const char *start)
 static void login(struct nl *c)
 {
 	char l[300];
-	nl_open(c, "127.0.0.1", port, tls);
-	nl_line(c, NULL);
+	nl_greeted(c, port, tls);
 	nl_write(c, l, (size_t)snprintf(l, sizeof l, "a LOGIN %s %s\r\n", user, pw));
 	until(c, "a OK");
 }
