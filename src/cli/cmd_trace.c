@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { ID_BITS_BELOW_MS = 22 };
 
@@ -20,9 +21,10 @@ static json_t *in_json(const struct admin_event *e)
 
 	id_format(e->message_id, id);
 	clock_format_rfc3339(e->at_ms * 1000, at);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", id, "time", at, "event", show_json_text(e->kind),
-			 "address", show_json_text(e->address), "peer", show_json_text(e->peer), "tls",
-			 show_json_text(e->tls), "text", show_json_text(e->words));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "time", at, "event",
+			 show_json_text(e->kind), "address", show_json_text(e->address), "peer",
+			 show_json_text(e->peer), "tls", show_json_text(e->tls), "text", show_json_text(e->words),
+			 "until", e->until_s ? show_json_time(e->until_s) : json_null());
 }
 
 static void put(struct buf *line, const char *before, struct view text)
@@ -33,25 +35,94 @@ static void put(struct buf *line, const char *before, struct view text)
 	show_clean(text, line);
 }
 
+/* What stands between the kind, the address, the other side and its words. */
+static const struct {
+	const char *kind, *address, *peer;
+} forms[] = {
+    {"received", " from ", " by way of "},
+    {"delivered", " ", " into "},
+    {"queued", " ", " for "},
+    {"notice", " to ", " "},
+    {"no-notice", " to ", " "},
+    {"summary", " to ", " "},
+};
+
+static void describe(const struct admin_event *e, struct buf *line)
+{
+	const char *address = " ", *peer = " by ";
+	bool delivered = view_eq_lit(e->kind, "delivered");
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (view_eq_lit(e->kind, forms[i].kind)) {
+			address = forms[i].address;
+			peer = forms[i].peer;
+		}
+	show_clean(e->kind, line);
+	put(line, address, e->address.n ? e->address : VIEW_LIT("<>"));
+	put(line, peer, delivered && e->peer.n == 0 ? e->address : e->peer);
+	if (delivered)
+		put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
+	put(line, ", ", e->tls);
+	if (!delivered)
+		put(line, ": ", e->words);
+	if (e->until_s) {
+		_cleanup_(buf_fini) struct buf until = BUF_INIT(64);
+
+		show_time(e->until_s, &until);
+		put(line, "; next attempt ", buf_view(&until));
+	}
+}
+
+/* A line an event; at a terminal folded at its blanks, so that nothing is cut in 80 columns. */
+static void print_folded(const char *at, struct view text)
+{
+	enum { COLUMNS = 80, INDENT = 23 };
+	size_t room = isatty(STDOUT_FILENO) ? COLUMNS - INDENT : text.n + 1;
+
+	(void)printf("  %s ", at);
+	while (text.n > room) {
+		size_t n = room;
+
+		while (n > room / 2 && text.p[n] != ' ')
+			n--;
+		if (text.p[n] != ' ')
+			for (n = room; n > 1 && ((unsigned char)text.p[n] & 0xc0) == 0x80; n--)
+				;
+		(void)printf("%.*s\n%*s", (int)n, text.p, INDENT + 2, "");
+		text = view_sub(text, n, text.n);
+		while (text.n && text.p[0] == ' ')
+			text = view_sub(text, 1, text.n);
+		room = COLUMNS - INDENT - 2;
+	}
+	(void)printf("%.*s\n", VIEW_FMT(text));
+}
+
 static void print_one(const struct admin_event *e)
 {
 	_cleanup_(buf_fini) struct buf line = BUF_INIT(16384);
-	char id[ID_TEXT_BYTES + 1], at[CLOCK_RFC3339_BYTES];
-	bool received = view_eq_lit(e->kind, "received");
+	char at[CLOCK_RFC3339_BYTES];
 
-	id_format(e->message_id, id);
 	clock_format_rfc3339(e->at_ms * 1000, at);
-	put(&line, received ? " from " : " ", e->address.n ? e->address : VIEW_LIT("<>"));
-	put(&line, received ? " by way of " : " by ", e->peer);
-	put(&line, ", ", e->tls);
-	put(&line, ": ", e->words);
-	(void)printf("%s %s %.*s%s\n", at, id, VIEW_FMT(e->kind), buf_cstr(&line));
+	at[sizeof "2026-01-31T00:00:00" - 1] = '\0';
+	at[sizeof "2026-01-31" - 1] = ' ';
+	describe(e, &line);
+	print_folded(at, buf_view(&line));
+}
+
+/* Before a message's events: its id. */
+static void print_head(uint64_t id)
+{
+	char text[ID_TEXT_BYTES + 1];
+
+	id_format(id, text);
+	(void)printf("%s (times in UTC)\n", text);
 }
 
 static int show_events(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *n)
 {
 	struct admin_msg answer;
 	uint64_t after = 0;
+	bool first = true;
 	int r;
 
 	do {
@@ -59,6 +130,9 @@ static int show_events(const struct cli *c, struct store_client *s, uint64_t id,
 				     ADMIN_TRACE_ASK, "trace", ADMIN_TRACE, &answer);
 		if (r)
 			return r;
+		if (first && answer.trace.n_events && !c->json)
+			print_head(id);
+		first = false;
 		for (uint32_t i = 0; i < answer.trace.n_events; i++, ++*n) {
 			if (c->json)
 				(void)json_array_append_new(all, in_json(&answer.trace.events[i]));

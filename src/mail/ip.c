@@ -54,3 +54,31 @@ void ip_format_literal(struct buf *out, const struct ip *ip)
 	ip_format(out, ip);
 	buf_append_char(out, ']');
 }
+
+bool ip_is_public(const struct ip *ip)
+{
+	static const struct {
+		uint8_t first[4];
+		unsigned bits;
+	} v4[] = {
+	    {{0}, 8},         {{10}, 8},       {{100, 64}, 10},      {{127}, 8},
+	    {{169, 254}, 16}, {{172, 16}, 12}, {{192, 0, 0}, 24},    {{192, 0, 2}, 24},
+	    {{192, 168}, 16}, {{198, 18}, 15}, {{198, 51, 100}, 24}, {{203, 0, 113}, 24},
+	    {{224}, 3},
+	};
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint32_t address;
+
+	if (ip->is_v6 && memcmp(ip->bytes, mapped, sizeof mapped) != 0)
+		return (ip->bytes[0] & 0xe0) == 0x20; /* 2000::/3, RFC 4291 §2.4 */
+	memcpy(&address, ip->is_v6 ? ip->bytes + 12 : ip->bytes, 4);
+	address = ntohl(address);
+	for (size_t i = 0; i < ARRAY_LEN(v4); i++) {
+		uint32_t net =
+		    (uint32_t)v4[i].first[0] << 24 | (uint32_t)v4[i].first[1] << 16 | (uint32_t)v4[i].first[2] << 8;
+
+		if ((address ^ net) >> (32 - v4[i].bits) == 0)
+			return false;
+	}
+	return true;
+}

@@ -17,6 +17,8 @@ must_check bool ip_parse_v4(struct view text, struct ip *ret);
 must_check bool ip_parse_v6(struct view text, struct ip *ret);
 /* Either. */
 must_check bool ip_parse(struct view text, struct ip *ret);
+/* Reachable from everywhere: not private, loopback, link-local, shared (RFC 1918, 4193, 6598, 6890), multicast. */
+bool ip_is_public(const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);
 /* "192.0.2.1" or RFC 5952 form. */
 void ip_format(struct buf *out, const struct ip *ip);

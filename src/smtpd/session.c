@@ -6,6 +6,8 @@
 #include "io/netset.h"
 #include "io/stream.h"
 #include "io/tls.h"
+#include "ipc/msgs/smtp_msgs.h"
+#include "mail/ip.h"
 #include "smtpd/auth.h"
 #include "smtpd/command.h"
 #include "smtpd/data.h"
@@ -273,6 +275,19 @@ static const struct stream_handlers handlers = {
     .on_timeout = on_timeout,
 };
 
+/* Its name is looked up while it says hello. */
+static void tell_of_client(const struct session *s)
+{
+	enum { NOBODY, PUBLIC };
+	struct view address = view_from_cstr(stream_peer(s->stream)->ip);
+	struct ip ip;
+
+	if (s->smtpd->kind != SMTPD_MX || !s->smtpd->store || s->settings->client_names == NOBODY ||
+	    !ip_parse(address, &ip) || (s->settings->client_names == PUBLIC && !ip_is_public(&ip)))
+		return;
+	(void)smtp_send_client(s->smtpd->store, 0, &(struct smtp_client){address});
+}
+
 void session_new(struct smtpd *d, struct stream *stream, const char *service, bool tls_first)
 {
 	struct session *s = xcalloc(1, sizeof *s);
@@ -289,6 +304,7 @@ void session_new(struct smtpd *d, struct stream *stream, const char *service, bo
 	TAILQ_INSERT_TAIL(&d->sessions, s, link);
 	stream_set_handlers(stream, &handlers, s);
 	stream_set_total_timeout(stream, s->settings->total_timeout_ms);
+	tell_of_client(s);
 	if (!tls_first) {
 		greet(s);
 	} else if (d->tls) {

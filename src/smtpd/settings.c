@@ -22,6 +22,7 @@ int settings_new(const struct conf *conf, struct settings **ret, struct buf *err
 	    .max_message_bytes = conf->max_message_size,
 	    .max_bytes_in_flight = conf->max_bytes_in_flight,
 	    .max_data_line = conf->max_data_line,
+	    .client_names = (int)conf->client_names,
 	    .idle_timeout_ms = conf->smtp_idle_timeout,
 	    .total_timeout_ms = conf->smtp_total_timeout,
 	    .handshake_timeout_ms = conf->login_timeout,

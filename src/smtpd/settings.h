@@ -13,6 +13,7 @@ struct settings {
 	uint64_t max_message_bytes;
 	uint64_t max_bytes_in_flight;
 	uint64_t max_data_line;
+	int client_names; /* whose are looked up: 0 nobody's, 1 public addresses', 2 all */
 	uint64_t idle_timeout_ms, total_timeout_ms, handshake_timeout_ms;
 	uint32_t max_line_bytes;
 	uint32_t max_recipients;

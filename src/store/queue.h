@@ -142,7 +142,6 @@ struct queue_age_job {
 	const struct view *patient;
 	size_t patient_count;
 	int64_t patient_lifetime_s;
-	int64_t trace_s; /* events of messages older than this go */
 	size_t ret_notices;
 };
 void queue_age_job_init(struct queue_age_job *j);

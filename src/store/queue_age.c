@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "store/store_private.h"
+#include "store/trace_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,14 +17,6 @@ struct old_row {
 	uint8_t notice, notify;
 	bool held;
 };
-
-/* The first id that can have been given at that time (base/id.h: 41 bits of milliseconds, 22 below them). */
-static uint64_t id_at(int64_t wall_s)
-{
-	int64_t ms = wall_s * 1000 - id_wall_us(0) / 1000;
-
-	return ms <= 0 ? 0 : (uint64_t)ms << MS_OF_EPOCH_2024_BITS;
-}
 
 static int old_rows(struct writer *w, uint64_t after, uint64_t upto, struct arena *a, struct old_row *rows, size_t max,
 		    size_t *ret_n)
@@ -121,7 +114,8 @@ static bool is_patient(const struct queue_age_job *j, struct view domain)
 
 static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a)
 {
-	uint64_t upto = id_at(j->wall_s - j->lifetime_s), patient_upto = id_at(j->wall_s - j->patient_lifetime_s);
+	uint64_t upto = trace_id_at(j->wall_s - j->lifetime_s),
+		 patient_upto = trace_id_at(j->wall_s - j->patient_lifetime_s);
 	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
 	size_t n;
 	int rc;
@@ -185,7 +179,7 @@ static int mark_delayed(struct writer *w, struct queue_age_job *j, const struct 
 /* Everything between the last pass and delay_after_s ago hears of it once. *ret_more: there are more of them. */
 static int delay_some(struct writer *w, struct queue_age_job *j, struct arena *a, bool *ret_more)
 {
-	uint64_t upto = id_at(j->wall_s - j->delay_after_s), after, last;
+	uint64_t upto = trace_id_at(j->wall_s - j->delay_after_s), after, last;
 	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
 	size_t n = 0;
 	int rc = rows ? read_cursor(w, &after) : -ENOMEM;
@@ -206,15 +200,6 @@ static int delay_some(struct writer *w, struct queue_age_job *j, struct arena *a
 			   ? rows[n - 1].message - 1
 			   : rows[n - 1].message;
 	return write_cursor(w, last);
-}
-
-static int prune_trace(struct writer *w, const struct queue_age_job *j)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_trace_prune);
-
-	sql_bind_u64(st, 1, id_at(j->wall_s - j->trace_s));
-	sql_bind_i64(st, 2, SLICE);
-	return sql_run(st);
 }
 
 static void advance_age(struct store_job *job)
@@ -252,8 +237,6 @@ static enum job_step run_age(struct writer *w, struct store_job *job)
 	arena_fini(&a);
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
-	if (rc == 0)
-		rc = prune_trace(w, j);
 	if (!x->expired_all)
 		more = true; /* delays are for the slices after */
 	return rc < 0 ? writer_error(w, rc, "ending what is too old") : more ? STEP_AGAIN : STEP_DONE;

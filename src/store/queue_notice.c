@@ -3,6 +3,7 @@
 #include "store/queue_private.h"
 
 #include "store/store_private.h"
+#include "store/trace_private.h"
 
 #include <errno.h>
 

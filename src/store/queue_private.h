@@ -38,8 +38,6 @@ must_check int queue_row_drop(struct writer *w, uint64_t id, uint64_t message);
 must_check int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids, size_t n);
 /* The summary was made: the message leaves the queue. 1 done, 0 none was due. */
 must_check int queue_summary_settle(struct writer *w, uint64_t message);
-/* A row of SQL_trace_of and its like; false: the arena is full. */
-bool trace_read(struct sql_stmt *st, struct arena *a, struct trace_event *ret);
 /* queue_message.confirm */
 enum queue_summary { QUEUE_NO_SUMMARY, QUEUE_SUMMARY_LATER, QUEUE_SUMMARY_DUE };
 /* Does NOTIFY (0: not said) ask for a notice of this kind (RFC 3461 §4.1)? */

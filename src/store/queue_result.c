@@ -31,7 +31,8 @@ static struct view words_of(struct applying *x, const struct queue_fate *f)
 	return copy.p ? copy : f->text;
 }
 
-static int add_event(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum trace_kind kind)
+static int add_event(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum trace_kind kind,
+		     int64_t until_s)
 {
 	return trace_add(x->w, &(struct trace_event){
 				   .message = row->message,
@@ -41,6 +42,7 @@ static int add_event(struct applying *x, const struct queue_row *row, const stru
 				   .tls = x->j->tls,
 				   .words = words_of(x, f),
 				   .at_ms = x->j->wall_s * 1000,
+				   .until_s = until_s,
 			       });
 }
 
@@ -56,16 +58,17 @@ static int release(struct applying *x, const struct queue_row *row)
 static int defer(struct applying *x, const struct queue_row *row, const struct queue_fate *f)
 {
 	struct sql_stmt *st = sql_use(x->w->sql, SQL_queue_defer);
+	int64_t next_s = queue_next_s(&x->j->schedule, row->attempts + 1, x->j->wall_s, row->message, row->domain);
 	int rc;
 
 	sql_bind_u64(st, 1, row->id);
-	sql_bind_i64(st, 2, queue_next_s(&x->j->schedule, row->attempts + 1, x->j->wall_s, row->message, row->domain));
+	sql_bind_i64(st, 2, next_s);
 	sql_bind_text(st, 3, f->text);
 	sql_bind_i64(st, 4, f->code);
 	sql_bind_text(st, 5, f->status);
 	sql_bind_text(st, 6, x->j->mta);
 	rc = sql_run(st);
-	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED);
+	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, next_s);
 }
 
 /* Nothing more is to be sent; the sender is told, if he wants to be. */
@@ -97,12 +100,12 @@ static int apply_outcome(struct applying *x, const struct queue_row *row, const 
 	case QUEUE_OUT_DEFERRED:
 		return defer(x, row, f);
 	case QUEUE_OUT_SENT:
-		rc = add_event(x, row, f, TRACE_SENT);
+		rc = add_event(x, row, f, TRACE_SENT, 0);
 		if (rc < 0)
 			return rc;
 		return f->dsn_passed ? queue_row_drop(x->w, row->id, row->message) : finish(x, row, f, QUEUE_RELAYED);
 	case QUEUE_OUT_FAILED:
-		rc = add_event(x, row, f, TRACE_FAILED);
+		rc = add_event(x, row, f, TRACE_FAILED, 0);
 		return rc < 0 ? rc : finish(x, row, f, QUEUE_FAILED);
 	}
 	return -EINVAL;

@@ -121,10 +121,18 @@ static const char quota_messages[] = "ALTER TABLE account ADD COLUMN quota_messa
 /* Messages whose recipients all have their fate and whose sender is to get a summary. */
 static const char summaries[] = "CREATE INDEX queue_message_summary ON queue_message (id) WHERE confirm = 2;";
 
+/* Which messages have an address (trace_index.h); until when a recipient waits. */
+static const char trace_index[] =
+    "CREATE TABLE trace_segment (id {id} NOT NULL PRIMARY KEY, last {int} NOT NULL, parts {int} NOT NULL);"
+    "CREATE INDEX trace_segment_last ON trace_segment (last);"
+    "CREATE TABLE trace_part (id {id} NOT NULL PRIMARY KEY, data {bytes} NOT NULL);"
+    "CREATE TABLE trace_late (hash {int} NOT NULL, message {int} NOT NULL, PRIMARY KEY (hash, message)) {clustered};"
+    "ALTER TABLE trace ADD COLUMN until_s {int} NOT NULL DEFAULT 0;";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false}, {version_2, NULL, false},      {version_3, NULL, false},
-    {version_4, NULL, false}, {tls_of_others, NULL, false},  {dkim_keys, NULL, false},
-    {queue_via, NULL, false}, {quota_messages, NULL, false}, {summaries, NULL, false},
+    {version_1, NULL, false},     {version_2, NULL, false},   {version_3, NULL, false}, {version_4, NULL, false},
+    {tls_of_others, NULL, false}, {dkim_keys, NULL, false},   {queue_via, NULL, false}, {quota_messages, NULL, false},
+    {summaries, NULL, false},     {trace_index, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -2,13 +2,13 @@
  * The life of messages, event by event. */
 #include "store/trace.h"
 
-#include "store/queue_private.h"
 #include "store/store_private.h"
+#include "store/trace_private.h"
 #include "store/writer.h"
 
 #include <errno.h>
 
-enum { LOOK_AT_MAX = 20000 };
+enum { LOOK_AT_MAX = 20000, FIND_ARENA_MAX = 4 * 1024 * 1024 };
 
 const char *trace_kind_name(enum trace_kind kind)
 {
@@ -26,6 +26,7 @@ const char *trace_kind_name(enum trace_kind kind)
 int trace_add(struct writer *w, const struct trace_event *e)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_trace_insert);
+	int rc;
 
 	sql_bind_u64(st, 1, e->message);
 	sql_bind_u64(st, 2, writer_count(w, COUNTER_TRACE));
@@ -35,7 +36,9 @@ int trace_add(struct writer *w, const struct trace_event *e)
 	sql_bind_text(st, 6, e->peer.p ? e->peer : VIEW_EMPTY);
 	sql_bind_text(st, 7, e->tls.p ? e->tls : VIEW_EMPTY);
 	sql_bind_text(st, 8, e->words.p ? e->words : VIEW_EMPTY);
-	return sql_run(st);
+	sql_bind_i64(st, 9, e->until_s);
+	rc = sql_run(st);
+	return rc < 0 ? rc : trace_note_late(w, e);
 }
 
 bool trace_read(struct sql_stmt *st, struct arena *a, struct trace_event *ret)
@@ -48,6 +51,7 @@ bool trace_read(struct sql_stmt *st, struct arena *a, struct trace_event *ret)
 	    .peer = arena_copy(a, sql_bytes(st, 5)),
 	    .tls = arena_copy(a, sql_bytes(st, 6)),
 	    .words = arena_copy(a, sql_bytes(st, 7)),
+	    .until_s = sql_i64(st, 8),
 	};
 	return ret->address.p && ret->peer.p && ret->tls.p && ret->words.p;
 }
@@ -83,35 +87,55 @@ enum store_outcome trace_of(struct store_reader *r, uint64_t message, uint64_t a
 	return outcome;
 }
 
-static bool is_in(struct sql_stmt *st, struct view text)
+/* Does a message that the index names really have it? 1 yes. */
+static int has_text(struct store_reader *r, uint64_t message, struct view text)
 {
-	struct view id = sql_bytes(st, 3);
+	struct sql_stmt *st = sql_use(r->sql, SQL_trace_events);
+	int rc;
 
-	if (view_eq_nocase(sql_bytes(st, 2), text))
-		return true;
-	if (sql_u64(st, 1) != TRACE_RECEIVED)
-		return false;
-	if (view_eq(id, text))
-		return true;
-	return id.n == text.n + 2 && id.p[0] == '<' && view_eq(view_sub(id, 1, text.n), text);
+	sql_bind_u64(st, 1, message);
+	while ((rc = sql_step(st)) > 0 && !trace_has(st, text))
+		;
+	sql_reset(st);
+	return rc;
 }
 
-enum store_outcome trace_find(struct store_reader *r, uint64_t after, struct view text, uint64_t *ret, size_t max,
-			      size_t *ret_count, uint64_t *ret_after, bool *ret_more)
+/* Out of the index; *ret_after: how far. */
+static int find_indexed(struct store_reader *r, struct view text, struct arena *a, uint64_t *ret, size_t max,
+			size_t *ret_count, uint64_t *ret_after, bool *ret_more)
+{
+	uint64_t *ids = NULL, upto;
+	size_t n;
+	int rc = trace_look_up(r, text, *ret_after, max, a, &ids, &n, &upto);
+
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		if (i > 0 && ids[i] == ids[i - 1])
+			continue;
+		if (*ret_count == max) {
+			*ret_more = true;
+			return 0;
+		}
+		rc = has_text(r, ids[i], text);
+		if (rc > 0)
+			ret[(*ret_count)++] = ids[i];
+		*ret_after = ids[i];
+	}
+	if (rc < 0)
+		return rc;
+	*ret_after = upto;
+	return 0;
+}
+
+/* What no segment covers yet is looked through, a bounded number of events a call. */
+static int find_young(struct store_reader *r, struct view text, uint64_t *ret, size_t max, size_t *ret_count,
+		      uint64_t *ret_after, bool *ret_more)
 {
 	struct sql_stmt *st = sql_use(r->sql, SQL_trace_since);
-	enum store_outcome outcome = STORE_OK;
 	size_t seen = 0;
 	int rc;
 
-	if (after > INT64_MAX || max == 0)
-		return STORE_BAD_REQUEST;
-	*ret_count = 0;
-	*ret_more = false;
-	*ret_after = after;
-	rc = reader_begin(r);
-	sql_bind_u64(st, 1, after);
-	while (rc == 0 && (rc = sql_step(st)) > 0) {
+	sql_bind_u64(st, 1, *ret_after);
+	while ((rc = sql_step(st)) > 0) {
 		uint64_t message = sql_u64(st, 0);
 
 		/* A page ends between messages, so that the next one begins with whole ones. */
@@ -121,13 +145,39 @@ enum store_outcome trace_find(struct store_reader *r, uint64_t after, struct vie
 		}
 		*ret_after = message;
 		seen++;
-		if (is_in(st, text) && (*ret_count == 0 || ret[*ret_count - 1] != message))
+		if (trace_has(st, text) && (*ret_count == 0 || ret[*ret_count - 1] != message))
 			ret[(*ret_count)++] = message;
-		rc = 0;
 	}
 	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+enum store_outcome trace_find(struct store_reader *r, uint64_t after, struct view text, uint64_t *ret, size_t max,
+			      size_t *ret_count, uint64_t *ret_after, bool *ret_more)
+{
+	enum store_outcome outcome = STORE_OK;
+	struct arena a;
+	uint64_t indexed;
+	int rc;
+
+	if (after > INT64_MAX || max == 0)
+		return STORE_BAD_REQUEST;
+	*ret_count = 0;
+	*ret_more = false;
+	*ret_after = after;
+	arena_init(&a, FIND_ARENA_MAX);
+	rc = reader_begin(r);
+	if (rc == 0)
+		rc = trace_indexed(r->sql, &indexed);
+	if (rc == 0 && indexed > after)
+		rc = find_indexed(r, text, &a, ret, max, ret_count, ret_after, ret_more);
+	if (rc == 0 && !*ret_more && *ret_after < indexed)
+		*ret_more = true;
+	if (rc == 0 && !*ret_more)
+		rc = find_young(r, text, ret, max, ret_count, ret_after, ret_more);
 	if (rc < 0)
 		outcome = reader_failed(r, rc);
 	reader_end(r);
+	arena_fini(&a);
 	return outcome;
 }

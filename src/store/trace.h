@@ -4,8 +4,8 @@
 
 #include "store/store.h"
 
-/* What happened to each message, an event a row, written in the commit that made it happen. There is no index but time: a
- * delivery stays cheap, and who asks for an address waits for a scan. */
+/* What happened to each message, an event a row, written in the commit that made it happen. What finds
+ * them by address is made later (trace_index.h), so a delivery stays cheap. */
 struct writer;
 
 enum trace_kind {
@@ -32,6 +32,7 @@ struct trace_event {
 	enum trace_kind kind;
 	struct view address, peer, tls, words;
 	int64_t at_ms;
+	int64_t until_s; /* TRACE_DEFERRED: when it is tried again; else 0 */
 };
 
 /* For jobs of the store. 0 or negative errno. */

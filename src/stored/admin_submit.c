@@ -56,7 +56,7 @@ static void begin(struct admin_submits *s, uint32_t id, const struct admin_submi
 
 	for (uint32_t i = 0; i < m->n_rcpts; i++)
 		rcpts[i].address = m->rcpts[i].text;
-	handed_in_begin(s->messages, id, BY_OPERATOR, 0,
+	handed_in_begin(s->messages, id, BY_OPERATOR, 0, VIEW_EMPTY,
 			&(struct smtp_begin){
 			    .sender = m->sender,
 			    .rcpts = rcpts,

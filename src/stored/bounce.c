@@ -536,7 +536,6 @@ void notices_tick(struct stored *sd)
 	ns->age.lifetime_s = (int64_t)(conf->queue_lifetime / 1000);
 	ns->age.delay_after_s = (int64_t)(conf->delay_notice_after / 1000);
 	set_patient(ns, conf);
-	ns->age.trace_s = (int64_t)(conf->trace_time / 1000);
 	ns->age_write.completion.done = aged;
 	ns->age_write.job = &ns->age.job;
 	write_put(sd->writer, &ns->age_write);

@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "mail/smtp_command.h"
 #include "store/queue.h"
+#include "stored/arrival.h"
+#include "stored/client_name.h"
 #include "stored/copy_prefix.h"
 #include "stored/forward.h"
 #include "stored/incoming.h"
@@ -40,6 +42,8 @@ struct handed_in {
 	struct incoming *incoming;
 	enum handed_in_by by;
 	uint64_t account;
+	struct view login; /* its address */
+	struct client_name_wait naming;
 	struct smtp_begin envelope; /* views copied into the arena */
 	bool *may_relay; /* for each of its recipients */
 	struct judge_judged to_sign; /* of it what signer.h reads; in the arena */
@@ -50,8 +54,6 @@ struct handed_in {
 	struct deliver_remote *remotes;
 	struct map seen; /* accounts that have a copy already */
 	struct view message_id_text; /* of the header */
-	struct trace_event *events;
-	size_t event_cap;
 	bool unknown; /* something was not in memory */
 	bool loops; /* somebody was left out: it has been forwarded from there before */
 	struct verdict verdict; /* set (code != 0) when refused */
@@ -87,6 +89,7 @@ static void handed_in_free(struct handed_in *h, bool kept)
 {
 	if (h->table)
 		(void)map_u64_remove(&h->table->by_id, h->reply.id);
+	client_name_cancel(&h->naming);
 	incoming_free(&h->incoming, kept);
 	store_job_fini(&h->job.job);
 	map_fini(&h->seen);
@@ -182,61 +185,26 @@ static void committed(struct completion *c)
 	handed_in_free(h, true);
 }
 
-/* ---- for `pombo trace` ---- */
+/* ---- keeping, once the client's name is known ---- */
 
-static struct view client_text(struct handed_in *h)
+static void keep(struct handed_in *h);
+
+static void is_named(struct client_name_wait *w)
 {
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(700);
-	const struct smtp_begin *e = &h->envelope;
-
-	buf_append_view(&text, e->helo.n ? e->helo : e->protocol);
-	if (e->client_ip.n)
-		buf_printf(&text, " (%.*s)", VIEW_FMT(e->client_ip));
-	return arena_copy(&h->arena, buf_view(&text));
+	keep((struct handed_in *)((char *)w - offsetof(struct handed_in, naming)));
 }
 
-/* One event for the arrival, one a recipient and where it leads. */
-static bool note_events(struct handed_in *h)
+/* False: it is not known yet, and keep() comes again. */
+static bool name_client(struct handed_in *h)
 {
-	struct deliver_job *j = &h->job;
-	size_t n = 0, max = 1 + j->local_count + j->remote_count;
-	int64_t now_ms = clock_wall_us() / 1000;
+	struct view name;
 
-	h->events = arena_array(&h->arena, max, sizeof *h->events);
-	if (!h->events)
+	if (h->by != BY_STRANGER && h->by != BY_TRUSTED_NETWORK)
+		return true;
+	h->naming.done = is_named;
+	if (!client_name_get(h->sd, h->envelope.client_ip, &h->naming, &name))
 		return false;
-	h->events[n++] = (struct trace_event){.message = j->message.id,
-					      .kind = TRACE_RECEIVED,
-					      .address = h->envelope.sender,
-					      .peer = client_text(h),
-					      .tls = h->envelope.tls,
-					      .words = h->message_id_text,
-					      .at_ms = now_ms};
-	for (size_t i = 0; i < j->local_count; i++) {
-		struct view to = j->locals[i].prefix; /* until copy_prefixes() */
-
-		h->events[n++] = (struct trace_event){
-		    .message = j->message.id,
-		    .kind = TRACE_DELIVERED,
-		    .address = to,
-		    .peer = view_eq_nocase(to, j->locals[i].mailbox) ? VIEW_EMPTY : j->locals[i].mailbox,
-		    .words = j->locals[i].folder,
-		    .at_ms = now_ms};
-	}
-	for (size_t i = 0; i < j->remote_count; i++) {
-		const struct deliver_remote *r = &h->remotes[i];
-
-		if (r->notice && r->notice != QUEUE_FAILED)
-			continue; /* delivered or expanded: said above */
-		h->events[n++] = (struct trace_event){.message = j->message.id,
-						      .kind = r->notice ? TRACE_FAILED : TRACE_QUEUED,
-						      .address = r->notice ? r->via : r->address,
-						      .peer = r->notice ? VIEW_EMPTY : r->via,
-						      .words = r->notice ? r->words : VIEW_EMPTY,
-						      .at_ms = now_ms};
-	}
-	j->events = h->events;
-	j->event_count = n;
+	h->envelope.client_name = arena_copy(&h->arena, name);
 	return true;
 }
 
@@ -244,9 +212,12 @@ static void keep(struct handed_in *h)
 {
 	struct deliver_job *j = &h->job;
 
+	if (!name_client(h))
+		return;
+
 	j->remotes = h->remotes;
 	j->wall_s = clock_wall_s();
-	if (!note_events(h)) {
+	if (!arrival_events(j, &h->envelope, h->login, h->message_id_text, &h->arena)) {
 		refuse(h, &temporary);
 		return;
 	}
@@ -627,7 +598,7 @@ static bool copy_envelope(struct handed_in *h, const struct smtp_begin *m)
 	return true;
 }
 
-void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by by, uint64_t account,
+void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by by, uint64_t account, struct view login,
 		     const struct smtp_begin *m)
 {
 	static const struct incoming_handlers handlers = {.done = on_done, .more = on_more};
@@ -649,6 +620,7 @@ void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by b
 	h->by = by;
 	h->account = account;
 	arena_init(&h->arena, ARENA_MAX);
+	h->login = arena_copy(&h->arena, login);
 	map_init(&h->seen);
 	deliver_job_init(&h->job);
 	(void)map_u64_set(&t->by_id, id, h);

@@ -25,8 +25,8 @@ void handed_in_table_free(struct handed_in_table **t);
 /* Whose message it is: decides what is checked and what is added. */
 enum handed_in_by { BY_STRANGER, BY_ACCOUNT, BY_TRUSTED_NETWORK, BY_OPERATOR };
 
-/* account: of the grant, 0 for all but BY_ACCOUNT. Grants were checked by the caller. */
-void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by by, uint64_t account,
+/* account, login (its address): of the grant, 0 and empty for all but BY_ACCOUNT. Grants were checked by the caller. */
+void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by by, uint64_t account, struct view login,
 		     const struct smtp_begin *m);
 void handed_in_piece(struct handed_in_table *t, uint32_t id, struct view bytes);
 void handed_in_end(struct handed_in_table *t, uint32_t id);

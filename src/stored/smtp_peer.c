@@ -3,6 +3,7 @@
 #include "stored/smtp_peer.h"
 
 #include "ipc/msgs/smtp_msgs.h"
+#include "stored/client_name.h"
 #include "stored/handed_in.h"
 #include "stored/op.h"
 #include "stored/recipients.h"
@@ -146,12 +147,12 @@ static void on_begin(struct smtp_link *sp, uint32_t id, const struct smtp_begin 
 	struct grant *g;
 
 	if (sp->kind == SMTP_PEER_MX) {
-		handed_in_begin(sp->messages, id, m->trusted ? BY_TRUSTED_NETWORK : BY_STRANGER, 0, m);
+		handed_in_begin(sp->messages, id, m->trusted ? BY_TRUSTED_NETWORK : BY_STRANGER, 0, VIEW_EMPTY, m);
 		return;
 	}
 	g = sessions_find_grant(sp->sd->sessions, m->grant, sp->peer);
 	if (g)
-		handed_in_begin(sp->messages, id, BY_ACCOUNT, g->account, m);
+		handed_in_begin(sp->messages, id, BY_ACCOUNT, g->account, view_from_cstr(g->address), m);
 	else
 		smtp_send_verdict(sp->peer->channel, id, &no_grant);
 }
@@ -188,6 +189,9 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 		return;
 	case SMTP_ABORT:
 		handed_in_abort(sp->messages, id);
+		return;
+	case SMTP_CLIENT:
+		client_name_expect(sp->sd, m->client.address);
 		return;
 	case SMTP_GRANT_DROP:
 		on_grant_drop(sp, &m->grant_drop);

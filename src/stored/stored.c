@@ -121,6 +121,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	upkeep_tick(sd);
 	outbound_tick(sd);
 	notices_tick(sd);
+	traces_tick(sd);
 	tls_reports_tick(sd);
 	rotation_tick(sd);
 	signer_tick(sd);

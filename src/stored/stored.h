@@ -39,6 +39,8 @@ struct stored {
 	struct admin *admin;
 	struct outbound *outbound;
 	struct notices *notices;
+	struct traces *traces;
+	struct client_names *client_names;
 	struct tls_reports *tls_reports;
 	struct event *tick;
 	struct upkeep *upkeep;
@@ -86,6 +88,7 @@ void outbound_tick(struct stored *sd); /* once a second */
 /* bounce.c: notices to senders; recipients that ended, or grew old */
 void notices_wake(struct stored *sd);
 void notices_tick(struct stored *sd); /* once a second */
+void traces_tick(struct stored *sd); /* once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 must_check int dns_peer_add(struct stored *sd, int fd); /* dns_peer.c */
 must_check int fetch_peer_add(struct stored *sd, int fd); /* fetch_peer.c */

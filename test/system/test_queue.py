@@ -131,7 +131,9 @@ def test_the_life_of_a_message(make_server):
         for name in (events[0]["id"], "<1@x.test>", "1@x.test", "bob@example.test", "BOB@far.test"):
             assert server.cli_json("trace", name, "--since", "1h") == events
         lines = server.cli("trace", events[0]["id"]).stdout.splitlines()
-        assert len(lines) == 5 and "sent" in lines[4]
+        assert lines[0].startswith(events[0]["id"]) and len(lines) == 6 and "sent" in lines[5] and "; next attempt 20" in lines[4]
+        assert lines[2].endswith("delivered bob@example.test into bob@example.test, INBOX")
+        assert events[0]["peer"] == "client.example.net (127.0.0.1), logged in as alice@example.test" and events[3]["until"]
         assert server.cli("trace", "nobody@x.test", check=False).returncode == 67
         restart_later(server, 31 * 86400)
         deadline = time.monotonic() + 30 * SLOW

@@ -296,7 +296,6 @@ static size_t age(struct trial *t, int64_t now)
 	j.wall_s = now;
 	j.lifetime_s = 5 * 86400;
 	j.delay_after_s = 4 * 3600;
-	j.trace_s = 30 * 86400;
 	j.patient = patient;
 	j.patient_count = ARRAY_LEN(patient);
 	j.patient_lifetime_s = 14 * 86400;

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC
+ * Now and then: the next segment of the index of events (a reader collects, the writer keeps), and the end of old events. */
+#include "stored/stored.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "store/trace_index.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { LOOK_EVERY_S = 20, PRUNE_EVERY_S = 1800, ARENA_MAX = 4 * 1024 * 1024 };
+
+struct traces {
+	struct task task;
+	struct write write, prune_write;
+	struct stored *sd;
+	struct trace_segment_job segment;
+	struct trace_prune_job prune;
+	struct arena arena;
+	enum store_outcome outcome;
+	bool busy, pruning, more;
+	int64_t made_s, looked_s, pruned_s;
+};
+
+static struct traces *traces_of(struct stored *sd)
+{
+	if (!sd->traces) {
+		sd->traces = xcalloc(1, sizeof *sd->traces);
+		sd->traces->sd = sd;
+		sd->traces->made_s = clock_wall_s();
+	}
+	return sd->traces;
+}
+
+static void over(struct traces *t)
+{
+	store_job_fini(&t->segment.job);
+	arena_fini(&t->arena);
+	t->busy = false;
+}
+
+static void kept(struct completion *c)
+{
+	struct traces *t = (struct traces *)((char *)c - offsetof(struct traces, write));
+
+	if (t->segment.job.outcome == STORE_OK) {
+		t->made_s = clock_wall_s();
+		if (t->more)
+			t->looked_s = 0; /* there is work for another */
+	} else {
+		log_event(LOG_LEVEL_WARNING, "trace-not-indexed", store_outcome_name(t->segment.job.outcome));
+	}
+	over(t);
+}
+
+static void collect_run(struct task *task, unsigned thread_index)
+{
+	struct traces *t = (struct traces *)task;
+
+	t->outcome =
+	    trace_collect(t->sd->reader_connections[thread_index], clock_wall_s(), &t->arena, &t->segment, &t->more);
+}
+
+static void collected(struct completion *c)
+{
+	struct traces *t = (struct traces *)c;
+
+	if (t->outcome != STORE_OK) {
+		if (t->outcome != STORE_NO_MESSAGE)
+			log_event(LOG_LEVEL_WARNING, "trace-not-indexed", store_outcome_name(t->outcome));
+		over(t);
+		return;
+	}
+	t->write.completion.done = kept;
+	t->write.job = &t->segment.job;
+	write_put(t->sd->writer, &t->write);
+}
+
+static void collect(struct traces *t)
+{
+	t->busy = true;
+	t->looked_s = clock_wall_s();
+	arena_init(&t->arena, ARENA_MAX);
+	trace_segment_job_init(&t->segment);
+	t->segment.waits_since_s = t->made_s;
+	t->task.completion.done = collected;
+	t->task.run = collect_run;
+	if (!pool_put(t->sd->readers, &t->task)) {
+		t->outcome = STORE_NO_MESSAGE;
+		collected(&t->task.completion);
+	}
+}
+
+static void pruned(struct completion *c)
+{
+	struct traces *t = (struct traces *)((char *)c - offsetof(struct traces, prune_write));
+
+	store_job_fini(&t->prune.job);
+	t->pruning = false;
+}
+
+void traces_tick(struct stored *sd)
+{
+	struct traces *t = traces_of(sd);
+	int64_t now_s = clock_wall_s();
+
+	if (!t->busy && now_s - t->looked_s >= LOOK_EVERY_S)
+		collect(t);
+	if (t->pruning || now_s - t->pruned_s < PRUNE_EVERY_S)
+		return;
+	t->pruning = true;
+	t->pruned_s = now_s;
+	trace_prune_job_init(&t->prune);
+	t->prune.before_s = now_s - (int64_t)(role_conf(sd->role)->trace_time / 1000);
+	t->prune_write.completion.done = pruned;
+	t->prune_write.job = &t->prune.job;
+	write_put(sd->writer, &t->prune_write);
+}
