@@ -2,6 +2,7 @@
  * pombo queue: recipients on other servers that wait. */
 #include "cli/commands.h"
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "cli/listing.h"
 #include "cli/option.h"
@@ -9,6 +10,8 @@
 #include "cli/route.h"
 #include "cli/show.h"
 #include "supervisor/supervisor.h"
+
+static const char *const states[] = {"waiting", "sending", "held", "ended"};
 
 /* pombo.conf tells which route each would take; without it (NULL) the queue is told of all the same. */
 static struct conf *read_conf(const struct cli *c)
@@ -30,27 +33,63 @@ static json_t *in_json(const struct admin_queued *q, const struct conf *conf)
 	char id[ID_TEXT_BYTES + 1];
 
 	id_format(q->message_id, id);
-	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b, s:o}", "id", id, "sender",
+	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b, s:o, s:s}", "id", id, "sender",
 			 show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size",
 			 (json_int_t)q->size_bytes, "queued", show_json_time(q->queued_s), "next",
 			 show_json_time(q->next_s), "attempts", (json_int_t)q->attempts, "last_reply",
 			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "held", (int)q->held, "route",
-			 route ? json_string(route) : json_null());
+			 route ? json_string(route) : json_null(), "state", states[q->state]);
+}
+
+/* "3d2h", "5h10m", "12m", "8s" */
+static void put_span(struct buf *out, int64_t seconds)
+{
+	long long s = seconds > 0 ? (long long)seconds : 0;
+
+	if (s >= 86400)
+		buf_printf(out, "%lldd%lldh", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		buf_printf(out, "%lldh%lldm", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		buf_printf(out, "%lldm", s / 60);
+	else
+		buf_printf(out, "%llds", s);
+}
+
+/* When it is tried next, or why not. */
+static void put_next(struct buf *out, const struct admin_queued *q, int64_t now_s)
+{
+	enum { WAITS };
+
+	if (q->state != WAITS) {
+		buf_append_cstr(out, states[q->state]);
+	} else if (q->next_s <= now_s) {
+		buf_append_cstr(out, q->attempts ? "now" : "new");
+	} else {
+		buf_append_cstr(out, "in ");
+		put_span(out, q->next_s - now_s);
+	}
 }
 
 static void print_one(const struct admin_queued *q)
 {
-	_cleanup_(buf_fini) struct buf size = BUF_INIT(32), queued = BUF_INIT(64), sender = BUF_INIT(2048),
-				       recipient = BUF_INIT(2048);
+	_cleanup_(buf_fini) struct buf size = BUF_INIT(32), age = BUF_INIT(64), next = BUF_INIT(64),
+				       sender = BUF_INIT(2048), recipient = BUF_INIT(2048), reply = BUF_INIT(4096);
+	int64_t now_s = clock_wall_s();
 	char id[ID_TEXT_BYTES + 1];
 
 	id_format(q->message_id, id);
 	show_size(q->size_bytes, &size);
-	show_time(q->queued_s, &queued);
+	put_span(&age, now_s - q->queued_s);
+	put_next(&next, q, now_s);
 	show_clean(q->sender.n ? q->sender : VIEW_LIT("<>"), &sender);
 	show_clean(q->recipient, &recipient);
-	(void)printf("%s %10s  %s %8u  %s -> %s%s\n", id, buf_cstr(&size), buf_cstr(&queued), q->attempts,
-		     buf_cstr(&sender), buf_cstr(&recipient), q->held ? "  held" : "");
+	(void)printf("%s %9s %7s %5u %-9s %s -> %s\n", id, buf_cstr(&size), buf_cstr(&age), q->attempts,
+		     buf_cstr(&next), buf_cstr(&sender), buf_cstr(&recipient));
+	if (q->last_reply.n == 0)
+		return;
+	show_clean(q->last_reply, &reply);
+	(void)printf("    %s\n", buf_cstr(&reply));
 }
 
 static int next_page(struct store_client *s, uint64_t after_message, struct view after_recipient,
@@ -65,7 +104,7 @@ static int list_pages(struct listing *l)
 {
 	_cleanup_(conf_free) struct conf *conf = l->c->json ? read_conf(l->c) : NULL;
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
-	uint64_t after_message = 0;
+	uint64_t after_message = 0, recipients = 0, messages = 0;
 	struct admin_msg answer;
 	int r;
 
@@ -82,25 +121,32 @@ static int list_pages(struct listing *l)
 				listing_line(l);
 				print_one(q);
 			}
+			recipients++;
+			messages += q->message_id != after_message;
 			after_message = q->message_id;
 			buf_reset(&after);
 			buf_append_view(&after, q->recipient);
 		}
 	} while (answer.queue.more && answer.queue.n_items);
+	if (recipients > 1 && !l->c->json)
+		(void)printf("%llu recipients of %llu %s\n", (unsigned long long)recipients,
+			     (unsigned long long)messages, messages == 1 ? "message" : "messages");
 	return 0;
 }
 
 int queue_list(struct cli *c)
 {
-	return listing_run(c, "ID                  SIZE  QUEUED               ATTEMPTS  FROM -> TO",
-			   "Mail queue is empty", list_pages);
+	return listing_run(c, "ID                 SIZE     AGE TRIED NEXT      FROM -> TO", "Mail queue is empty",
+			   list_pages);
 }
 
 const struct cli_command cmd_queue_list = {
     .name = "queue list",
     .usage = "[--json]",
     .summary = "lists what waits to be sent to other servers",
-    .help = "A line for each recipient.",
+    .help = "A line for each recipient, and what was said last below it. NEXT: new, in how long it is tried again, now "
+	    "(as soon as its turn "
+	    "comes), sending, held, or ended (its sender is being told).",
     .example = "pombo queue list",
     .shows = true,
     .run = queue_list,

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "cli/option.h"
 #include "cli/show.h"
 #include "cli/store_client.h"
@@ -79,6 +80,19 @@ static void print_disk(const json_t *disk)
 
 /* ---- text ---- */
 
+static void print_queue(const json_t *q)
+{
+	if (!json_is_object(q))
+		return;
+	(void)printf("queue: %lld %s for other servers", number_of(q, "recipients"),
+		     number_of(q, "recipients") == 1 ? "recipient" : "recipients");
+	if (number_of(q, "recipients"))
+		(void)printf("; %lld tried in vain so far, %lld being sent, %lld held; the oldest of %s",
+			     number_of(q, "tried"), number_of(q, "sending"), number_of(q, "held"),
+			     text_of(q, "oldest"));
+	(void)printf("\n");
+}
+
 /* One line a service: its addresses share the port. */
 static void print_listeners(const json_t *listeners)
 {
@@ -139,6 +153,7 @@ static void print_overview(const json_t *o)
 	print_listeners(json_object_get(o, "listeners"));
 	print_processes(json_object_get(o, "processes"));
 	print_disk(json_object_get(o, "disk"));
+	print_queue(json_object_get(o, "queue"));
 }
 
 /* ---- the command ---- */
@@ -163,6 +178,20 @@ static int ask(struct store_client *s, json_t **ret)
 	return json_is_object(*ret) ? 0 : cli_fail(CLI_OTHER, "the server gave an odd answer", NULL, "see its log");
 }
 
+/* The queue at a glance; null when it could not be told. */
+static json_t *queue_in_json(struct store_client *s)
+{
+	struct admin_msg answer;
+	const struct admin_queue_figures *q = &answer.queue_figures;
+
+	if (store_client_ask(s, admin_put_queue_figures_ask(&s->payload, &(struct admin_queue_figures_ask){0}),
+			     ADMIN_QUEUE_FIGURES_ASK, "status", ADMIN_QUEUE_FIGURES, &answer))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "recipients", (json_int_t)q->recipients, "tried",
+			 (json_int_t)q->tried, "sending", (json_int_t)q->sending, "held", (json_int_t)q->held, "oldest",
+			 q->oldest_id ? show_json_time(id_wall_us(q->oldest_id) / 1000000) : json_null());
+}
+
 static int status(struct cli *c)
 {
 	json_t *overview = NULL;
@@ -175,6 +204,8 @@ static int status(struct cli *c)
 	if (r)
 		return r == CLI_NOT_RUNNING ? not_running(c) : r;
 	r = ask(&s, &overview);
+	if (r == 0)
+		(void)json_object_set_new(overview, "queue", queue_in_json(&s));
 	store_client_close(&s);
 	if (r == 0) {
 		(void)json_object_set_new(overview, "disk", disk_in_json(c));
@@ -189,7 +220,7 @@ static int status(struct cli *c)
 const struct cli_command cmd_status = {
     .name = "status",
     .usage = "[--json]",
-    .summary = "tells how the running server is: ports, processes, disk",
+    .summary = "tells how the running server is: ports, processes, disk, queue",
     .help = "SESSIONS are open now; ACCEPTED counts connections and MESSAGES messages since the process started. Exit "
 	    "status 69 when no server runs; with --json the document then says \"state\": \"stopped\".",
     .example = "pombo status",

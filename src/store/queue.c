@@ -63,15 +63,16 @@ enum store_outcome queue_list(struct store_reader *r, uint64_t after_message, st
 	return outcome;
 }
 
-enum store_outcome queue_count(struct store_reader *r, uint64_t *ret)
+enum store_outcome queue_figures(struct store_reader *r, struct queue_figures *ret)
 {
-	struct sql_stmt *st = sql_use(r->sql, SQL_queue_count);
+	struct sql_stmt *st = sql_use(r->sql, SQL_queue_figures);
 	enum store_outcome outcome = STORE_OK;
 	int rc = reader_begin(r);
 
 	rc = rc < 0 ? rc : sql_step(st);
 	if (rc > 0)
-		*ret = sql_u64(st, 0);
+		*ret = (struct queue_figures){sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2), sql_u64(st, 3),
+					      sql_u64(st, 4)};
 	if (rc <= 0)
 		outcome = reader_failed(r, rc);
 	sql_reset(st);

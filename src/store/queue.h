@@ -19,8 +19,11 @@ struct queue_item {
 must_check enum store_outcome queue_list(struct store_reader *r, uint64_t after_message, struct view after_recipient,
 					 size_t max, struct arena *a, const struct queue_item **ret, size_t *ret_count,
 					 bool *ret_more);
-/* How many wait. */
-must_check enum store_outcome queue_count(struct store_reader *r, uint64_t *ret);
+/* Recipients in the queue; `oldest`: the first message, 0 none. */
+struct queue_figures {
+	uint64_t recipients, tried, sending, held, oldest;
+};
+must_check enum store_outcome queue_figures(struct store_reader *r, struct queue_figures *ret);
 
 /* What the sender is to be told of a recipient. */
 enum queue_notice {

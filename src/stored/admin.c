@@ -207,6 +207,7 @@ static admin_request_fn *const requests[] = {
     [ADMIN_ALIAS_REMOVE] = admin_on_alias_remove,
     [ADMIN_ALIAS_LIST] = admin_on_alias_list,
     [ADMIN_QUEUE_LIST] = admin_on_queue_list,
+    [ADMIN_QUEUE_FIGURES_ASK] = admin_on_queue_figures_ask,
     [ADMIN_QUEUE_CHANGE] = admin_on_queue_change,
     [ADMIN_TRACE_ASK] = admin_on_trace_ask,
     [ADMIN_TRACE_FIND] = admin_on_trace_find,

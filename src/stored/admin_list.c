@@ -245,6 +245,40 @@ void admin_on_alias_list(struct stored *sd, struct peer *peer, uint32_t id, cons
 
 /* ---- queue ---- */
 
+enum { QUEUED_WAITS, QUEUED_SENDING, QUEUED_HELD, QUEUED_ENDED };
+
+struct figures_op {
+	struct op op;
+	struct queue_figures figures;
+};
+
+static void figures_run(struct op *op, struct store_reader *r)
+{
+	op->outcome = queue_figures(r, &((struct figures_op *)op)->figures);
+}
+
+static void figures_answer(struct op *op, struct channel *c)
+{
+	const struct queue_figures *f = &((const struct figures_op *)op)->figures;
+
+	if (!c || op->outcome != STORE_OK) {
+		admin_send_outcome(c, op->reply.id, op->outcome, VIEW_LIT("the queue"));
+		return;
+	}
+	(void)admin_send_queue_figures(
+	    c, op->reply.id, &(struct admin_queue_figures){f->recipients, f->tried, f->sending, f->held, f->oldest});
+}
+
+void admin_on_queue_figures_ask(struct stored *sd, struct peer *peer, uint32_t id, const struct admin_msg *m)
+{
+	struct figures_op *f = op_new(sd, sizeof *f, peer, id);
+
+	(void)m;
+	f->op.run = figures_run;
+	f->op.answer = figures_answer;
+	op_read(&f->op);
+}
+
 static void queue_run(struct op *op, struct store_reader *r)
 {
 	struct list_op *l = (struct list_op *)op;
@@ -260,8 +294,17 @@ static void queue_answer(struct op *op, struct channel *c)
 	for (size_t i = 0; items && i < l->count; i++) {
 		const struct queue_item *q = &l->queue[i];
 
-		items[i] = (struct admin_queued){q->message_id, q->sender,   q->recipient,  q->size_bytes, q->queued_s,
-						 q->next_s,     q->attempts, q->last_reply, q->held};
+		items[i] = (struct admin_queued){
+		    q->message_id,
+		    q->sender,
+		    q->recipient,
+		    q->size_bytes,
+		    q->queued_s,
+		    q->next_s,
+		    q->attempts,
+		    q->last_reply,
+		    q->held,
+		    q->ended ? QUEUED_ENDED : q->held ? QUEUED_HELD : q->leased ? QUEUED_SENDING : QUEUED_WAITS};
 	}
 	if (items)
 		(void)admin_send_queue(c, op->reply.id, &(struct admin_queue){items, (uint32_t)l->count, l->more});

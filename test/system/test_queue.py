@@ -236,3 +236,23 @@ def payload_text(part):
 
 def refusing_utf8():
     return {"RCPT": lambda _, line: b"550 5.1.1 no\r\n" if b"jos" in line else b"250 2.1.5 ok\r\n"}
+
+
+def test_the_queue_at_a_glance(make_server):
+    with SmtpServer(LATER) as mx:
+        server = relaying(make_server, mx)
+        assert server.cli_json("status")["queue"] == {"recipients": 0, "tried": 0, "sending": 0, "held": 0, "oldest": None}
+        assert "queue: 0 recipients for other servers" in server.cli("status").stdout
+        submit(server, FAR, "carol@far.test")
+        submit(server, "dan@far.test")
+        waiting = wait_queue(server, lambda q: len(q) == 3 and all(r["attempts"] == 1 and r["state"] == "waiting" for r in q))
+        server.cli("queue", "hold", waiting[2]["id"])
+        figures = server.cli_json("status")["queue"]
+        assert {k: figures[k] for k in ("recipients", "tried", "sending", "held")} == {"recipients": 3, "tried": 3, "sending": 0, "held": 1}
+        assert figures["oldest"] <= waiting[0]["queued"]
+        lines = server.cli("queue", "list").stdout.splitlines()
+        assert len(lines) == 8 and lines[7] == "3 recipients of 2 messages"
+        assert lines[2].strip() == "not today" and re.search(r" in \d+[sm] +alice@example\.test -> ", lines[1])
+        assert " held " in lines[5] and lines[5].endswith(" -> dan@far.test")
+        assert [q["state"] for q in server.cli_json("queue", "list")] == ["waiting", "waiting", "held"]
+        assert "; 3 tried in vain so far, 0 being sent, 1 held; the oldest of 20" in server.cli("status").stdout

@@ -166,11 +166,13 @@ static void test_parameters(void **state)
 	assert_int_equal(sql_u64(st, 0), 9);
 	sql_reset(st);
 	/* A statement that cannot be prepared fails at its step, and works once it can. */
-	st = sql_use(b->sql, SQL_queue_count);
+	st = sql_use(b->sql, SQL_queue_figures);
 	assert_true(sql_run(st) < 0);
-	assert_int_equal(sql_exec(b->sql, "CREATE TABLE queue_recipient (id INTEGER PRIMARY KEY)"), 0);
-	assert_int_equal(sql_step(sql_use(b->sql, SQL_queue_count)), 1);
-	sql_reset(sql_use(b->sql, SQL_queue_count));
+	assert_int_equal(
+	    sql_exec(b->sql, "CREATE TABLE queue_recipient (id INTEGER PRIMARY KEY, message, attempts, lease, held)"),
+	    0);
+	assert_int_equal(sql_step(sql_use(b->sql, SQL_queue_figures)), 1);
+	sql_reset(sql_use(b->sql, SQL_queue_figures));
 }
 
 /* ---- the real schema ---- */
