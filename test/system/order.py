@@ -9,7 +9,15 @@ from xdist.scheduler import LoadScopeScheduling
 # By the beginning of their names, the longest first.
 LONGEST = (
     "test_crash.py::",
+    "test_relay.py::test_a_dead_destination_holds_up_nobody",
+    "test_relay.py::test_connections_that_lead_nowhere_give_way",
+    "test_backup.py::test_kills_leave_nothing_half",
     "test_programs.py::test_testssl",
+    "test_pop.py::test_twenty_mebibytes",
+    "test_cli_init.py::test_interrupted",
+    "test_send.py::test_replies[8]",
+    "test_relay.py::test_a_smart_host_with_a_password",
+    "test_more_clients.py::test_mbsync_thousands",
 )
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 
