@@ -186,15 +186,13 @@ static int settle_message(struct writer *w, uint64_t message)
 	sql_reset(st);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	rc = run_by_id(w, SQL_queue_summary_due, message);
-	if (rc < 0)
-		return rc;
-	if (sql_changes(w->sql) > 0) {
-		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
-		return 0;
-	}
 	rc = drop_message(w, SQL_queue_message_delete, message);
-	return rc < 0 ? rc : 0;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = run_by_id(w, SQL_queue_summary_due, message);
+	if (rc == 0 && sql_changes(w->sql) > 0)
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	return rc;
 }
 
 int queue_row_drop(struct writer *w, uint64_t id, uint64_t message)

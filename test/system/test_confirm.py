@@ -8,7 +8,7 @@ from authority import Authority
 from pombo import ALICE, SLOW
 from smtpserver import SmtpServer
 from test_queue import LATER, restart_later
-from test_relay import FAR, QUICK, relaying, submit, wait_empty, wait_queue
+from test_relay import FAR, relaying, submit, wait_empty, wait_queue
 
 BOB = "bob@example.test"
 TEXT = (f"From: {ALICE}\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=, lunch?\r\nDate: Sun, 22 Nov 2026 09:30:00 +0100\r\n"
@@ -23,7 +23,7 @@ def refusing(answers):
 
 
 def confirming(make_server, mx, *lines, **kwargs):
-    server = relaying(make_server, mx, *QUICK, *lines, users=[ALICE, BOB], **kwargs)
+    server = relaying(make_server, mx, *lines, users=[ALICE, BOB], **kwargs)
     server.cli("account", "confirm", ALICE, "on")
     return server
 
