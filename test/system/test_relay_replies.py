@@ -8,9 +8,10 @@ import smtpserver
 from authority import Authority
 from dnsserver import DnsServer
 from smtpserver import SmtpServer
-from test_relay import BAD, GO, PLAIN, QUICK, submit, wait_queue
+from test_relay import BAD, GO, PLAIN, submit, wait_queue
 
 NO = b"550 5.1.1 no such user\r\n"
+QUICK = ["outbound-greeting-timeout = 2s", "outbound-command-timeout = 2s", "outbound-data-timeout = 2s", "outbound-done-timeout = 2s"]
 
 
 class BrokenTls:
