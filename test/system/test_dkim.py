@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import dkim
+import opendkim
 import pombo
 import processes
 import pytest
@@ -100,6 +101,19 @@ def test_what_is_submitted_is_signed_twice_and_verifies(server, keys, name):
         names = re.search(r";h=([^;]*);", text)[1].lower().split(":")
         assert names.count("from") == 2 and names.count("subject") >= 1 + (b"subject" in ODD[name].lower().encode())
         assert "c=relaxed/relaxed" in text and f"d={DOMAIN};" in text and ";l=" not in text
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_opendkim_agrees(server, keys, name):
+    """Both of its algorithms; and it does not just say so."""
+    message = block(sent(server, ODD[name].encode()))
+    try:
+        assert opendkim.judge(message, keys) == dict.fromkeys(keys, True)
+    except OSError:
+        pytest.skip("no libopendkim")
+    assert not any(opendkim.judge(message.replace(b"Subject:", b"Subject: not"), keys).values())
+    if b"\r\n\r\n" in message:
+        assert not any(opendkim.judge(message + b"more\r\n", keys).values())
 
 
 def test_imap_still_finds_its_parts(server, keys):
