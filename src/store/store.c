@@ -20,11 +20,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 void (*store_crash_hook)(const char *point);
 
-enum { PATH_BYTES_MAX = 4096, SPACE_LOOK_MS = 1000 };
+enum { PATH_BYTES_MAX = 4096, SPACE_LOOK_MS = 1000, LOCK_WAIT_MS = 5000, LOCK_STEP_MS = 20 };
 
 const char *store_outcome_name(enum store_outcome outcome)
 {
@@ -194,9 +195,25 @@ static int make_file(int dir_fd)
 	return 0;
 }
 
+/* A process that was started by a command, and lost it, is still on its way out: that is waited for. */
+static int lock_patiently(int fd)
+{
+	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000L};
+
+	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_STEP_MS) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (waited_ms >= LOCK_WAIT_MS)
+			return -EBUSY;
+		(void)nanosleep(&step, NULL);
+	}
+	return 0;
+}
+
 static int open_dir(struct store *s, bool create, const char **ret_why)
 {
 	const char *path = buf_cstr(&s->dir);
+	int r;
 
 	*ret_why = "the store's folder cannot be opened";
 	if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -208,8 +225,9 @@ static int open_dir(struct store *s, bool create, const char **ret_why)
 	if (s->lock_fd < 0)
 		return -errno;
 	*ret_why = "another process has the store open";
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = lock_patiently(s->lock_fd);
+	if (r < 0)
+		return r;
 	*ret_why = "there is no store in this folder";
 	if (!create && faccessat(s->dir_fd, "pombo.db", F_OK, 0) < 0)
 		return -errno;

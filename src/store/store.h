@@ -84,7 +84,7 @@ struct store_settings {
 };
 
 /* Opens under an exclusive lock (DIR/lock, held until close or death), ends what a crash left half-done, migrates the schema
- * forward as far as must be before serving. 0, or: -EBUSY another process has it; -ENOENT none there; -EEXIST;
+ * forward as far as must be before serving. 0, or: -EBUSY another process has it, for 5 s by now; -ENOENT none there; -EEXIST;
  * -ENOTSUP made by a newer pombo; -EUCLEAN not a store or damaged; other negative errno. `*ret_why` (may be NULL): a
  * sentence for the operator, static or owned by nobody else until the next store_open() in this thread. */
 must_check int store_open(const struct store_options *options, struct store **ret, const char **ret_why);

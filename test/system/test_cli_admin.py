@@ -241,13 +241,14 @@ def test_queue(make_server):
         s.sendmail(ALICE, ["c@far.example"], f"From: {ALICE}\r\nSubject: y\r\n\r\nhi\r\n")
     for _ in range(2):  # with the server, and without
         listed = server.cli_json("queue", "list")
-        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "held", "route"}
+        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "held", "route", "state"}
         assert [set(q) for q in listed] == [keys] * 3
         assert [q["recipient"] for q in listed] == ["a@far.example", "b@far.example", "c@far.example"]
         assert all(ID.fullmatch(q["id"]) and q["sender"] == ALICE and q["attempts"] == 0 for q in listed)
         assert listed[0]["id"] == listed[1]["id"] != listed[2]["id"]
         text = server.cli("queue", "list").stdout.splitlines()
-        assert len(text) == 4 and text[1].startswith(listed[0]["id"]) and text[1].endswith(f"{ALICE} -> a@far.example")
+        assert len(text) == 5 and text[1].startswith(listed[0]["id"]) and text[1].endswith(f"{ALICE} -> a@far.example")
+        assert text[-1] == "3 recipients of 2 messages"
         assert server.cli_json("queue", "show", listed[0]["id"]) == listed[:2]
         assert server.cli_json("queue", "show", listed[2]["id"].upper()) == listed[2:]
         text = server.cli("queue", "show", listed[0]["id"]).stdout
@@ -275,7 +276,7 @@ def test_what_others_wrote_does_not_reach_the_terminal(make_server):
 def test_status(make_server):
     server = make_server(addresses=("127.0.0.1", "127.0.0.2"))
     said = server.cli_json("status")
-    assert set(said) == {"version", "state", "pid", "dir", "hostname", "since", "processes", "listeners", "disk"}
+    assert set(said) == {"version", "state", "pid", "dir", "hostname", "since", "processes", "listeners", "disk", "queue"}
     assert said["state"] == "running" and said["pid"] == server.process.pid and said["dir"] == str(server.dir)
     assert set(said["disk"]) == {"free", "size", "reserve"} and 0 < said["disk"]["free"] <= said["disk"]["size"]
     assert said["disk"]["reserve"] == 256 << 20
