@@ -218,13 +218,38 @@ out:
 """
 
 
-class Exim(Server):
-    def find(self):
-        self.exim = find("usr/sbin/exim4")
-        if "not found" in subprocess.run(["ldd", str(self.exim)], capture_output=True, text=True).stdout:
-            pytest.skip("Exim lacks libraries")
+class Unpacked(Server):
+    """Runs in a mount namespace of its own: not installed, it misses its users and folders."""
+    users = ()
+
+    def need(self, program):
+        found = find(program)
+        if "not found" in subprocess.run(["ldd", str(found)], capture_output=True, text=True).stdout:
+            pytest.skip(f"{found} lacks libraries")
         if subprocess.run(["unshare", "-m", "mount", "--bind", "/etc/passwd", "/etc/passwd"], capture_output=True).returncode:
             pytest.skip("no mount namespaces here")
+        return found
+
+    def within(self, command, files=(), prepare=""):
+        """`files`: others in place of what the machine has, by path; `prepare`: more to be done in the namespace."""
+        made = dict(files)
+        for n, user in enumerate(self.users):
+            for path, line in (("/etc/passwd", f"{user}:x:{65534 - n}:{65534 - n}::/nonexistent:/usr/sbin/nologin\n"),
+                               ("/etc/group", f"{user}:x:{65534 - n}:\n")):
+                made[path] = made.get(path, pathlib.Path(path).read_text()) + line
+        steps = ["set -e"]
+        for path, text in made.items():
+            own = self.top / path.strip("/").replace("/", "-")
+            own.write_text(text)
+            steps.append(f"mount --bind {own} {path}")
+        return ["unshare", "-m", "sh", "-c", "\n".join([*steps, prepare, f"exec {command}"])]
+
+
+class Exim(Unpacked):
+    users = ("Debian-exim",)
+
+    def find(self):
+        self.exim = self.need("usr/sbin/exim4")
 
     def configure(self):
         (self.top / "spool").mkdir()
@@ -239,11 +264,56 @@ class Exim(Server):
             interfaces=" ; ".join(f"{address}.{self.port}" for address in self.certificates)))
 
     def command(self):
-        """In a mount namespace of its own: unpacked, it misses its user."""
-        for file, line in (("passwd", "Debian-exim:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"), ("group", "Debian-exim:x:65534:\n")):
-            (self.top / file).write_text(pathlib.Path("/etc", file).read_text() + line)
-        binds = "".join(f"mount --bind {self.top}/{file} /etc/{file} && " for file in ("passwd", "group"))
-        return ["unshare", "-m", "sh", "-c", f"{binds}exec {self.exim} -C {self.top}/conf -bdf -q10s"]
+        return self.within(f"{self.exim} -C {self.top}/conf -bdf -q10s")
 
     def log(self):
         return "\n".join(p.read_text(errors="replace") for p in [self.top / "out", *self.top.glob("log-*")])
+
+
+OPENSMTPD = """
+queue ttl 1h
+table domains {{ {domains} }}
+table users {{ "@" = "nobody" }}
+{listeners}
+action "box" maildir "{top}/box/all" virtual <users>
+action "out" relay host "smtp+tls://{relay[3]}:{relay[1]}" tls
+match from any for domain <domains> action "box"
+match from local for any action "out"
+"""
+# Its folders are compiled in.
+OPENSMTPD_FOLDERS = """
+for folder in /var/spool /var/lib /usr/libexec /run; do mount -t tmpfs none $folder; done
+mkdir -p /usr/libexec/opensmtpd /var/lib/opensmtpd/empty /var/spool/smtpd
+mount --bind {unpacked}/usr/libexec/opensmtpd /usr/libexec/opensmtpd
+chmod 711 /var/spool/smtpd
+for folder in corrupt incoming purge queue temporary; do mkdir -m 700 /var/spool/smtpd/$folder; chown opensmtpq /var/spool/smtpd/$folder; done
+mkdir -m 770 /var/spool/smtpd/offline; chgrp opensmtpq /var/spool/smtpd/offline
+"""
+
+
+class OpenSmtpd(Unpacked):
+    users = ("opensmtpd", "opensmtpq")
+
+    def find(self):
+        self.smtpd = self.need("usr/sbin/smtpd")
+
+    def configure(self):
+        listeners = []
+        for n, (address, certificate) in enumerate(self.certificates.items()):
+            tls = ""
+            if certificate:
+                pem = shutil.copy(certificate, self.top / f"{address}.pem")
+                pem.chmod(0o600)
+                listeners.append(f'pki p{n} cert "{pem}"\npki p{n} key "{pem}"')
+                tls = f" tls pki p{n}"
+            listeners.append(f"listen on {address} port {self.port}{tls} hostname mx.foreign.test")
+        shutil.chown(self.top / "box", "nobody")
+        (self.top / "conf").write_text(OPENSMTPD.format(top=self.top, relay=self.relay, listeners="\n".join(listeners),
+                                                        domains=", ".join(f'"{d}"' for d in self.domains)))
+        (self.top / "conf").chmod(0o600)
+
+    def command(self):
+        unpacked = self.smtpd.parent.parent.parent
+        hosts = pathlib.Path("/etc/hosts").read_text() + f"\n{self.relay[0]} {self.relay[3]}\n"
+        files = {"/etc/hosts": hosts, "/etc/ssl/certs/ca-certificates.crt": pathlib.Path(self.relay[2]).read_text()}
+        return self.within(f"{self.smtpd} -d -f {self.top}/conf", files, OPENSMTPD_FOLDERS.format(unpacked=unpacked))

@@ -10,7 +10,7 @@ import time
 import dns.flags
 import pytest
 from dnsserver import DnsServer
-from foreign import Exim, Postfix, find
+from foreign import Exim, OpenSmtpd, Postfix, find
 from pombo import ALICE, HOSTNAME, SLOW
 from test_tls_policy import CERTIFICATES, TEXT, fate, submit, world  # noqa: F401  (a fixture)
 
@@ -27,10 +27,11 @@ def certificate_file(world, kind, host):
     return made
 
 
-@pytest.mark.parametrize("kind", [Postfix, Exim])
+@pytest.mark.parametrize("kind", [Postfix, Exim, OpenSmtpd])
 def test_to_and_from(make_server, world, kind):
     server = make_server(start=False, config=world.settings())
-    hosts = {f"127.0.2.{i}": case for i, case in enumerate(CASES, 1)}
+    cases = {"plaintext": CASES["plaintext"]} if kind is OpenSmtpd else CASES  # Debian 12's cannot use a key of its own ("EVP lib")
+    hosts = {f"127.0.2.{i}": case for i, case in enumerate(cases, 1)}
     certificates = {address: certificate_file(world, case, f"mx.{case}.test") for address, case in hosts.items()}
     domains = []
     for address, case in hosts.items():
@@ -43,12 +44,13 @@ def test_to_and_from(make_server, world, kind):
     with kind(world.port, certificates, domains, relay) as other:
         server.start()
         submit(server, *[f"bob@{domain}" for domain in domains])
-        for case, (enforced, words) in CASES.items():
+        for case, (enforced, words) in cases.items():
             line = fate(server, f"bob@{case}.test", "sent")
             assert words in line["tls"] and bool(line["tls"]) == bool(words), (case, line)
             fate(server, f"bob@sts.{case}.test", enforced)
-        arrived = other.wait_inbox(5)
-        assert len(arrived) == 5 and all(TEXT.split("\r\n\r\n")[1].strip().encode() in m for m in arrived)
+        expected = len(cases) + ("good" in cases)
+        arrived = other.wait_inbox(expected)
+        assert len(arrived) == expected and all(TEXT.split("\r\n\r\n")[1].strip().encode() in m for m in arrived)
         other.send("carol@good.test", ALICE)
         deadline = time.monotonic() + 30 * SLOW
         while not (got := server.messages()):
