@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 
+import processes
 import pytest
 from pombo import SLOW
 
@@ -64,6 +65,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            while left := processes.in_session(self.process.pid):  # whoever still writes would make the folder again
+                processes.kill(left)
+                time.sleep(0.01)
         shutil.rmtree(self.top, ignore_errors=True)
 
     def smtp(self):
