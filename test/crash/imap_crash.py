@@ -92,6 +92,8 @@ class Session:
     def names(self):
         found = []
         for line in self.do('LIST "" "*"'):
+            if not line.startswith(b"* LIST "):
+                continue  # EXPUNGE, after RENAME of the INBOX that is selected
             words = parse(line[len(b"* LIST "):])
             if rb"\Noselect" not in words[0] and rb"\NonExistent" not in words[0]:
                 found.append(words[2].decode())
