@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,20 +69,27 @@ static int prompt(int tty, const char *text, struct buf *ret)
 	static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 	const struct sigaction note = {.sa_handler = on_signal};
 	struct sigaction old_actions[SIGNALS];
+	struct pollfd line = {.fd = tty, .events = POLLIN};
 	struct termios old, quiet;
+	sigset_t ours, before;
 	int r;
 
 	if (tcgetattr(tty, &old) < 0)
 		return -errno;
 	interrupted = 0;
-	for (size_t i = 0; i < SIGNALS; i++)
+	(void)sigemptyset(&ours);
+	for (size_t i = 0; i < SIGNALS; i++) {
 		(void)sigaction(numbers[i], &note, &old_actions[i]);
+		(void)sigaddset(&ours, numbers[i]);
+	}
+	(void)sigprocmask(SIG_BLOCK, &ours, &before); /* let in where we wait only: none comes unheard before that */
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	(void)tcsetattr(tty, TCSAFLUSH,
 			&quiet); /* before the question: what is typed after it is neither shown nor dropped */
 	(void)!write(tty, text, strlen(text));
-	r = read_line(tty, ret);
+	r = ppoll(&line, 1, NULL, &before) < 0 ? -errno : read_line(tty, ret);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	(void)tcsetattr(tty, TCSAFLUSH, &old);
 	(void)!write(tty, "\n", 1);
 	for (size_t i = 0; i < SIGNALS; i++)
