@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "base/id.h"
+#include "cli/mapped.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,29 +58,6 @@ void backup_states_free(char **names, size_t n)
 
 /* ---- the file ---- */
 
-static int map(int fd, struct view *ret)
-{
-	struct stat st;
-	void *p;
-
-	*ret = VIEW_EMPTY;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size == 0)
-		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	*ret = view_from(p, (size_t)st.st_size);
-	return 0;
-}
-
-static void unmap(struct view mapped)
-{
-	if (mapped.n)
-		(void)munmap((void *)(uintptr_t)mapped.p, mapped.n);
-}
-
 static void last_line(struct view list, struct buf *out)
 {
 	uint8_t digest[SHA_BYTES];
@@ -95,14 +72,14 @@ int state_seal(int fd)
 {
 	_cleanup_(buf_fini) struct buf line = BUF_INIT(256);
 	struct view list;
-	int r = map(fd, &list);
+	int r = mapped_open(fd, &list);
 
 	if (r < 0)
 		return cli_fail_errno(CLI_OTHER, "the backup's list", r, NULL);
 	last_line(list, &line);
 	if (pwrite(fd, line.p, line.n, (off_t)list.n) != (ssize_t)line.n || fsync(fd) < 0)
 		r = cli_fail_errno(CLI_CANNOT_CREATE, "the backup's list", errno, NULL);
-	unmap(list);
+	mapped_close(list);
 	return r;
 }
 
@@ -233,7 +210,7 @@ int state_read(int fd, const char *name, bool sealed, struct state *ret)
 {
 	struct view whole, list, line;
 	size_t cap = 0;
-	int r = map(fd, &whole);
+	int r = mapped_open(fd, &whole);
 	bool ok = r == 0;
 
 	*ret = (struct state){.domains = json_array(),
@@ -248,7 +225,7 @@ int state_read(int fd, const char *name, bool sealed, struct state *ret)
 		ok = unseal(whole, &list);
 	while (ok && list.n)
 		ok = view_cut(list, '\n', &line, &list) && add_line(ret, line, &cap);
-	unmap(whole);
+	mapped_close(whole);
 	if (ok && ret->n_mailboxes)
 		qsort(ret->mailboxes, ret->n_mailboxes, sizeof *ret->mailboxes, by_mailbox);
 	if (ok && ret->n_copies)

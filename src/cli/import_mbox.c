@@ -2,41 +2,14 @@
  * Importing an mbox file. */
 #include "cli/import.h"
 
+#include "cli/mapped.h"
 #include "cli/show.h"
 #include "mail/mbox_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 enum { KEYWORDS_MAX = 64, STORE_SEEN = 1, STORE_ANSWERED = 2, STORE_FLAGGED = 4, STORE_DELETED = 8, STORE_DRAFT = 16 };
-
-/* A regular file, mapped; to be unmapped. 0, or negative errno. */
-static int map_file(int fd, struct view *ret)
-{
-	struct stat st;
-	void *p;
-
-	*ret = VIEW_EMPTY;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_size == 0)
-		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	*ret = view_from(p, (size_t)st.st_size);
-	return 0;
-}
-
-static void unmap(struct view mapped)
-{
-	if (mapped.n)
-		(void)munmap((void *)(uintptr_t)mapped.p, mapped.n);
-}
 
 static size_t split(struct view text, struct view *words, size_t max)
 {
@@ -107,19 +80,19 @@ int import_mbox(struct import *im, int fd, struct view folder, const char *path)
 {
 	struct import_folder *f;
 	struct view whole;
-	int r = map_file(fd, &whole);
+	int r = mapped_open(fd, &whole);
 
 	if (r < 0)
 		return cli_fail_errno(CLI_OTHER, path, r, NULL);
 	im->files++;
 	if (im->counting) {
 		im->progress.total += whole.n;
-		unmap(whole);
+		mapped_close(whole);
 		return 0;
 	}
 	f = import_open(im, folder, 0, view_from_cstr(path), &r);
 	if (f)
 		r = import_all(im, f, whole, path);
-	unmap(whole);
+	mapped_close(whole);
 	return r;
 }
