@@ -213,7 +213,7 @@ def test_through_a_provider_with_a_login(make_server, tmp_path, transport):
         wait_empty(server)
         assert provider.got == [("me@provider.test", ["bob@far.test"], "127.0.0.1")]
         assert provider.logins[0] == ("me@provider.test", "wrong") and provider.logins[-1] == ("me@provider.test", "pass word")
-        assert "(verified)" in server.wait_log(event="sent")["tls"]
+        assert "(certificate verified)" in server.wait_log(event="sent")["tls"]
         assert server.cli_json("route", "list")[0] == {
             "name": "provider", "to": [], "from": [], "host": "smtp.provider.test", "mx": None, "port": provider.port, "transport": transport,
             "tls": "verify", "user": "me@provider.test", "password": True, "source": []}

@@ -11,6 +11,7 @@ import time
 import types
 
 import pytest
+import test_confirm
 import test_dkim
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
@@ -201,7 +202,7 @@ def test_mta_sts_by_certificate(make_server, sts_world):
         line = fate(server, f"bob@{kind}.enforce.test", enforced)
         assert len(sts_world.sinks[f"mx.{kind}.enforce.test"].got) == (enforced == "sent"), kind
         if enforced == "sent":
-            assert line["tls"].startswith("TLSv1.3 ") and line["tls"].endswith("(verified)")
+            assert line["tls"].startswith("TLSv1.3 ") and line["tls"].endswith("(MTA-STS verified)")
         fate(server, f"bob@{kind}.testing.test", "sent")
         (_, under_tls, _), = sts_world.sinks[f"mx.{kind}.testing.test"].got
         assert under_tls == (kind != "plaintext"), kind
@@ -420,6 +421,30 @@ def test_dane_and_aliases(make_server, world):
             line = fate(server, f"bob@{host}.signed.test", event)
             assert len(world.sinks[f"mx.{host}.signed.test"].got) == (event == "sent"), host
             assert line["tls"].endswith("(DANE verified)") == bool(event == "sent" and records), (host, line)
+
+
+def test_the_sender_reads_who_vouched(make_server, world):
+    """A summary of one message: DANE, MTA-STS, a good certificate that nobody asks for, and one of nobody."""
+    contexts = {"dane": world.ca.server("mx.dane.signed.test", with_authority=True), "sts": world.ca.server("mx.sts.signed.test"),
+                "good": world.ca.server("mx.good.signed.test"), "nobody": world.ca.server("mx.nobody.signed.test", self_signed=True)}
+    hosts = {}
+    for host, context in contexts.items():
+        world.sink(f"mx.{host}.signed.test", context)
+        hosts[host] = (world.dns.records[(f"mx.{host}.signed.test", "A")][0],
+                       [world.ca.tlsa("mx.dane.signed.test", 3, 1, 1)] if host == "dane" else [])
+    world.domain("sts.signed.test", ["mx.sts.signed.test"], sts_id="1")  # the web server's certificate
+    world.web.publish("sts.signed.test", "enforce", "mx.sts.signed.test")
+    text = zone(world.port, hosts) + '_mta-sts.sts TXT "v=STSv1; id=1;"\nmta-sts.sts A 127.0.0.1\n'
+    with SignedZones({"signed.test": text}) as knot:
+        server = make_server(config=dane_settings(world, knot))
+        server.cli("account", "confirm", ALICE, "on")
+        submit(server, *[f"bob@{host}.signed.test" for host in hosts])
+        said = test_confirm.lines(test_confirm.summaries(server, timeout=40)[0])
+        for host, how in {"dane": "DANE verified", "sts": "MTA-STS verified", "good": "certificate verified", "nobody": "not verified"}.items():
+            assert said[f"bob@{host}.signed.test"] == f"accepted by mx.{host}.signed.test over TLS 1.3, {how}: 250 2.0.0 ok"
+            sent, = [e["tls"] for e in server.cli_json("trace", f"bob@{host}.signed.test")
+                     if e["event"] == "sent" and e["address"] == f"bob@{host}.signed.test"]
+            assert sent.startswith("TLSv1.3 ") and f"({how}" in sent
 
 
 def test_a_bogus_zone_is_sent_nothing(make_server, world):
