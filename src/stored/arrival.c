@@ -18,46 +18,65 @@ static struct view client_text(const struct smtp_begin *e, struct view login, st
 	return arena_copy(a, buf_view(&text));
 }
 
-bool arrival_events(struct deliver_job *j, const struct smtp_begin *e, struct view login, struct view message_id,
-		    struct arena *a)
+static struct trace_event of_local(const struct deliver_job *j, const struct deliver_local *l, int64_t now_ms)
 {
-	struct trace_event *events;
-	size_t n = 0, max = 1 + j->local_count + j->remote_count;
-	int64_t now_ms = clock_wall_us() / 1000;
+	struct view to = l->prefix; /* until copy_prefixes() */
 
-	events = arena_array(a, max, sizeof *events);
+	return (struct trace_event){.message = j->message.id,
+				    .kind = TRACE_DELIVERED,
+				    .address = to,
+				    .peer = view_eq_nocase(to, l->mailbox) ? VIEW_EMPTY : l->mailbox,
+				    .words = l->folder,
+				    .at_ms = now_ms};
+}
+
+static struct trace_event of_remote(const struct deliver_job *j, const struct deliver_remote *r, int64_t now_ms)
+{
+	return (struct trace_event){.message = j->message.id,
+				    .kind = r->notice ? TRACE_FAILED : TRACE_QUEUED,
+				    .address = r->notice ? r->via : r->address,
+				    .peer = r->notice ? VIEW_EMPTY : r->via,
+				    .words = r->notice ? r->words : VIEW_EMPTY,
+				    .at_ms = now_ms};
+}
+
+static size_t put_recipients(const struct deliver_job *j, int64_t now_ms, struct trace_event *events)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->local_count; i++)
+		events[n++] = of_local(j, &j->locals[i], now_ms);
+	for (size_t i = 0; i < j->remote_count; i++)
+		/* Delivered or expanded: said above. */
+		if (!j->remotes[i].notice || j->remotes[i].notice == QUEUE_FAILED)
+			events[n++] = of_remote(j, &j->remotes[i], now_ms);
+	return n;
+}
+
+bool arrival_events(struct deliver_job *j, const struct arrival *how, struct arena *a)
+{
+	const struct smtp_begin *e = how->envelope;
+	int64_t now_ms = clock_wall_us() / 1000;
+	struct trace_event *events;
+	size_t n = 0;
+
+	events = arena_array(a, 1 + j->local_count + j->remote_count + how->looped_count, sizeof *events);
 	if (!events)
 		return false;
 	events[n++] = (struct trace_event){.message = j->message.id,
 					   .kind = TRACE_RECEIVED,
 					   .address = e->sender,
-					   .peer = client_text(e, login, a),
+					   .peer = client_text(e, how->login, a),
 					   .tls = e->tls,
-					   .words = message_id,
+					   .words = how->message_id,
 					   .at_ms = now_ms};
-	for (size_t i = 0; i < j->local_count; i++) {
-		struct view to = j->locals[i].prefix; /* until copy_prefixes() */
-
-		events[n++] = (struct trace_event){
-		    .message = j->message.id,
-		    .kind = TRACE_DELIVERED,
-		    .address = to,
-		    .peer = view_eq_nocase(to, j->locals[i].mailbox) ? VIEW_EMPTY : j->locals[i].mailbox,
-		    .words = j->locals[i].folder,
-		    .at_ms = now_ms};
-	}
-	for (size_t i = 0; i < j->remote_count; i++) {
-		const struct deliver_remote *r = &j->remotes[i];
-
-		if (r->notice && r->notice != QUEUE_FAILED)
-			continue; /* delivered or expanded: said above */
+	n += put_recipients(j, now_ms, events + n);
+	for (size_t i = 0; i < how->looped_count; i++)
 		events[n++] = (struct trace_event){.message = j->message.id,
-						   .kind = r->notice ? TRACE_FAILED : TRACE_QUEUED,
-						   .address = r->notice ? r->via : r->address,
-						   .peer = r->notice ? VIEW_EMPTY : r->via,
-						   .words = r->notice ? r->words : VIEW_EMPTY,
+						   .kind = TRACE_FAILED,
+						   .address = how->looped[i],
+						   .words = VIEW_LIT(ARRIVAL_LOOP_TEXT),
 						   .at_ms = now_ms};
-	}
 	j->events = events;
 	j->event_count = n;
 	return true;

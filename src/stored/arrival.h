@@ -5,9 +5,18 @@
 #include "ipc/msgs/smtp_msgs.h"
 #include "store/deliver.h"
 
-/* The job's events: one for the arrival, one a recipient and where it leads. Before copy_prefixes(): each local's `prefix` is the address still. `login`: who
- * handed it in, or empty. False: `a` is full. */
-must_check bool arrival_events(struct deliver_job *j, const struct smtp_begin *envelope, struct view login,
-			       struct view message_id, struct arena *a);
+/* How a message came. */
+struct arrival {
+	const struct smtp_begin *envelope;
+	struct view login; /* who handed it in, or empty */
+	struct view message_id;
+	const struct view *looped; /* aliases that it does not go through again, and nobody hears of it */
+	size_t looped_count;
+};
+/* The job's events: one for the arrival, one a recipient and where it leads. Before copy_prefixes(): each local's `prefix` is the address still. False:
+ * `a` is full. */
+must_check bool arrival_events(struct deliver_job *j, const struct arrival *how, struct arena *a);
+
+#define ARRIVAL_LOOP_TEXT "this message loops: it was forwarded from this address before"
 
 #endif

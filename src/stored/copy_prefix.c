@@ -55,6 +55,9 @@ bool copy_prefixes(struct deliver_job *j, const struct smtp_begin *e, const char
 			return false;
 	}
 	if (j->remote_count) {
+		/* An alias beyond ASCII would ask for SMTPUTF8 where the message does not. */
+		if (!view_is_ascii(received.for_address))
+			received.for_address = VIEW_EMPTY;
 		j->remote_prefix = make(VIEW_EMPTY, &base, separator, a);
 		if (!j->remote_prefix.p)
 			return false;

@@ -5,10 +5,11 @@
 #include "base/clock.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "mail/unitext.h"
 #include "store/directory.h"
 #include "stored/recipients.h"
 
-enum { MARK_MAX = 400, MARKS_MAX = 200 };
+enum { MARK_MAX = 1000, MARKS_MAX = 200 };
 
 static enum store_outcome is_ours(struct store *s, struct store_reader *r, struct view address, struct arena *a,
 				  bool *ret)
@@ -59,24 +60,42 @@ enum store_outcome forward_sender(struct store *s, struct store_reader *r, const
 	return STORE_OK;
 }
 
+/* ASCII in any case: whether the message needs SMTPUTF8 does not depend on its way through us. */
 struct view forward_mark(struct view via, struct arena *a)
 {
-	_cleanup_(buf_fini) struct buf out = BUF_INIT(MARK_MAX);
+	_cleanup_(buf_fini) struct buf out = BUF_INIT(MARK_MAX + sizeof "Delivered-To: \r\n");
 
 	for (size_t i = 0; i < via.n; i++)
-		if ((unsigned char)via.p[i] < ' ' || (unsigned char)via.p[i] >= 0x7f)
+		if ((unsigned char)via.p[i] < ' ' || via.p[i] == 0x7f)
 			return VIEW_EMPTY;
 	if (via.n == 0)
 		return VIEW_EMPTY;
-	buf_printf(&out, "Delivered-To: %.*s\r\n", VIEW_FMT(via));
+	buf_append_cstr(&out, "Delivered-To: ");
+	if (view_is_ascii(via))
+		buf_append_view(&out, via);
+	else
+		unitext_encode(&out, via, true);
+	buf_append_cstr(&out, "\r\n");
 	return out.overflow ? VIEW_EMPTY : arena_copy(a, buf_view(&out));
+}
+
+/* Is it the address of that key, written in UTF-8 or in ASCII? */
+static bool is_marked(struct view value, struct view key, struct arena *a)
+{
+	_cleanup_(buf_fini) struct buf decoded = BUF_INIT(MARK_MAX);
+	struct view other;
+
+	if (recipient_key(value, a, &other) && view_eq(other, key))
+		return true;
+	return view_find(value, VIEW_LIT("\\x{")) < value.n && unitext_decode(&decoded, value) &&
+	       recipient_key(buf_view(&decoded), a, &other) && view_eq(other, key);
 }
 
 bool forward_has_mark(struct view header, struct view via, struct arena *a)
 {
 	struct header_field field;
-	struct view key, other;
 	struct header h;
+	struct view key;
 	unsigned n = 0;
 
 	if (!recipient_key(via, a, &key))
@@ -84,7 +103,7 @@ bool forward_has_mark(struct view header, struct view via, struct arena *a)
 	header_init(&h, header);
 	while (n < MARKS_MAX && header_next(&h, &field) == PARSE_DONE)
 		if (view_eq_lit_nocase(field.name, "Delivered-To") && field.value.n <= MARK_MAX && ++n &&
-		    recipient_key(view_trim(field.value), a, &other) && view_eq(other, key))
+		    is_marked(view_trim(field.value), key, a))
 			return true;
 	return false;
 }

@@ -19,8 +19,8 @@ struct forward {
 must_check enum store_outcome forward_sender(struct store *s, struct store_reader *r, const struct forward *f,
 					     struct view via, struct view sender, struct arena *a, struct view *ret);
 
-/* "Delivered-To: VIA", to stand in front of a forwarded message: should it come back to `via`, it is not forwarded again. Empty where `via` is not
- * ASCII (the field would ask for SMTPUTF8 where the message does not); hops are counted anyhow. */
+/* "Delivered-To: VIA", to stand in front of a forwarded message: should it come back to `via`, it is not forwarded again. What is not ASCII of `via`
+ * is written as utf-8-addr-xtext (RFC 6533 §3): the field must not ask for SMTPUTF8 where the message does not. */
 struct view forward_mark(struct view via, struct arena *a);
 /* Has a message with this header been forwarded through `via` before? */
 must_check bool forward_has_mark(struct view header, struct view via, struct arena *a);

@@ -56,6 +56,8 @@ struct handed_in {
 	struct view message_id_text; /* of the header */
 	bool unknown; /* something was not in memory */
 	bool loops; /* somebody was left out: it has been forwarded from there before */
+	struct view *looped; /* of them those nobody is told of; an entry an envelope recipient */
+	size_t looped_count;
 	struct verdict verdict; /* set (code != 0) when refused */
 };
 
@@ -65,8 +67,6 @@ struct handed_in_table {
 	const struct handed_in_answers *answers;
 	struct map by_id;
 };
-
-#define LOOP_TEXT "this message loops: it was forwarded from this address before"
 
 static const struct verdict no_space = VERDICT_INIT(452, 4, 3, 1, "the server's disk is nearly full; try again later");
 static const struct verdict temporary =
@@ -211,13 +211,18 @@ static bool name_client(struct handed_in *h)
 static void keep(struct handed_in *h)
 {
 	struct deliver_job *j = &h->job;
+	const struct arrival how = {.envelope = &h->envelope,
+				    .login = h->login,
+				    .message_id = h->message_id_text,
+				    .looped = h->looped,
+				    .looped_count = h->looped_count};
 
 	if (!name_client(h))
 		return;
 
 	j->remotes = h->remotes;
 	j->wall_s = clock_wall_s();
-	if (!arrival_events(j, &h->envelope, h->login, h->message_id_text, &h->arena)) {
+	if (!arrival_events(j, &how, &h->arena)) {
 		refuse(h, &temporary);
 		return;
 	}
@@ -328,6 +333,18 @@ static bool wants_failure(const struct handed_in *h, const struct smtp_rcpt *rcp
 	return h->envelope.sender.n && (rcpt->notify == 0 || rcpt->notify & SMTP_NOTIFY_FAILURE);
 }
 
+static bool note_looped(struct handed_in *h, const struct smtp_rcpt *rcpt)
+{
+	if (!h->looped)
+		h->looped = arena_array(&h->arena, h->envelope.n_rcpts, sizeof *h->looped);
+	if (!h->looped)
+		return false;
+	/* Once, however many servers it leads to. */
+	if (h->looped_count == 0 || h->looped[h->looped_count - 1].p != rcpt->address.p)
+		h->looped[h->looped_count++] = rcpt->address;
+	return true;
+}
+
 /* An alias of ours leads there. */
 static bool add_forwarded(struct handed_in *h, const struct directory_target *t, const struct smtp_rcpt *rcpt,
 			  bool expanded)
@@ -343,10 +360,10 @@ static bool add_forwarded(struct handed_in *h, const struct directory_target *t,
 	if (forward_has_mark(h->job.message.header, rcpt->address, &h->arena)) {
 		h->loops = true;
 		if (!wants_failure(h, rcpt))
-			return true;
+			return note_looped(h, rcpt);
 		r.notice = QUEUE_FAILED;
 		r.status = VIEW_LIT("5.4.6");
-		r.words = VIEW_LIT(LOOP_TEXT);
+		r.words = VIEW_LIT(ARRIVAL_LOOP_TEXT);
 	}
 	return add_queued(h, &r);
 }
@@ -420,7 +437,7 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 {
 	h->unknown = h->loops = false;
 	h->verdict = (struct verdict){0};
-	h->job.local_count = h->job.remote_count = 0;
+	h->job.local_count = h->job.remote_count = h->looped_count = 0;
 	map_fini(&h->seen);
 	for (size_t i = 0; i < h->from_count; i++) {
 		struct recipient from = sender_resolve(h->sd->store, r, h->account, h->from[i], &h->arena);
@@ -442,7 +459,7 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 	}
 	/* Nobody is left: the server it came from tells the sender. */
 	if (h->loops && h->job.local_count == 0 && !leaves_here(h))
-		h->verdict = VERDICT(554, 5, 4, 6, LOOP_TEXT);
+		h->verdict = VERDICT(554, 5, 4, 6, ARRIVAL_LOOP_TEXT);
 }
 
 static void is_signed(void *ctx, bool ok)

@@ -169,6 +169,65 @@ def test_who_keeps_a_copy_keeps_it(make_server):
         assert len(mx.messages) == 1
 
 
+@pytest.mark.parametrize("sender, options", [(STRANGER, ["NOTIFY=NEVER"]), ("", [])])
+def test_a_loop_that_nobody_hears_of_is_in_the_trace(make_server, sender, options):
+    with SmtpServer() as mx:
+        server = relaying(make_server, mx)
+        server.add_alias(ALICE, ALICE, FAR, "carol@far.test")
+        assert hand_in(server, sender, ALICE, f"Delivered-To: {ALICE}\r\n" + MAIL, options) == {}
+        wait_empty(server)
+        assert len(server.messages()) == 1 and mx.messages == []
+        events = server.cli_json("trace", ALICE)
+        assert [e["event"] for e in events] == ["received", "delivered", "failed"]
+        assert events[2]["address"] == ALICE and "loops" in events[2]["text"]
+
+
+UTF8_ALIAS = f"grüße+büro@{DOMAIN}"
+UTF8_MARK = rf"Delivered-To: gr\x{{FC}}\x{{DF}}e\x{{2B}}b\x{{FC}}ro@{DOMAIN}".encode()
+
+
+def hand_in_utf8(server, to, text=MAIL.encode(), sender=STRANGER):
+    """As a stranger; the reply to the message."""
+    with server.smtp() as s:
+        s.ehlo()
+        s.command_encoding = "utf-8"
+        for command in (f"MAIL FROM:<{sender}> SMTPUTF8", f"RCPT TO:<{to}>"):
+            code, reply = s.docmd(command)
+            assert code == 250, reply
+        code, reply = s.data(text)
+        return f"{code} {reply.decode()}"
+
+
+def test_an_alias_beyond_ascii_leaves_a_mark_that_is_ascii(make_server):
+    """So it goes where SMTPUTF8 is not offered; and what comes back is known, whoever wrote the mark how."""
+    with SmtpServer(extensions=[e for e in EXTENSIONS if e != "SMTPUTF8"]) as mx:
+        server = relaying(make_server, mx, "srs = no")
+        server.add_alias(UTF8_ALIAS, FAR)
+        assert hand_in_utf8(server, UTF8_ALIAS).startswith("250 ")
+        sent = mx.wait(1)[0].data
+        assert sent.startswith(UTF8_MARK + b"\r\nReceived: ")
+        for mark in (UTF8_MARK, f"Delivered-To: {UTF8_ALIAS}".encode(), f"Delivered-To: {UTF8_ALIAS.upper()}".encode()):
+            assert hand_in_utf8(server, UTF8_ALIAS, mark + b"\r\n" + MAIL.encode()).startswith("554 5.4.6"), mark
+        assert hand_in_utf8(server, UTF8_ALIAS, UTF8_MARK.replace(b"FC", b"FD") + b"\r\n" + MAIL.encode()).startswith("250 ")
+        mx.wait(2)
+
+
+def test_two_servers_and_an_alias_beyond_ascii():
+    with pombo.Server(config=GO) as one, pombo.Server(config=GO, users=("zoe@second.test",), hostname="mail.second.test", domain="second.test") as two:
+        for server, other in ((one, two), (two, one)):
+            server.configure([f"relay-host = {other.address}:{other.ports['smtp']}"])
+            server.reload()
+        one.add_alias(UTF8_ALIAS, "zurück@second.test")
+        two.add_alias("zurück@second.test", UTF8_ALIAS)
+        assert hand_in_utf8(one, UTF8_ALIAS, sender=ALICE).startswith("250 ")
+        notice = notices(one, 1, timeout=30)[0]
+        assert b"this message loops" in notice.get_payload()[0].get_payload(decode=True)
+        wait_empty(one)
+        wait_empty(two)
+        # It went through each once: as it came, back from there, and was not forwarded again.
+        assert [e["event"] for e in two.cli_json("trace", "zurück@second.test")].count("sent") == 1
+
+
 def test_two_servers_that_forward_to_each_other():
     """The loop ends, and the sender hears of it once."""
     with pombo.Server(config=GO) as one, pombo.Server(config=GO, users=("zoe@second.test",), hostname="mail.second.test", domain="second.test") as two:
