@@ -111,13 +111,13 @@ static int apply_outcome(struct applying *x, const struct queue_row *row, const 
 	return -EINVAL;
 }
 
-/* A fate counts only while its recipient still has the token. */
+/* A fate counts only while its recipient still has the token; who waits has none (0). */
 static int apply_fate(struct applying *x, const struct queue_fate *f)
 {
 	struct queue_row row;
 	int rc = queue_row_get(x->w, f->id, &x->arena, &row);
 
-	if (rc <= 0 || row.lease != x->j->token)
+	if (rc <= 0 || row.lease == 0 || row.lease != x->j->token)
 		return rc < 0 ? rc : 0;
 	if (!row.recipient.p || !row.domain.p)
 		return -ENOMEM;

@@ -117,7 +117,14 @@ static void leases_and_fencing(void **state)
 	assert_true(b.leases[0].token > late);
 	assert_int_equal(result(t, late, a.leases[0].rcpts[0].id, QUEUE_OUT_SENT, NOW + 101, 0), 0);
 	assert_int_equal(trial_rows(t, "queue_recipient"), 3);
-	for (size_t i = 0; i < 3; i++)
+	/* Nobody's token is no token. */
+	late = b.leases[0].rcpts[0].id;
+	assert_int_equal(result(t, b.leases[0].token, late, QUEUE_OUT_RELEASED, NOW + 101, 0), 1);
+	assert_int_equal(result(t, 0, late, QUEUE_OUT_SENT, NOW + 101, 0), 0);
+	store_job_fini(&a.job);
+	assert_int_equal(lease(t, &a, NOW + 101, 10, 10), 1);
+	assert_int_equal(result(t, a.leases[0].token, late, QUEUE_OUT_SENT, NOW + 101, 0), 1);
+	for (size_t i = 1; i < 3; i++)
 		assert_int_equal(result(t, b.leases[0].token, b.leases[0].rcpts[i].id, QUEUE_OUT_SENT, NOW + 101, 0),
 				 1);
 	assert_int_equal(trial_rows(t, "queue_recipient"), 0);
