@@ -252,7 +252,7 @@ static enum job_step run_deliver(struct writer *w, struct store_job *job)
 	for (size_t i = 0; rc == 0 && i < j->event_count; i++)
 		rc = trace_add(w, &j->events[i]);
 	if (rc == 0 && j->notices_of)
-		rc = queue_notices_settle(w, j->notices_of, j->notice_ids, j->notice_count);
+		rc = queue_notices_settle(w, j->notices_of, j->told, j->told_count);
 	if (rc == 0 && j->summary_of) {
 		rc = queue_summary_settle(w, j->summary_of);
 		if (rc == 0)

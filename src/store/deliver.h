@@ -68,8 +68,8 @@ struct deliver_job {
 	size_t event_count;
 	/* The message is a notice: the recipients it tells of are done with, in the same commit. */
 	uint64_t notices_of; /* the message it is about; 0: it is no notice */
-	const uint64_t *notice_ids;
-	size_t notice_count;
+	const struct queue_noticed *told;
+	size_t told_count;
 	/* The message is the summary of this one (0: of none), which leaves the queue. */
 	uint64_t summary_of;
 };

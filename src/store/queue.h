@@ -187,9 +187,9 @@ must_check enum store_outcome queue_next_sum(struct store_reader *r, uint64_t af
 struct queue_settle_job {
 	struct store_job job;
 	uint64_t message;
-	const uint64_t *ids;
+	const struct queue_noticed *told; /* as queue_next_notices() gave them */
 	size_t count;
-	bool summary; /* of a summary; ids is empty */
+	bool summary; /* of a summary; none are told of */
 	const struct trace_event *events;
 	size_t event_count;
 };

@@ -188,7 +188,7 @@ static enum job_step run_settle(struct writer *w, struct store_job *job)
 {
 	struct queue_settle_job *j = (struct queue_settle_job *)job;
 	int rc =
-	    j->summary ? queue_summary_settle(w, j->message) : queue_notices_settle(w, j->message, j->ids, j->count);
+	    j->summary ? queue_summary_settle(w, j->message) : queue_notices_settle(w, j->message, j->told, j->count);
 
 	if (rc > 0)
 		rc = 0;

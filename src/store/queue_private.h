@@ -34,8 +34,8 @@ struct queue_row {
 must_check int queue_row_get(struct writer *w, uint64_t id, struct arena *a, struct queue_row *ret);
 /* The recipient is gone; with the last one its message. Its domain is settled by the caller. */
 must_check int queue_row_drop(struct writer *w, uint64_t id, uint64_t message);
-/* Notices were given: rows that ended go, those that were delayed wait on. */
-must_check int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids, size_t n);
+/* Notices were given: rows that ended go, those that were delayed wait on; what became something else meanwhile stays as it is. */
+must_check int queue_notices_settle(struct writer *w, uint64_t message, const struct queue_noticed *told, size_t n);
 /* The summary was made: the message leaves the queue. 1 done, 0 none was due. */
 must_check int queue_summary_settle(struct writer *w, uint64_t message);
 /* queue_message.confirm */

@@ -202,7 +202,7 @@ int queue_row_drop(struct writer *w, uint64_t id, uint64_t message)
 	return rc < 0 ? rc : settle_message(w, message);
 }
 
-int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids, size_t n)
+int queue_notices_settle(struct writer *w, uint64_t message, const struct queue_noticed *told, size_t n)
 {
 	struct arena a;
 	int rc = 0;
@@ -212,8 +212,9 @@ int queue_notices_settle(struct writer *w, uint64_t message, const uint64_t *ids
 		struct queue_row row;
 
 		arena_reset(&a);
-		rc = queue_row_get(w, ids[i], &a, &row);
-		if (rc <= 0 || row.message != message || row.notice == QUEUE_NO_NOTICE)
+		rc = queue_row_get(w, told[i].id, &a, &row);
+		/* Who was told of as delayed may have come to an end meanwhile: that is another notice. */
+		if (rc <= 0 || row.message != message || row.notice != told[i].notice)
 			continue;
 		if (row.notice == QUEUE_DELAYED) {
 			struct sql_stmt *st = sql_use(w->sql, SQL_queue_notice_set);

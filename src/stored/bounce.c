@@ -48,7 +48,6 @@ struct notice {
 	struct view to; /* whom to tell */
 	struct recipient sender; /* what that means here */
 	uint64_t id;
-	uint64_t *ids;
 	struct incoming *incoming;
 	struct view message;
 	struct smtp_rcpt rcpt;
@@ -151,7 +150,7 @@ static void tell_nobody(struct notice *n, const char *why)
 	log_notice(n, "no-notice", why);
 	n->event = event_of(n, TRACE_NO_NOTICE, view_from_cstr(why));
 	n->settle.message = n->about.envelope.message;
-	n->settle.ids = n->ids;
+	n->settle.told = n->about.items;
 	n->settle.count = n->about.count;
 	n->settle.summary = n->sums_up;
 	n->settle.events = &n->event;
@@ -242,8 +241,8 @@ static void keep(struct notice *n)
 		j->summary_of = n->about.envelope.message;
 	} else {
 		j->notices_of = n->about.envelope.message;
-		j->notice_ids = n->ids;
-		j->notice_count = n->about.count;
+		j->told = n->about.items;
+		j->told_count = n->about.count;
 	}
 	id_format(n->id, id);
 	n->event =
@@ -452,9 +451,6 @@ static void found(struct completion *c)
 		notice_over(n, false);
 		return;
 	}
-	n->ids = arena_array(&n->arena, n->about.count, sizeof *n->ids);
-	for (size_t i = 0; n->ids && i < n->about.count; i++)
-		n->ids[i] = n->about.items[i].id;
 	if (n->to.n == 0)
 		tell_nobody(n, n->sums_up ? "the account is gone"
 					  : "the sender is the null sender: no notice of a notice");

@@ -333,6 +333,38 @@ static void old_mail(void **state)
 	assert_true(told.count == 3 && told.items[0].notice == QUEUE_EXPIRED);
 }
 
+static void settle_told(struct trial *t, const struct queue_notices *told)
+{
+	struct queue_settle_job j;
+
+	queue_settle_job_init(&j);
+	j.message = told->envelope.message;
+	j.told = told->items;
+	j.count = told->count;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+}
+
+/* While the sender is told that it is late, the other server refuses it: he is told that too. */
+static void an_end_while_a_delay_is_told(void **state)
+{
+	struct trial *t = *state;
+	struct queue_notices delayed, failed;
+	struct queue_lease_job a;
+	int64_t now = id_wall_us(put(t, "far.example", 1, 0)) / 1000000;
+
+	assert_int_equal(age(t, now + 4 * 3600 + 60), 1);
+	assert_int_equal(queue_next_notices(t->reader, 0, &t->arena, &delayed), STORE_OK);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[0].id, QUEUE_OUT_FAILED, NOW, 0), 1);
+	settle_told(t, &delayed);
+	assert_int_equal(queue_next_notices(t->reader, 0, &t->arena, &failed), STORE_OK);
+	assert_true(failed.count == 1 && failed.items[0].notice == QUEUE_FAILED);
+	settle_told(t, &failed);
+	assert_int_equal(trial_rows(t, "queue_message"), 0);
+	store_job_fini(&a.job);
+}
+
 static void mail_of_domains_we_are_the_backup_of(void **state)
 {
 	struct trial *t = *state;
@@ -458,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
+	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
