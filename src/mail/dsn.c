@@ -9,9 +9,7 @@
 #include "mail/unitext.h"
 #include "mail/xtext.h"
 
-enum { SUBJECT_MAX = 300, BASE64_LINE_BYTES = 57 };
-
-#include <string.h>
+enum { SUBJECT_MAX = 300, BASE64_LINE_BYTES = 57, REPLY_LINE_MAX = 600 };
 
 static const struct {
 	const char *action; /* RFC 3464 §2.3.3 */
@@ -51,16 +49,39 @@ static void put_line(struct buf *out, struct view text)
 		buf_append_char(out, (unsigned char)text.p[i] < ' ' ? ' ' : text.p[i]);
 }
 
-/* The same where only message/global-delivery-status may hold more than ASCII. */
-static void put_text(struct buf *out, const struct dsn *d, struct view text)
+/* The same, where only UTF-8, or only ASCII, may stand. */
+static void put_clean(struct buf *out, struct view text, bool utf8)
 {
-	bool as_is = d->utf8 && view_is_utf8(text);
-
+	utf8 = utf8 && view_is_utf8(text);
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		buf_append_char(out, c < ' ' || c == 127 ? ' ' : c >= 128 && !as_is ? '?' : (char)c);
+		buf_append_char(out, c < ' ' || c == 127 ? ' ' : c >= 128 && !utf8 ? '?' : (char)c);
 	}
+}
+
+/* The same where only message/global-delivery-status may hold more than ASCII. */
+static void put_text(struct buf *out, const struct dsn *d, struct view text)
+{
+	put_clean(out, text, d->utf8);
+}
+
+/* What the other server said: RFC 5322 §2.1.1 lets a line have 998 octets, so a long answer goes on behind `fold`, at a blank if it has any. */
+static void put_reply(struct buf *out, struct view text, bool utf8, const char *fold)
+{
+	while (text.n > REPLY_LINE_MAX) {
+		size_t n = REPLY_LINE_MAX;
+
+		while (n > REPLY_LINE_MAX / 2 && (unsigned char)text.p[n] > ' ')
+			n--;
+		if (n == REPLY_LINE_MAX / 2)
+			for (n = REPLY_LINE_MAX; n > 1 && ((unsigned char)text.p[n] & 0xc0) == 0x80; n--)
+				;
+		put_clean(out, view_sub(text, 0, n), utf8);
+		buf_append_cstr(out, fold);
+		text = view_sub(text, n + ((unsigned char)text.p[n] <= ' '), text.n);
+	}
+	put_clean(out, text, utf8);
 }
 
 /* ---- for people ---- */
@@ -122,7 +143,7 @@ static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
 		put_line(out, r->status);
 		buf_append_char(out, ' ');
 	}
-	put_line(out, r->reply);
+	put_reply(out, r->reply, true, "\r\n        ");
 	buf_append_cstr(out, "\r\n");
 }
 
@@ -225,11 +246,11 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 		buf_printf(out, "Diagnostic-Code: smtp; %u ", r->code);
 		put_text(out, d, r->status);
 		buf_append_char(out, ' ');
-		put_text(out, d, r->reply);
+		put_reply(out, r->reply, d->utf8, "\r\n ");
 		buf_append_cstr(out, "\r\n");
 	} else if (r->reply.n) {
 		buf_append_cstr(out, "Diagnostic-Code: x-pombo; ");
-		put_text(out, d, r->reply);
+		put_reply(out, r->reply, d->utf8, "\r\n ");
 		buf_append_cstr(out, "\r\n");
 	}
 	buf_append_cstr(out, "Last-Attempt-Date: ");

@@ -26,8 +26,8 @@
 enum {
 	ARENA_MAX = 24 * 1024 * 1024,
 	SUMMARY_MAX = 3 * 1024 * 1024,
-	NOTICE_MAX = 400 * 1024,
 	WHOLE_MAX = 50000,
+	NOTICE_BYTES_MAX = 400 * 1024 + WHOLE_MAX + 65536,
 	AGE_EVERY_S = 20,
 	PRUNE_EVENTS = 500,
 	AGE_ARENA_MAX = 2 * 1024 * 1024
@@ -385,11 +385,15 @@ static void make(struct notice *n)
 {
 	static const struct incoming_handlers handlers = {.done = judged, .more = more};
 	const struct conf *conf = role_conf(n->owner->sd->role);
-	_cleanup_(buf_fini) struct buf out = BUF_INIT(n->sums_up ? SUMMARY_MAX : NOTICE_MAX + WHOLE_MAX + 65536);
+	_cleanup_(buf_fini) struct buf out = BUF_INIT(n->sums_up ? SUMMARY_MAX : NOTICE_BYTES_MAX);
 
-	if (!(n->sums_up ? write_summary(n, &out) : write_notice(n, &out))) {
-		tell_nobody(n, n->sums_up ? "the summary would be too long" : "the notice would be too long");
-		return;
+	while (!(n->sums_up ? write_summary(n, &out) : write_notice(n, &out))) {
+		if (n->sums_up || n->about.count <= 1) {
+			tell_nobody(n, n->sums_up ? "the summary would be too long" : "the notice would be too long");
+			return;
+		}
+		n->about.count /= 2; /* the others are found again, for a notice of their own */
+		buf_reset(&out);
 	}
 	n->message = arena_copy(&n->arena, buf_view(&out));
 	n->incoming = incoming_new(n->owner->sd, n->id, UINT32_MAX, &handlers, n);

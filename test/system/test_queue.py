@@ -69,6 +69,22 @@ def test_a_notice_is_read_by_people_and_programs(make_server):
         assert "ENVID=QQ314159" in sent[0] and "RET=HDRS" in sent[0] and "ORCPT=rfc822;Bob+2BX@other.test" in sent[1]
 
 
+def test_many_given_up_with_long_words_are_all_told_of(make_server):
+    """More than one notice holds; and no line is longer than other servers take (RFC 5322 2.1.1)."""
+    words = b"451 4.2.1 " + b"come back later, see https://far.test/help " * 14 + b"y" * 380 + b"\r\n"
+    everybody = [f"user{i}@far.test" for i in range(400)]
+    with SmtpServer({"RCPT": words}) as mx:
+        server = relaying(make_server, mx)
+        submit(server, *everybody)
+        key = wait_queue(server, lambda q: q and all(r["attempts"] for r in q), 60)[0]["id"]
+        server.cli("queue", "remove", "--bounce", key)
+        wait_empty(server)
+        told = [r["Final-Recipient"].split(";")[1] for m in notices(server, 2) for r in fields(m)[1]]
+        assert sorted(told) == sorted(everybody)
+        assert max(len(line) for m in server.messages() for line in m.split(b"\r\n")) <= 998
+        assert "y" * 380 in "".join(fields(notices(server, 1)[0])[1][0]["Diagnostic-Code"].split())
+
+
 @pytest.mark.parametrize("dsn", [True, False])
 def test_success_is_reported_where_it_was_asked_for(make_server, dsn):
     with SmtpServer(extensions=[e for e in EXTENSIONS if dsn or e != "DSN"]) as mx:
