@@ -302,7 +302,7 @@ static void queue_answer(struct op *op, struct channel *c)
 		    q->queued_s,
 		    q->next_s,
 		    q->attempts,
-		    q->last_reply,
+		    view_sub(q->last_reply, 0, 1024),
 		    q->held,
 		    q->ended ? QUEUED_ENDED : q->held ? QUEUED_HELD : q->leased ? QUEUED_SENDING : QUEUED_WAITS};
 	}
