@@ -129,10 +129,13 @@ static const char trace_index[] =
     "CREATE TABLE trace_late (hash {int} NOT NULL, message {int} NOT NULL, PRIMARY KEY (hash, message)) {clustered};"
     "ALTER TABLE trace ADD COLUMN until_s {int} NOT NULL DEFAULT 0;";
 
+/* What else there is to say of an event. */
+static const char trace_notes[] = "ALTER TABLE trace ADD COLUMN notes {text} NOT NULL DEFAULT '';";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false},     {version_2, NULL, false},   {version_3, NULL, false}, {version_4, NULL, false},
-    {tls_of_others, NULL, false}, {dkim_keys, NULL, false},   {queue_via, NULL, false}, {quota_messages, NULL, false},
-    {summaries, NULL, false},     {trace_index, NULL, false},
+    {version_1, NULL, false},     {version_2, NULL, false},   {version_3, NULL, false},   {version_4, NULL, false},
+    {tls_of_others, NULL, false}, {dkim_keys, NULL, false},   {queue_via, NULL, false},   {quota_messages, NULL, false},
+    {summaries, NULL, false},     {trace_index, NULL, false}, {trace_notes, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -17,7 +17,7 @@ const char *trace_kind_name(enum trace_kind kind)
 	    [TRACE_SENT] = "sent",           [TRACE_DEFERRED] = "deferred",   [TRACE_FAILED] = "failed",
 	    [TRACE_EXPIRED] = "expired",     [TRACE_REMOVED] = "removed",     [TRACE_HELD] = "held",
 	    [TRACE_RELEASED] = "released",   [TRACE_RETRIED] = "retried",     [TRACE_NOTICE] = "notice",
-	    [TRACE_NO_NOTICE] = "no-notice", [TRACE_SUMMARY] = "summary",
+	    [TRACE_NO_NOTICE] = "no-notice", [TRACE_SUMMARY] = "summary",     [TRACE_MADE] = "made",
 	};
 
 	return kind < TRACE_KINDS && names[kind] ? names[kind] : "unknown";
@@ -37,6 +37,7 @@ int trace_add(struct writer *w, const struct trace_event *e)
 	sql_bind_text(st, 7, e->tls.p ? e->tls : VIEW_EMPTY);
 	sql_bind_text(st, 8, e->words.p ? e->words : VIEW_EMPTY);
 	sql_bind_i64(st, 9, e->until_s);
+	sql_bind_text(st, 10, e->notes.p ? e->notes : VIEW_EMPTY);
 	rc = sql_run(st);
 	return rc < 0 ? rc : trace_note_late(w, e);
 }
@@ -52,8 +53,9 @@ bool trace_read(struct sql_stmt *st, struct arena *a, struct trace_event *ret)
 	    .tls = arena_copy(a, sql_bytes(st, 6)),
 	    .words = arena_copy(a, sql_bytes(st, 7)),
 	    .until_s = sql_i64(st, 8),
+	    .notes = arena_copy(a, sql_bytes(st, 9)),
 	};
-	return ret->address.p && ret->peer.p && ret->tls.p && ret->words.p;
+	return ret->address.p && ret->peer.p && ret->tls.p && ret->words.p && ret->notes.p;
 }
 
 enum store_outcome trace_of(struct store_reader *r, uint64_t message, uint64_t after_seq, size_t max, struct arena *a,

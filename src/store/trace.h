@@ -9,7 +9,8 @@
 struct writer;
 
 enum trace_kind {
-	TRACE_RECEIVED = 1, /* address: the sender; peer: client; tls; words: Message-ID */
+	TRACE_RECEIVED =
+	    1, /* address: the sender; peer: client; tls; words: Message-ID; notes: what was checked, and its signatures */
 	TRACE_DELIVERED, /* address: the recipient; peer: the account, where that has another address; words: the folder, empty: INBOX */
 	TRACE_QUEUED, /* address: the recipient on another server; peer: what the sender wrote, where that is another address */
 	TRACE_SENT, /* peer: the other server; tls; words: its reply */
@@ -20,9 +21,10 @@ enum trace_kind {
 	TRACE_HELD,
 	TRACE_RELEASED,
 	TRACE_RETRIED,
-	TRACE_NOTICE, /* words: the id of the notice, and what it says */
+	TRACE_NOTICE, /* words: the id of the notice, and what it is: "ID, delay notice about bob@far.example" */
 	TRACE_NO_NOTICE, /* none could be sent; words: why */
 	TRACE_SUMMARY, /* words: the id of the summary */
+	TRACE_MADE, /* by ourselves: address: for whom; peer: what it is; words: Message-ID; notes: its signatures */
 	TRACE_KINDS
 };
 const char *trace_kind_name(enum trace_kind kind); /* "sent" */
@@ -33,6 +35,7 @@ struct trace_event {
 	struct view address, peer, tls, words;
 	int64_t at_ms;
 	int64_t until_s; /* TRACE_DEFERRED: when it is tried again; else 0 */
+	struct view notes; /* lines, "\n" between them */
 };
 
 /* For jobs of the store. 0 or negative errno. */

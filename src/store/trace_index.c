@@ -50,16 +50,17 @@ static size_t texts_of(enum trace_kind kind, struct view address, struct view pe
 		       struct view ret[3])
 {
 	size_t n = 0;
+	bool begins = kind == TRACE_RECEIVED || kind == TRACE_MADE;
 
-	if (kind != TRACE_RECEIVED && kind != TRACE_DELIVERED && kind != TRACE_QUEUED && kind != TRACE_FAILED)
+	if (!begins && kind != TRACE_DELIVERED && kind != TRACE_QUEUED && kind != TRACE_FAILED)
 		return 0;
 	if (address.n)
 		ret[n++] = address;
 	if (peer.n && (kind == TRACE_DELIVERED || kind == TRACE_QUEUED))
 		ret[n++] = peer;
-	if (kind == TRACE_RECEIVED && words.n > 2 && words.p[0] == '<' && words.p[words.n - 1] == '>')
+	if (begins && words.n > 2 && words.p[0] == '<' && words.p[words.n - 1] == '>')
 		ret[n++] = view_sub(words, 1, words.n - 2);
-	else if (kind == TRACE_RECEIVED && words.n)
+	else if (begins && words.n)
 		ret[n++] = words;
 	return n;
 }

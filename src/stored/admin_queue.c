@@ -95,7 +95,8 @@ static void trace_answer(struct op *op, struct channel *c)
 						view_sub(e->peer, 0, 512),
 						view_sub(e->tls, 0, 256),
 						view_sub(e->words, 0, 2048),
-						e->until_s};
+						e->until_s,
+						view_sub(e->notes, 0, 1024)};
 	}
 	(void)admin_send_trace(c, op->reply.id, &(struct admin_trace){items, (uint32_t)t->count, t->last_seq, t->more});
 }

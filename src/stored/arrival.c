@@ -53,6 +53,45 @@ static size_t put_recipients(const struct deliver_job *j, int64_t now_ms, struct
 	return n;
 }
 
+bool arrival_made(struct deliver_job *j, const struct trace_event *first, size_t count, struct arena *a)
+{
+	struct trace_event *events = arena_array(a, count + j->local_count + j->remote_count, sizeof *events);
+
+	if (!events)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		events[i] = first[i];
+	j->events = events;
+	j->event_count = count + put_recipients(j, first[0].at_ms, events + count);
+	return true;
+}
+
+/* What was looked at when it came, and what was not. */
+static struct view checks_of(const struct arrival *how)
+{
+	if (how->from_is_theirs)
+		return VIEW_LIT("checked: its From belongs to the account");
+	if (!how->stranger)
+		return VIEW_EMPTY;
+	if (how->envelope->client_name.n)
+		return VIEW_LIT("checked: the client's name (reverse DNS); not SPF, DKIM, DMARC");
+	return VIEW_LIT("not checked: who the client is (reverse DNS), SPF, DKIM, DMARC");
+}
+
+static struct view notes_of(const struct arrival *how, struct arena *a)
+{
+	struct view checks = checks_of(how);
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(1024);
+
+	if (how->signatures.n == 0)
+		return checks;
+	buf_append_view(&text, checks);
+	if (checks.n)
+		buf_append_char(&text, '\n');
+	buf_append_view(&text, how->signatures);
+	return arena_copy(a, buf_view(&text));
+}
+
 bool arrival_events(struct deliver_job *j, const struct arrival *how, struct arena *a)
 {
 	const struct smtp_begin *e = how->envelope;
@@ -69,6 +108,7 @@ bool arrival_events(struct deliver_job *j, const struct arrival *how, struct are
 					   .peer = client_text(e, how->login, a),
 					   .tls = e->tls,
 					   .words = how->message_id,
+					   .notes = notes_of(how, a),
 					   .at_ms = now_ms};
 	n += put_recipients(j, now_ms, events + n);
 	for (size_t i = 0; i < how->looped_count; i++)

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "mail/dsn.h"
 #include "store/queue.h"
+#include "stored/arrival.h"
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
@@ -52,6 +53,8 @@ struct notice {
 	struct view message;
 	struct smtp_rcpt rcpt;
 	struct smtp_begin envelope;
+	struct view message_id; /* of the notice, as its header has it */
+	struct view signatures; /* signer.h */
 	struct trace_event event;
 };
 
@@ -221,11 +224,58 @@ static bool goes_without_utf8(const struct notice *n)
 	return leaves_here(n) && view_is_ascii(n->to);
 }
 
+/* "delay notice about 03q2v9x8k0001", or, without an id, "delay notice about bob@far.example and 2 more" */
+static struct view what_it_is(struct notice *n, bool by_id)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(800);
+	const struct queue_notices *q = &n->about;
+	bool failure = false, delay = false;
+	char about[ID_TEXT_BYTES + 1];
+
+	for (size_t i = 0; i < q->count; i++) {
+		failure |= q->items[i].notice == QUEUE_FAILED || q->items[i].notice == QUEUE_EXPIRED;
+		delay |= q->items[i].notice == QUEUE_DELAYED;
+	}
+	id_format(q->envelope.message, about);
+	buf_append_cstr(&text, n->sums_up ? "summary"
+			       : failure  ? "failure notice"
+			       : delay    ? "delay notice"
+					  : "success notice");
+	buf_append_cstr(&text, " about ");
+	if (by_id)
+		buf_append_cstr(&text, about);
+	else if (q->count)
+		buf_append_view(&text, q->items[0].recipient);
+	if (!by_id && q->count > 1)
+		buf_printf(&text, " and %zu more", q->count - 1);
+	return arena_copy(&n->arena, buf_view(&text));
+}
+
+/* In the trace of the message that it is about, and its own from the start. */
+static bool note_events(struct notice *n)
+{
+	_cleanup_(buf_fini) struct buf words = BUF_INIT(1000);
+	struct trace_event first[2];
+	char id[ID_TEXT_BYTES + 1];
+
+	id_format(n->id, id);
+	buf_append_cstr(&words, id);
+	if (!n->sums_up) {
+		buf_append_cstr(&words, ", ");
+		buf_append_view(&words, what_it_is(n, false));
+	}
+	first[0] = event_of(n, n->sums_up ? TRACE_SUMMARY : TRACE_NOTICE, arena_copy(&n->arena, buf_view(&words)));
+	first[1] = event_of(n, TRACE_MADE, n->message_id);
+	first[1].message = n->id;
+	first[1].peer = what_it_is(n, true);
+	first[1].notes = n->signatures;
+	return arrival_made(&n->deliver, first, ARRAY_LEN(first), &n->arena);
+}
+
 static void keep(struct notice *n)
 {
 	struct deliver_job *j = &n->deliver;
 	struct stored *sd = n->owner->sd;
-	char id[ID_TEXT_BYTES + 1];
 
 	for (size_t i = 0; i < n->sender.target_count; i++)
 		if (!add_target(n, &n->sender.targets[i])) {
@@ -244,14 +294,9 @@ static void keep(struct notice *n)
 		j->told = n->about.items;
 		j->told_count = n->about.count;
 	}
-	id_format(n->id, id);
-	n->event =
-	    event_of(n, n->sums_up ? TRACE_SUMMARY : TRACE_NOTICE, arena_copy(&n->arena, view_from(id, ID_TEXT_BYTES)));
-	j->events = &n->event;
-	j->event_count = 1;
 	n->rcpt.address = n->to;
 	n->envelope = (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = &n->rcpt, .n_rcpts = 1};
-	if (!copy_prefixes(j, &n->envelope, role_conf(sd->role)->hostname, VIEW_EMPTY, &n->arena)) {
+	if (!note_events(n) || !copy_prefixes(j, &n->envelope, role_conf(sd->role)->hostname, VIEW_EMPTY, &n->arena)) {
 		tell_nobody(n, "too much");
 		return;
 	}
@@ -260,12 +305,24 @@ static void keep(struct notice *n)
 	write_put(sd->writer, &n->write);
 }
 
-static void is_signed(void *ctx, bool ok)
+static void is_signed(void *ctx, bool ok, struct view said)
 {
+	struct notice *n = ctx;
+
+	n->signatures = said;
 	if (ok)
-		keep(ctx);
+		keep(n);
 	else
-		put_off(ctx);
+		put_off(n);
+}
+
+static void take_judged(struct notice *n, const struct judge_judged *judged)
+{
+	n->message_id = arena_copy(&n->arena, judged->message_id_text);
+	if (leaves_here(n))
+		signer_sign(n->owner->sd, judged, &n->deliver.message, &n->arena, is_signed, n);
+	else
+		keep(n);
 }
 
 static void judged(void *ctx, struct incoming *in, enum incoming_end end, const struct judge_msg *answer)
@@ -276,10 +333,8 @@ static void judged(void *ctx, struct incoming *in, enum incoming_end end, const 
 		tell_nobody(n, "the notice itself was refused");
 	else if (end != INCOMING_JUDGED || !incoming_message(in, &answer->judged, &n->arena, &n->deliver.message))
 		put_off(n);
-	else if (leaves_here(n))
-		signer_sign(n->owner->sd, &answer->judged, &n->deliver.message, &n->arena, is_signed, n);
 	else
-		keep(n);
+		take_judged(n, &answer->judged);
 }
 
 static void more(void *ctx, struct incoming *in, uint32_t bytes)

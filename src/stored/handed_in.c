@@ -49,6 +49,7 @@ struct handed_in {
 	struct judge_judged to_sign; /* of it what signer.h reads; in the arena */
 	struct view *from; /* header senders: they must belong to the account */
 	size_t from_count;
+	struct view signatures; /* what signer.h says of them */
 	struct view separator;
 	size_t local_cap, remote_cap;
 	struct deliver_remote *remotes;
@@ -214,6 +215,9 @@ static void keep(struct handed_in *h)
 	const struct arrival how = {.envelope = &h->envelope,
 				    .login = h->login,
 				    .message_id = h->message_id_text,
+				    .from_is_theirs = h->by == BY_ACCOUNT,
+				    .stranger = h->by == BY_STRANGER,
+				    .signatures = h->signatures,
 				    .looped = h->looped,
 				    .looped_count = h->looped_count};
 
@@ -462,12 +466,16 @@ static void resolve(struct handed_in *h, struct store_reader *r)
 		h->verdict = VERDICT(554, 5, 4, 6, ARRIVAL_LOOP_TEXT);
 }
 
-static void is_signed(void *ctx, bool ok)
+static void is_signed(void *ctx, bool ok, struct view said)
 {
+	struct handed_in *h = ctx;
+
+	if (h->by != BY_STRANGER)
+		h->signatures = said;
 	if (ok)
-		keep(ctx);
+		keep(h);
 	else
-		refuse(ctx, &temporary);
+		refuse(h, &temporary);
 }
 
 /* Only what another server gets is signed; a local copy of it then carries the signatures too. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_ARENA_MAX = 64 * 1024 * 1024, KEYD_MS = 10000, SIGNATURES_MAX = 4 };
+enum { KEYS_ARENA_MAX = 64 * 1024 * 1024, KEYD_MS = 10000, SIGNATURES_MAX = 4, SAID_MAX = 640 };
 
 struct signer {
 	struct channel *key;
@@ -179,12 +179,13 @@ struct signing {
 	struct arena *arena;
 	signer_done_fn *done;
 	void *ctx;
+	struct view domain; /* in the arena */
 	bool failed;
 	unsigned open; /* answers that are due, and one for ourselves */
 	struct part {
 		struct signing *signing;
 		struct buf begun;
-		struct view field; /* finished, in the arena */
+		struct view field, selector; /* finished, in the arena */
 	} parts[SIGNATURES_MAX];
 };
 
@@ -198,7 +199,7 @@ static uint64_t lines_of(struct view v)
 }
 
 /* A message whose index, or header, would grow too big stays unsigned. */
-static void put_in_front(struct new_message *m, struct view fields, struct arena *a)
+static bool put_in_front(struct new_message *m, struct view fields, struct arena *a)
 {
 	_cleanup_(buf_fini) struct buf index = BUF_INIT(STORE_INDEX_MAX), add = BUF_INIT(65536);
 	struct view new_index, new_add;
@@ -207,13 +208,43 @@ static void put_in_front(struct new_message *m, struct view fields, struct arena
 	buf_append_view(&add, m->header_add);
 	if (!mime_index_grow(m->index, fields.n, lines_of(fields), &index) || add.overflow ||
 	    add.n + m->header.n > STORE_HEADER_MAX)
-		return;
+		return false;
 	new_index = arena_copy(a, buf_view(&index));
 	new_add = arena_copy(a, buf_view(&add));
 	if (!new_index.p || !new_add.p)
-		return;
+		return false;
 	m->index = new_index;
 	m->header_add = new_add;
+	return true;
+}
+
+/* "signed for example.org: selectors a, b" */
+static struct view say_signed(const struct signing *g)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(SAID_MAX);
+	size_t n = 0;
+
+	for (size_t i = 0; i < SIGNATURES_MAX; i++)
+		n += g->parts[i].field.n > 0;
+	buf_append_cstr(&text, "signed for ");
+	buf_append_view(&text, g->domain);
+	buf_append_cstr(&text, n > 1 ? ": selectors" : ": selector");
+	for (size_t i = 0, said = 0; i < SIGNATURES_MAX; i++)
+		if (g->parts[i].field.n) {
+			buf_append_cstr(&text, said++ ? ", " : " ");
+			buf_append_view(&text, g->parts[i].selector);
+		}
+	return arena_copy(g->arena, buf_view(&text));
+}
+
+static struct view say_unsigned(struct arena *a, const char *why, struct view domain)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(SAID_MAX);
+
+	buf_append_cstr(&text, "not signed: ");
+	buf_append_cstr(&text, why);
+	buf_append_view(&text, domain);
+	return arena_copy(a, buf_view(&text));
 }
 
 static void finish(struct signing *g)
@@ -221,16 +252,24 @@ static void finish(struct signing *g)
 	_cleanup_(buf_fini) struct buf fields = BUF_INIT(SIGNATURES_MAX * DKIM_FIELD_MAX);
 	signer_done_fn *done = g->done;
 	void *ctx = g->ctx;
-	bool ok = !g->failed;
+	bool ok = !g->failed, asked = g->parts[0].signing != NULL;
+	struct view said;
 
 	for (size_t i = 0; i < SIGNATURES_MAX; i++) {
 		buf_append_view(&fields, g->parts[i].field);
 		buf_fini(&g->parts[i].begun);
 	}
-	if (ok && fields.n > 0)
-		put_in_front(g->message, buf_view(&fields), g->arena);
+	if (!ok)
+		said = VIEW_EMPTY;
+	else if (fields.n == 0)
+		said = say_unsigned(g->arena, asked ? "keys/dkim lacks the keys of " : "there is no DKIM key for ",
+				    g->domain);
+	else if (put_in_front(g->message, buf_view(&fields), g->arena))
+		said = say_signed(g);
+	else
+		said = say_unsigned(g->arena, "the header would be too long", VIEW_EMPTY);
 	free(g);
-	done(ctx, ok);
+	done(ctx, ok, said);
 }
 
 static void close_one(struct signing *g)
@@ -278,6 +317,7 @@ static void ask(struct signer *s, struct signing *g, struct part *p, const struc
 	struct dkim_sign m;
 
 	p->signing = g;
+	p->selector = arena_copy(g->arena, key->selector); /* the rows may go meanwhile */
 	buf_init(&p->begun, DKIM_FIELD_MAX);
 	dkim_sign_begin(&p->begun, &what);
 	dkim_sign_input(&input, judged->sign_input, buf_view(&p->begun));
@@ -296,26 +336,35 @@ static bool can_sign(const struct dkim_row *key)
 	return key->state == DKIM_SIGNS && key->algorithm < DKIM_ALGORITHMS;
 }
 
+/* NULL: it is to be signed. */
+static const char *say_why_not(const struct stored *sd, const struct judge_judged *judged)
+{
+	if (!role_conf(sd->role)->dkim_sign)
+		return "not signed: dkim-sign is off";
+	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES)
+		return "not signed: its From names no domain to sign for";
+	return !sd->signer->key && !sd->serves ? "not signed: no server ran" : NULL;
+}
+
 void signer_sign(struct stored *sd, const struct judge_judged *judged, struct new_message *message, struct arena *a,
 		 signer_done_fn *done, void *ctx)
 {
 	struct signer *s = sd->signer;
 	struct signing *g;
-	struct view domain;
+	const char *why_not = say_why_not(sd, judged);
 	size_t parts = 0;
 
-	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES ||
-	    !role_conf(sd->role)->dkim_sign || (!s->key && !sd->serves)) {
-		done(ctx, true);
+	if (why_not) {
+		done(ctx, true, view_from_cstr(why_not));
 		return;
 	}
 	g = xcalloc(1, sizeof *g);
 	*g = (struct signing){.message = message, .arena = a, .done = done, .ctx = ctx, .open = 1};
 	for (size_t i = 0; i < SIGNATURES_MAX; i++)
 		g->parts[i].field = VIEW_EMPTY;
-	domain = signing_domain(sd, judged->sign_domain);
-	for (size_t i = find_domain(s, domain);
-	     i < s->n && view_eq(s->rows[i].domain, domain) && parts < SIGNATURES_MAX; i++)
+	g->domain = arena_copy(a, signing_domain(sd, judged->sign_domain));
+	for (size_t i = find_domain(s, g->domain);
+	     i < s->n && view_eq(s->rows[i].domain, g->domain) && parts < SIGNATURES_MAX; i++)
 		if (can_sign(&s->rows[i]))
 			ask(s, g, &g->parts[parts++], &s->rows[i], judged);
 	close_one(g);

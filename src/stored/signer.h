@@ -25,8 +25,8 @@ void signer_tick(struct stored *sd);
 const struct dkim_row *signer_keys(const struct stored *sd, size_t *ret_count);
 
 /* Signs what policyd judged: `message` gets the fields in front of its header_add, in `a`, and its index grows with it. `done` comes once, maybe
- * out of this call. ok false: keyd is away; try again later. */
-typedef void signer_done_fn(void *ctx, bool ok);
+ * out of this call. ok false: keyd is away; try again later. said: with what it was signed, or why not, as `pombo trace` shows it; in `a`. */
+typedef void signer_done_fn(void *ctx, bool ok, struct view said);
 void signer_sign(struct stored *sd, const struct judge_judged *judged, struct new_message *message, struct arena *a,
 		 signer_done_fn *done, void *ctx);
 

@@ -17,6 +17,7 @@
 #include "mail/dns_record.h"
 #include "mail/tls_report.h"
 #include "store/tls_count.h"
+#include "stored/arrival.h"
 #include "stored/copy_prefix.h"
 #include "stored/incoming.h"
 #include "stored/recipients.h"
@@ -58,6 +59,7 @@ struct report {
 	struct incoming *incoming;
 	struct smtp_rcpt rcpts[TLS_REPORT_RUA_MAX];
 	struct smtp_begin envelope;
+	struct view message_id, signatures; /* of its message, for `pombo trace` */
 	int64_t before_day;
 };
 
@@ -149,13 +151,32 @@ static void add_target(struct report *r, size_t i, const struct directory_target
 	struct deliver_job *j = &r->deliver;
 
 	if (t->account)
-		locals[j->local_count++] =
-		    (struct deliver_local){.account = t->account, .ignore_quota = true, .prefix = r->to[i]};
+		locals[j->local_count++] = (struct deliver_local){
+		    .account = t->account, .ignore_quota = true, .mailbox = t->address, .prefix = r->to[i]};
 	else
 		remotes[j->remote_count++] = (struct deliver_remote){.address = t->address,
 								     .domain = recipient_domain(t->address, &r->arena),
 								     .orcpt = VIEW_EMPTY,
 								     .notify = 1 /* NEVER */};
+}
+
+/* "report on TLS with far.example on 2026-01-31" */
+static bool note_events(struct report *r)
+{
+	_cleanup_(buf_fini) struct buf what = BUF_INIT(500);
+	char day[CLOCK_RFC3339_BYTES];
+	struct trace_event made = {.message = r->deliver.message.id,
+				   .kind = TRACE_MADE,
+				   .address = r->to[0],
+				   .words = r->message_id,
+				   .notes = r->signatures,
+				   .at_ms = clock_wall_us() / 1000};
+
+	clock_format_rfc3339(r->day.day * DAY_S * 1000000, day);
+	day[sizeof "2026-01-31" - 1] = '\0';
+	buf_printf(&what, "report on TLS with %.*s on %s", VIEW_FMT(r->day.domain), day);
+	made.peer = arena_copy(&r->arena, buf_view(&what));
+	return arrival_made(&r->deliver, &made, 1, &r->arena);
 }
 
 /* One target each: a list that wants reports gives its own address. */
@@ -178,7 +199,8 @@ static void keep(struct report *r)
 	    (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = r->rcpts, .n_rcpts = (uint32_t)r->to_count};
 	for (size_t i = 0; i < r->to_count; i++)
 		r->rcpts[i].address = r->to[i];
-	if (j->local_count + j->remote_count == 0 || !copy_prefixes(j, &r->envelope, hostname, VIEW_EMPTY, &r->arena)) {
+	if (j->local_count + j->remote_count == 0 || !note_events(r) ||
+	    !copy_prefixes(j, &r->envelope, hostname, VIEW_EMPTY, &r->arena)) {
 		log_report(r, LOG_LEVEL_WARNING, "tls-report-not-kept", r->to[0]);
 		incoming_free(&r->incoming, false);
 		forget(r); /* it would be no better tomorrow */
@@ -204,10 +226,11 @@ static void resolved(struct completion *c)
 }
 
 /* §3: a report is signed. */
-static void is_signed(void *ctx, bool ok)
+static void is_signed(void *ctx, bool ok, struct view said)
 {
 	struct report *r = ctx;
 
+	r->signatures = said;
 	r->task = (struct task){.completion.done = resolved, .run = resolve_run};
 	if (!ok || !pool_put(r->owner->sd->readers, &r->task)) {
 		incoming_free(&r->incoming, false);
@@ -225,6 +248,7 @@ static void judged(void *ctx, struct incoming *in, enum incoming_end end, const 
 		report_over(r, true);
 		return;
 	}
+	r->message_id = arena_copy(&r->arena, answer->judged.message_id_text);
 	signer_sign(r->owner->sd, &answer->judged, &r->deliver.message, &r->arena, is_signed, r);
 }
 

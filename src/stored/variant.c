@@ -248,8 +248,9 @@ static void answer_variant(struct variant *v)
 	variant_free(v);
 }
 
-static void signed_anew(void *ctx, bool ok)
+static void signed_anew(void *ctx, bool ok, struct view said)
 {
+	(void)said;
 	if (ok)
 		answer_variant(ctx);
 	else

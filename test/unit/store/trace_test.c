@@ -131,6 +131,40 @@ static void is_found(void **state)
 	assert_true(ids[2] == kept[2]);
 }
 
+static void what_we_make_is_found_and_notes_are_kept(void **state)
+{
+	struct trial *t = *state;
+	uint64_t id = store_next_id(t->store), last_seq, ids[10];
+	const struct trace_event made = {.message = id,
+					 .kind = TRACE_MADE,
+					 .address = VIEW_LIT("alice@example.org"),
+					 .peer = VIEW_LIT("delay notice about 03q2v9x8k0001"),
+					 .words = VIEW_LIT("<n@mail.example.org>"),
+					 .notes = VIEW_LIT("first\nsecond"),
+					 .at_ms = id_wall_us(id) / 1000};
+	const struct trace_event *events;
+	struct queue_settle_job j;
+	size_t n;
+	bool more;
+
+	queue_settle_job_init(&j);
+	j.events = &made;
+	j.event_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+	arena_reset(&t->arena);
+	assert_int_equal(trace_of(t->reader, id, 0, 10, &t->arena, &events, &n, &last_seq, &more), STORE_OK);
+	assert_int_equal(n, 1);
+	assert_true(events[0].kind == TRACE_MADE && view_eq(events[0].notes, made.notes));
+	for (int indexed = 0; indexed < 2; indexed++) {
+		assert_int_equal(find(t, "alice@example.org", 0, ids, 10), 1);
+		assert_int_equal(find(t, "n@mail.example.org", 0, ids, 10), 1);
+		assert_int_equal(find(t, "delay notice about 03q2v9x8k0001", 0, ids, 10), 0);
+		if (!indexed)
+			assert_true(index_next(t, id_wall_us(id) / 1000000 + 3700));
+	}
+}
+
 /* A slow upload: its id is older than the last segment's end when it is committed. */
 static void comes_late(void **state)
 {
@@ -230,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(is_found, start, end),
+	    cmocka_unit_test_setup_teardown(what_we_make_is_found_and_notes_are_kept, start, end),
 	    cmocka_unit_test_setup_teardown(comes_late, start, end),
 	    cmocka_unit_test_setup_teardown(ends, start, end),
 	    cmocka_unit_test_setup_teardown(segments, start, end),
