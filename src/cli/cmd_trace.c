@@ -13,7 +13,28 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ID_BITS_BELOW_MS = 22 };
+enum { ID_BITS_BELOW_MS = 22, SHOWN_MAX = 500, LAST_MAX = 1000000 };
+
+static bool next_line(struct view *rest, struct view *ret)
+{
+	if (rest->n == 0)
+		return false;
+	if (!view_cut(*rest, '\n', ret, rest)) {
+		*ret = *rest;
+		*rest = VIEW_EMPTY;
+	}
+	return true;
+}
+
+static json_t *notes_in_json(struct view notes)
+{
+	json_t *all = json_array();
+	struct view line;
+
+	while (next_line(&notes, &line))
+		(void)json_array_append_new(all, show_json_text(line));
+	return all;
+}
 
 static json_t *in_json(const struct admin_event *e)
 {
@@ -21,50 +42,63 @@ static json_t *in_json(const struct admin_event *e)
 
 	id_format(e->message_id, id);
 	clock_format_rfc3339(e->at_ms * 1000, at);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "time", at, "event",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "time", at, "event",
 			 show_json_text(e->kind), "address", show_json_text(e->address), "peer",
 			 show_json_text(e->peer), "tls", show_json_text(e->tls), "text", show_json_text(e->words),
-			 "until", e->until_s ? show_json_time(e->until_s) : json_null());
+			 "until", e->until_s ? show_json_time(e->until_s) : json_null(), "notes",
+			 notes_in_json(e->notes));
 }
 
+/* What others said is shown as plain text, and not at any length: `--json` has all of it. */
 static void put(struct buf *line, const char *before, struct view text)
 {
-	if (text.n == 0)
+	size_t n = text.n;
+
+	if (n == 0)
 		return;
+	if (n > SHOWN_MAX)
+		for (n = SHOWN_MAX; n > 1 && ((unsigned char)text.p[n] & 0xc0) == 0x80; n--)
+			;
 	buf_append_cstr(line, before);
-	show_clean(text, line);
+	show_clean(view_sub(text, 0, n), line);
+	if (n < text.n)
+		buf_append_cstr(line, " [...]");
 }
 
-/* What stands between the kind, the address, the other side and its words. */
-static const struct {
-	const char *kind, *address, *peer;
-} forms[] = {
-    {"received", " from ", " by way of "},
-    {"delivered", " ", " into "},
-    {"queued", " ", " for "},
-    {"notice", " to ", " "},
-    {"no-notice", " to ", " "},
-    {"summary", " to ", " "},
+/* What stands before the address, the other side and its words. */
+struct form {
+	const char *kind, *address, *peer, *words;
 };
+static const struct form forms[] = {
+    {"received", " from ", " by way of ", ", Message-ID "},
+    {"delivered", " ", " into ", NULL},
+    {"queued", " for ", ", whom the sender knows as ", ": "},
+    {"sent", " ", " to ", ", which said: "},
+    {"notice", " to ", " ", ": "},
+    {"no-notice", " to ", " ", ": "},
+    {"summary", " to ", " ", ": "},
+    {"made", " for ", NULL, ", Message-ID "},
+};
+static const struct form other_form = {"", " ", " by ", ": "};
 
 static void describe(const struct admin_event *e, struct buf *line)
 {
-	const char *address = " ", *peer = " by ";
-	bool delivered = view_eq_lit(e->kind, "delivered");
+	const struct form *f = &other_form;
 
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-		if (view_eq_lit(e->kind, forms[i].kind)) {
-			address = forms[i].address;
-			peer = forms[i].peer;
-		}
+		if (view_eq(e->kind, view_from_cstr(forms[i].kind)))
+			f = &forms[i];
 	show_clean(e->kind, line);
-	put(line, address, e->address.n ? e->address : VIEW_LIT("<>"));
-	put(line, peer, delivered && e->peer.n == 0 ? e->address : e->peer);
-	if (delivered)
+	if (!f->peer)
+		put(line, ": ", e->peer);
+	put(line, f->address, e->address.n ? e->address : VIEW_LIT("<>"));
+	if (f->peer)
+		put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
+	if (!f->words)
 		put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
 	put(line, ", ", e->tls);
-	if (!delivered)
-		put(line, ": ", e->words);
+	if (f->words)
+		put(line, f->words, e->words);
 	if (e->until_s) {
 		_cleanup_(buf_fini) struct buf until = BUF_INIT(64);
 
@@ -100,6 +134,7 @@ static void print_folded(const char *at, struct view text)
 static void print_one(const struct admin_event *e)
 {
 	_cleanup_(buf_fini) struct buf line = BUF_INIT(16384);
+	struct view notes = e->notes, note;
 	char at[CLOCK_RFC3339_BYTES];
 
 	clock_format_rfc3339(e->at_ms * 1000, at);
@@ -107,6 +142,11 @@ static void print_one(const struct admin_event *e)
 	at[sizeof "2026-01-31" - 1] = ' ';
 	describe(e, &line);
 	print_folded(at, buf_view(&line));
+	while (next_line(&notes, &note)) {
+		buf_reset(&line);
+		show_clean(note, &line);
+		print_folded(at, buf_view(&line));
+	}
 }
 
 /* Before a message's events: its id. */
@@ -144,8 +184,25 @@ static int show_events(const struct cli *c, struct store_client *s, uint64_t id,
 	return 0;
 }
 
-static int show_found(const struct cli *c, struct store_client *s, const char *text, uint64_t after, json_t *all,
-		      size_t *n)
+/* The last so many ids, in a ring. */
+struct last {
+	uint64_t *ids;
+	size_t max, count;
+};
+
+static int show_last(const struct cli *c, struct store_client *s, const struct last *last, json_t *all, size_t *n)
+{
+	size_t first = last->count > last->max ? last->count - last->max : 0;
+	int r = 0;
+
+	for (size_t i = first; i < last->count && r == 0; i++)
+		r = show_events(c, s, last->ids[i % last->max], all, n);
+	return r;
+}
+
+/* Each as it is found; or, where only the last are wanted, those at the end. */
+static int show_found(const struct cli *c, struct store_client *s, const char *text, uint64_t after, struct last *last,
+		      json_t *all, size_t *n)
 {
 	bool more = true;
 
@@ -164,11 +221,14 @@ static int show_found(const struct cli *c, struct store_client *s, const char *t
 		after = answer.trace_found.after;
 		more = answer.trace_found.more;
 		for (size_t i = 0; i < count && r == 0; i++)
-			r = show_events(c, s, ids[i], all, n);
+			if (last->max)
+				last->ids[last->count++ % last->max] = ids[i];
+			else
+				r = show_events(c, s, ids[i], all, n);
 		if (r)
 			return r;
 	}
-	return 0;
+	return show_last(c, s, last, all, n);
 }
 
 /* "2h", "3d", "30m", or a day "2026-11-22"; the smallest id that can have been given then. */
@@ -191,56 +251,81 @@ static bool parse_since(const char *text, uint64_t *ret)
 
 		if (!end || *end)
 			return false;
-		tm.tm_isdst = -1;
-		at_s = (int64_t)mktime(&tm);
+		at_s = (int64_t)timegm(&tm);
 	}
 	ms = at_s * 1000 - id_wall_us(0) / 1000;
 	*ret = ms > 0 ? (uint64_t)ms << ID_BITS_BELOW_MS : 0;
 	return true;
 }
 
-static int run(struct cli *c)
+/* What looks like an id may be a Message-ID that somebody made so. */
+static int show_all(const struct cli *c, struct store_client *s, const char *text, uint64_t after, struct last *last,
+		    json_t *all, size_t *n)
 {
-	const char *since = NULL;
-	const struct option options[] = {{.name = "since", .value = &since}};
-	int r = option_take(c, options, ARRAY_LEN(options));
+	uint64_t id;
+	int r = id_parse(view_from_cstr(text), &id) ? show_events(c, s, id, all, n) : 0;
+
+	return r || *n ? r : show_found(c, s, text, after, last, all, n);
+}
+
+static int trace(const struct cli *c, const char *text, uint64_t after, uint32_t max)
+{
+	_cleanup_(free_ptr) uint64_t *ids = max ? xcalloc(max, sizeof *ids) : NULL;
+	struct last last = {.ids = ids, .max = max};
 	struct store_client s;
-	uint64_t id, after = 0;
 	size_t n = 0;
 	json_t *all;
+	int r = store_client_open(c, &s);
 
 	if (r)
 		return r;
-	if (c->argc != 2)
-		return cli_usage(c, "a message id, a Message-ID or an address is needed");
-	if (since && !parse_since(since, &after))
-		return cli_fail(CLI_BAD_DATA, since, "this is no time", "give a day like 2026-01-31, or 30m, 6h, 3d");
-	r = store_client_open(c, &s);
-	if (r)
-		return r;
 	all = json_array();
-	r = id_parse(view_from_cstr(c->argv[1]), &id) ? show_events(c, &s, id, all, &n)
-						      : show_found(c, &s, c->argv[1], after, all, &n);
+	r = show_all(c, &s, text, after, &last, all, &n);
 	store_client_close(&s);
 	if (r == 0 && n == 0)
-		r = cli_fail(CLI_NO_SUCH, c->argv[1], "nothing is known of it",
-			     "events are kept for as long as trace-time says");
+		r = cli_fail(CLI_NO_SUCH, text, "nothing is known of it",
+			     "what became of messages is kept for 30 days, or what trace-time says in pombo.conf");
 	if (r == 0 && c->json)
 		return show_json(all);
 	json_decref(all);
 	return r;
 }
 
+static int run(struct cli *c)
+{
+	const char *since = NULL, *last = NULL;
+	const struct option options[] = {{.name = "since", .value = &since}, {.name = "last", .value = &last}};
+	int r = option_take(c, options, ARRAY_LEN(options));
+	uint64_t after = 0;
+	uint32_t max = 0;
+
+	if (r)
+		return r;
+	if (c->argc != 2 || !*c->argv[1])
+		return cli_usage(c, "a message id, a Message-ID or an address is needed");
+	if (since && !parse_since(since, &after))
+		return cli_fail(CLI_BAD_DATA, since, "this is no time", "give a day like 2026-01-31, or 30m, 6h, 3d");
+	if (last && (!view_to_u32(view_from_cstr(last), LAST_MAX, &max) || max == 0))
+		return cli_fail(CLI_BAD_DATA, last, "this is no number of messages", "give one like 20");
+	return trace(c, c->argv[1], after, max);
+}
+
 static const struct cli_option_help trace_options[] = {
-    {"--since TIME", "only messages from then on: a day (2026-01-31), or 30m, 6h, 3d ago"}, {NULL, NULL}};
+    {"--since TIME", "only messages from then on: a day (2026-01-31, UTC), or 30m, 6h, 3d ago"},
+    {"--last NUMBER", "only so many messages, the latest"},
+    {NULL, NULL}};
 
 const struct cli_command cmd_trace = {
     .name = "trace",
-    .usage = "ID | MESSAGE-ID | ADDRESS [--since TIME] [--json]",
+    .usage = "ID | MESSAGE-ID | ADDRESS [--since TIME] [--last NUMBER] [--json]",
     .summary = "tells what became of a message",
-    .help = "A line an event: where it came from, into which mailboxes it went, which server took it over what kind of "
-	    "TLS and with which words, what "
-	    "was tried in vain, which notices were sent. \"sent\" means that another server took it over, no more.",
+    .help =
+	"A line an event: where it came from, into which mailboxes it went, which server took it over what kind of "
+	"TLS and with which words, what "
+	"was tried in vain, which notices were sent; below the first, what was checked, and with what it was signed. "
+	"\"sent\" means that another server took it over, no more. Messages are shown oldest first; kept is all this "
+	"for "
+	"30 days (trace-time).",
     .options = trace_options,
     .example = "pombo trace 03q2v9x8k0001\npombo trace bob@example.net --since 3d",
     .shows = true,

@@ -49,6 +49,9 @@ def test_who_it_came_from(make_server, ip, name):
             assert received(server, subject).startswith(f"from far.example {who} by ")
         peers = {e["peer"] for e in server.cli_json("trace", ALICE) if e["event"] == "received"}
         assert peers == {f"far.example ({name + ' ' if name else ''}{ip})"}
+        notes = {n for e in server.cli_json("trace", ALICE) for n in e["notes"]}
+        assert notes == {"checked: the client's name (reverse DNS); not SPF, DKIM, DMARC" if name
+                         else "not checked: who the client is (reverse DNS), SPF, DKIM, DMARC"}
         asked = [q for q in dns.asked if "in-addr.arpa" in str(q)]
         assert bool(asked) == (ip != "10.0.0.1")  # nobody's but the public ones are asked for
 

@@ -78,6 +78,11 @@ def test_all_went_well(make_server, tmp_path):
         assert said[FAR].startswith("accepted by ") and "delivered" not in said[FAR] and said[FAR].endswith(" over TLS 1.3, not verified: 250 2.0.0 kept as 1")
         assert 'Whether it reached a mailbox there is not known here' in text
         assert m.defects == [] and server.cli_json("queue", "list") == []
+        events = server.cli_json("trace", "<lunch.1@example.test>")
+        assert events[-1]["event"] == "summary" and events[-1]["address"] == ALICE
+        own = server.cli_json("trace", events[-1]["text"])
+        assert [e["event"] for e in own] == ["made", "delivered"] and own[0]["peer"] == f"summary about {events[0]['id']}"
+        assert own[0]["text"] == m["Message-ID"]
 
 
 def test_only_our_own(make_server):

@@ -239,3 +239,21 @@ def test_signing_can_be_switched_off():
     with SmtpServer() as mx, pombo.Server(config=["dkim-sign = no", mx.setting(), "hold-outbound = no"]) as s:
         submit(s, ODD["plain"])
         assert signatures(mx.wait(1)[0].data) == []
+        assert s.cli_json("trace", FAR)[0]["notes"][1:] == ["not signed: dkim-sign is off"]
+
+
+def test_the_trace_says_who_signed(make_server):
+    with SmtpServer() as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = no", "trusted-networks = 127.0.0.1"])
+        selectors = [k["selector"] for k in server.cli_json("domain", "dkim", "example.test")]
+
+        def notes(author, to):
+            with server.smtp() as s:
+                s.sendmail("robot@example.test", [to], f"From: {author}\r\nSubject: x\r\n\r\nx\r\n")
+            return server.cli_json("trace", to, "--last", "1")[0]["notes"]
+
+        note, = notes("robot@example.test", FAR)
+        assert note.startswith("signed for example.test: selectors ") and sorted(note.split(": selectors ")[1].split(", ")) == sorted(selectors)
+        assert notes("robot@elsewhere.test", FAR) == ["not signed: there is no DKIM key for elsewhere.test"]
+        assert notes("nobody", FAR) == ["not signed: its From names no domain to sign for"]
+        assert notes("robot@example.test", pombo.ALICE) == []  # it stays

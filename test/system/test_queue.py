@@ -147,8 +147,12 @@ def test_the_life_of_a_message(make_server):
         for name in (events[0]["id"], "<1@x.test>", "1@x.test", "bob@example.test", "BOB@far.test"):
             assert server.cli_json("trace", name, "--since", "1h") == events
         lines = server.cli("trace", events[0]["id"]).stdout.splitlines()
-        assert lines[0].startswith(events[0]["id"]) and len(lines) == 6 and "sent" in lines[5] and "; next attempt 20" in lines[4]
-        assert lines[2].endswith("delivered bob@example.test into bob@example.test, INBOX")
+        assert lines[0] == f'{events[0]["id"]} (times in UTC)' and len(lines) == 8 and "; next attempt 20" in lines[6]
+        assert lines[1].endswith(", Message-ID <1@x.test>") and lines[1][22:].startswith(f"received from {ALICE} by way of client.example.net")
+        assert lines[2][22:] == "checked: its From belongs to the account" and lines[3][22:].startswith("signed for example.test: selectors ")
+        assert lines[4].endswith("delivered bob@example.test into bob@example.test, INBOX")
+        assert lines[7][22:].startswith(f"sent {FAR} to [127.0.0.1] (127.0.0.1:{mx.port}, route relay-host)")
+        assert lines[7].endswith(", which said: 250 2.0.0 kept as 1") and events[0]["notes"] == [lines[2][22:], lines[3][22:]]
         assert events[0]["peer"] == "client.example.net (127.0.0.1), logged in as alice@example.test" and events[3]["until"]
         assert server.cli("trace", "nobody@x.test", check=False).returncode == 67
         restart_later(server, 31 * 86400)
@@ -156,6 +160,79 @@ def test_the_life_of_a_message(make_server):
         while server.cli("trace", FAR, check=False).returncode == 0:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+
+def events_of(server, what, *args):
+    """Without those of the hand-in."""
+    return [e for e in server.cli_json("trace", what, *args) if e["event"] not in ("received", "delivered", "queued")]
+
+
+def test_a_notice_has_a_life_of_its_own(make_server):
+    """In the trace of the message its id and what it is; its own begins with that it was made, for whom and why."""
+    with SmtpServer(LATER) as mx:
+        server = relaying(make_server, mx, users=[ALICE])
+        submit(server, FAR, "carol@far.test", text=f"Message-ID: <n@x.test>\r\n{TEXT}")
+        key = wait_queue(server, lambda q: len(q) == 2 and all(r["attempts"] == 1 for r in q))[0]["id"]
+        restart_later(server, 5 * 3600)
+        notices(server, 1)
+        mx.answers = {"RCPT": b"550 5.1.1 gone\r\n"}
+        wait_queue(server, lambda q: all(r["attempts"] >= 2 for r in q))
+        server.cli("queue", "retry", "--all")
+        notices(server, 2)
+        wait_empty(server)
+        late, failed = [e for e in events_of(server, key) if e["event"] == "notice"]
+        for event, what in ((late, "delay notice"), (failed, "failure notice")):
+            assert event["address"] == ALICE
+            notice, said = event["text"].split(", ", 1)
+            assert said.startswith(f"{what} about ") and " and 1 more" in said
+            made, arrived = server.cli_json("trace", notice)
+            assert (made["event"], made["address"], made["peer"]) == ("made", ALICE, f"{what} about {key}")
+            assert (arrived["event"], arrived["address"], arrived["id"]) == ("delivered", ALICE, notice)
+            assert server.cli_json("trace", made["text"]) == [made, arrived]  # by its Message-ID
+            line = server.cli("trace", notice).stdout.splitlines()[1]
+            assert line[22:] == f"made: {what} about {key} for {ALICE}, Message-ID {made['text']}"
+        assert server.cli("trace", ALICE, "--last", "1").stdout.startswith(failed["text"][:13])
+
+
+def test_a_notice_that_leaves_is_signed_and_traced(make_server):
+    with SmtpServer({"RCPT": [b"550 5.1.1 no\r\n"]}) as mx:
+        server = relaying(make_server, mx, "trusted-networks = 127.0.0.1")
+        with server.smtp() as s:
+            s.sendmail("stranger@elsewhere.test", [FAR], TEXT)
+        mx.wait(1)
+        wait_empty(server)
+        event, = [e for e in server.cli_json("trace", FAR) if e["event"] == "notice"]
+        own = server.cli_json("trace", event["text"].split(",")[0])
+        assert [e["event"] for e in own] == ["made", "queued", "sent"] and own[1]["address"] == "stranger@elsewhere.test"
+        assert own[0]["notes"][0].startswith("signed for example.test: selectors ")
+
+
+def test_the_trace_shows_others_words_as_text_of_some_length(make_server):
+    rude = b"550 5.1.1 \x1b[2J\x07 g\xc3\xbcltig \xff \xe2\x80\xae" + b"x" * 400 + b"\r\n"
+    with SmtpServer({"RCPT": rude, "MAIL": b"250-" + b"y" * 400 + b"\r\n250 ok\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        submit(server)
+        wait_empty(server)
+        line, = [s for s in server.cli("trace", FAR).stdout.splitlines() if " failed " in s]
+        assert "\x1b" not in line and "\x07" not in line and "\u202e" not in line and "?[2J? g" in line and len(line) < 1000
+        assert "xxxx" in [e["text"] for e in server.cli_json("trace", FAR) if e["event"] == "failed"][0]
+
+
+def test_what_is_asked_of_the_trace(make_server):
+    with SmtpServer() as mx:
+        server = relaying(make_server, mx)
+        for i in range(3):
+            submit(server, text=f"Message-ID: <{i}@x.test>\r\n{TEXT}")
+            wait_empty(server)
+        ids = list(dict.fromkeys(e["id"] for e in server.cli_json("trace", FAR)))
+        assert len(ids) == 3 and ids == sorted(ids)
+        for last, wanted in ((1, ids[2:]), (2, ids[1:]), (9, ids)):
+            assert list(dict.fromkeys(e["id"] for e in server.cli_json("trace", FAR, "--last", str(last)))) == wanted
+        for wrong, status in (("", 64), ("0000000000001", 67), ("<unknown@x.test>", 67), ("x" * 999, 65)):
+            assert server.cli("trace", wrong, check=False).returncode == status, wrong
+        assert "trace-time" in server.cli("trace", "nobody@x.test", check=False).stderr
+        for option in (("--last", "0"), ("--last", "x"), ("--since", "x")):
+            assert server.cli("trace", FAR, *option, check=False).returncode == 65
 
 
 def test_hold_outbound(make_server):

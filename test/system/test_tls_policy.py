@@ -589,5 +589,8 @@ def test_a_report_of_the_day_before(make_server, world, monkeypatch):
     failure, = policy["failure-details"]
     assert failure["result-type"] == "certificate-not-trusted" and failure["receiving-mx-hostname"] == "mx.bad.test"
     assert failure["receiving-ip"].startswith("127.0.2.") and failure["failed-session-count"] == 1
+    made = [e for e in server.cli_json("trace", "reports@bad.test") if e["id"] == server.log_lines(event="sent", to="reports@bad.test")[0]["id"]]
+    assert [e["event"] for e in made] == ["made", "queued", "sent"] and made[0]["peer"].startswith("report on TLS with bad.test on 20")
+    assert made[0]["text"] == message["Message-ID"] and made[0]["notes"][0].startswith("signed for example.test: selectors ")
     (_, _, report), = [report_of(c) for c, _, _ in world.sinks["mx.good.test"].got if b"TLS-Report-Domain" in c]
     assert report["policies"][0]["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
