@@ -99,10 +99,12 @@ static json_t *in_json(const struct way *way)
 	const struct conf_route *s = way->section;
 	bool mx = s && *s->mx;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:b, s:o}", "name", way->name, "to",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:b, s:o}", "name", way->name, "to",
 			 list_in_json(s ? &s->to : &none), "from", list_in_json(s ? &s->from : &none), "host",
 			 text_or_null(mx ? VIEW_EMPTY : way->host), "mx", text_or_null(mx ? way->host : VIEW_EMPTY),
-			 "port", (int)way->port, "transport", s ? transports[s->transport] : "smtp", "tls",
+			 "socket", text_or_null(s ? view_from_cstr(s->socket) : VIEW_EMPTY), "port",
+			 way->port ? json_integer(way->port) : json_null(), "transport",
+			 s ? transports[s->transport] : "smtp", "tls",
 			 tls_words[s ? conf_route_tls(s) : CONF_TLS_OPPORTUNISTIC], "user", text_or_null(way->user),
 			 "password", (int)way->has_password, "source", list_in_json(s ? &s->source : &none));
 }
@@ -118,11 +120,15 @@ static void put_list(struct buf *out, const struct conf_list *l)
 	}
 }
 
-/* "smtp.example.net:587 by smtp, TLS verify, as me@example.net" */
+/* "smtp.example.net:587 by smtp, TLS verify, as me@example.net", "/run/dovecot/lmtp by lmtp, a UNIX socket" */
 static void put_way(struct buf *out, const struct way *way)
 {
 	const struct conf_route *s = way->section;
 
+	if (s && *s->socket) {
+		buf_printf(out, "%s by lmtp, a UNIX socket", s->socket);
+		return;
+	}
 	if (way->host.n == 0)
 		buf_append_cstr(out, "the domain's own servers");
 	else

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/un.h>
 
 static int address_family(struct view v)
 {
@@ -148,6 +149,32 @@ static bool optional_path(struct view v)
 	return v.n < 4096;
 }
 
+static bool is_plain(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] <= ' ' || v.p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+/* As a whole, plain, and of this very place: what bind(2) of the server there was given. */
+static bool unix_socket(struct view v)
+{
+	struct view rest = v, name = VIEW_EMPTY;
+	bool more = true;
+
+	if (v.n == 0)
+		return true;
+	if (v.p[0] != '/' || v.n >= sizeof((struct sockaddr_un *)NULL)->sun_path || !is_plain(v))
+		return false;
+	while (more) {
+		more = view_cut(rest, '/', &name, &rest);
+		if (view_eq_lit(more ? name : rest, ".."))
+			return false;
+	}
+	return rest.n > 0;
+}
+
 static const struct {
 	const char *key;
 	bool (*ok)(struct view v);
@@ -171,6 +198,7 @@ static const struct {
     {"to", domains, "a domain (example.net), what is below one (.example.net) or *, as A-labels"},
     {"from", senders, "a domain (example.net), what is below one (.example.net), an address or *, as A-labels"},
     {"host", host_and_port, "a host name or an address, with :PORT where it is not the usual one"},
+    {"socket", unix_socket, "the whole path of a UNIX socket: at most 107 plain characters, no \"..\" in it"},
     {"mx", host_name, "a domain"},
     {"user", user_name, "a name without blanks"},
     {"source", source_address, "an address of this machine"},

@@ -104,6 +104,8 @@ enum conf_tls conf_route_tls(const struct conf_route *r)
 {
 	if (r->tls != CONF_TLS_AUTO)
 		return (enum conf_tls)r->tls;
+	if (*r->socket)
+		return CONF_TLS_NONE;
 	return *r->user ? CONF_TLS_VERIFY : CONF_TLS_OPPORTUNISTIC;
 }
 
@@ -112,6 +114,8 @@ uint16_t conf_route_port(const struct conf *c, const struct conf_route *r)
 	uint16_t port = (uint16_t)c->outbound_port;
 	struct view host;
 
+	if (*r->socket)
+		return 0;
 	if (r->transport == CONF_SMTPS)
 		port = SUBMISSIONS_PORT;
 	else if (r->transport == CONF_LMTP)
@@ -138,7 +142,14 @@ bool conf_route_check(const struct conf_route *r, const char **ret_key, const ch
 		const char *key, *why;
 	} rules[] = {
 	    {*r->host && *r->mx, "mx", "stands beside host; one of the two says where the mail goes"},
-	    {r->transport == CONF_LMTP && !*r->host, "transport", "lmtp needs `host = HOST:PORT`"},
+	    {*r->socket && (*r->host || *r->mx), "socket",
+	     "stands beside host or mx; one of them says where the mail goes"},
+	    {*r->socket && r->transport != CONF_LMTP, "socket", "mail goes to one by LMTP: write `transport = lmtp`"},
+	    {*r->socket && *r->user, "user", "nobody logs in at a UNIX socket: its permissions say who may connect"},
+	    {*r->socket && tls != CONF_TLS_NONE, "tls", "there is none over a UNIX socket, which leads nowhere else"},
+	    {*r->socket && r->source.n, "source", "a UNIX socket knows no addresses"},
+	    {r->transport == CONF_LMTP && !*r->host && !*r->socket, "transport",
+	     "lmtp needs `host = HOST:PORT` or `socket = /PATH`"},
 	    {*r->user && !*r->host, "user", "a password goes to a host that is named only: write `host = HOST`"},
 	    {*r->user && tls == CONF_TLS_NONE, "tls",
 	     "none: a password goes nowhere without TLS; leave out one of the two"},

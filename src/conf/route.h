@@ -25,7 +25,7 @@ const struct conf_route *conf_route_named(const struct conf *c, struct view name
 
 /* `tls`, and what auto stands for; never CONF_TLS_AUTO. */
 enum conf_tls conf_route_tls(const struct conf_route *r);
-/* Where it connects to; for `mx` and a domain's own servers only the port. */
+/* Where it connects to; for `mx` and a domain's own servers only the port; for a UNIX socket neither. */
 uint16_t conf_route_port(const struct conf *c, const struct conf_route *r);
 struct view conf_route_host(const struct conf_route *r);
 

@@ -44,7 +44,6 @@ struct channel {
 	unsigned peer;
 	const struct channel_handlers *handlers;
 	void *ctx;
-	void *tag;
 	const char *error;
 
 	struct event *readable;
@@ -634,6 +633,11 @@ bool channel_peer_went(const struct channel *c)
 	return c && c->error == peer_went;
 }
 
+bool channel_has_unwritten(const struct channel *c)
+{
+	return c && c->out.n > c->out_at;
+}
+
 bool channel_is_full(const struct channel *c)
 {
 	return c && c->out.n - c->out_at > CHANNEL_OUT_HIGH;
@@ -687,14 +691,4 @@ void channel_call_continues(struct channel *c)
 unsigned channel_peer(const struct channel *c)
 {
 	return c->peer;
-}
-
-void channel_set_tag(struct channel *c, void *tag)
-{
-	c->tag = tag;
-}
-
-void *channel_tag(const struct channel *c)
-{
-	return c->tag;
 }

@@ -76,15 +76,14 @@ void channel_on_end(void (*fn)(void *ctx, int fd, const char *odd), void *ctx);
 /* Writes what has gathered now, not at the end of the turn: for who has much to do until then. */
 void channel_flush(struct channel *c);
 bool channel_is_full(const struct channel *c);
+/* Does anything wait to be written, descriptors too? After channel_flush(): the peer does not read. */
+bool channel_has_unwritten(const struct channel *c);
 /* Stops and resumes reading from this peer: backpressure (ARCHITECTURE invariant 5). Answers wait too. on_msg is not called
  * out of resume, but later in the turn. */
 void channel_pause(struct channel *c);
 void channel_resume(struct channel *c);
 size_t channel_pending_calls(const struct channel *c);
 unsigned channel_peer(const struct channel *c);
-/* Whatever the owner wants to find again from the channel. */
-void channel_set_tag(struct channel *c, void *tag);
-void *channel_tag(const struct channel *c);
 
 /* deadline_ms 0: none. For generated code: a buffer to append the payload to (NULL when closed); then exactly one of send or call,
  * also when encoding failed (`ok` false: the frame is taken back). */

@@ -61,6 +61,9 @@ static bool fill(struct given *g, const struct control_msg *m)
 	case CONTROL_OVERVIEW:
 	case CONTROL_RELOAD_ASK:
 	case CONTROL_RELOAD_DONE:
+	case CONTROL_CONNECT_ASK:
+	case CONTROL_CONNECTED:
+	case CONTROL_NOT_CONNECTED:
 		return false;
 	}
 	g->name = view_to_cstr(name);

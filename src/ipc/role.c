@@ -485,6 +485,36 @@ bool role_ask_reload(struct role *r)
 	return control_call_reload_ask(r->control, &m, RELOAD_MS, hear_reload_done, r);
 }
 
+static void hear_connected(void *ctx, const struct control_msg *m)
+{
+	struct role_connect *c = ctx;
+
+	c->id = 0;
+	if (m && m->type == CONTROL_CONNECTED)
+		c->fn(c->ctx, m->connected.fd, m->connected.path, 0);
+	else if (m && m->type == CONTROL_NOT_CONNECTED)
+		c->fn(c->ctx, -1, m->not_connected.path, (int)(m->not_connected.error & INT16_MAX));
+	else
+		c->fn(c->ctx, -1, VIEW_EMPTY, ETIMEDOUT);
+}
+
+bool role_connect(struct role_connect *c, struct view route)
+{
+	struct channel *control = c->role->control;
+
+	if (!control_call_connect_ask(control, &(struct control_connect_ask){route}, ASK_MS, hear_connected, c))
+		return false;
+	c->id = channel_call_id(control);
+	return true;
+}
+
+void role_connect_cancel(struct role_connect *c)
+{
+	if (c->id)
+		channel_call_cancel(c->role->control, c->id);
+	c->id = 0;
+}
+
 struct event_base *role_base(struct role *r)
 {
 	return r->base;

@@ -70,6 +70,17 @@ bool role_stopping(const struct role *r);
 void role_finished(struct role *r);
 bool role_ask_overview(struct role *r);
 bool role_ask_reload(struct role *r);
+/* relayd only: the supervisor connects to the UNIX socket of the route of that name. `fd` >= 0: connected, the callee's; otherwise `error`, a
+ * positive errno. `path`: where the supervisor's settings lead, which may be newer than ours. The caller's storage, until fn was called or
+ * role_connect_cancel(). False: the supervisor is gone. */
+struct role_connect {
+	struct role *role;
+	void (*fn)(void *ctx, int fd, struct view path, int error);
+	void *ctx;
+	uint32_t id; /* 0: not under way */
+};
+must_check bool role_connect(struct role_connect *c, struct view route);
+void role_connect_cancel(struct role_connect *c); /* fn is not called; harmless when nothing is under way */
 /* The role's own state. */
 void role_set_state(struct role *r, void *state);
 void *role_state(const struct role *r);

@@ -112,13 +112,18 @@ static void put_head(struct buf *out, const struct summary *s, bool eightbit)
 
 /* ---- the text ---- */
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384 (DANE verified)" -> " over TLS 1.3, DANE verified" */
+/* "over a UNIX socket" stays; "TLSv1.3 TLS_AES_256_GCM_SHA384 (DANE verified)" -> " over TLS 1.3, DANE verified" */
 static void put_tls(struct buf *out, struct view tls)
 {
 	struct view version, rest, how;
 
 	if (tls.n == 0) {
 		buf_append_cstr(out, ", without encryption");
+		return;
+	}
+	if (view_starts_with(tls, VIEW_LIT("over "))) {
+		buf_append_char(out, ' ');
+		put(out, tls, 40);
 		return;
 	}
 	if (!view_cut(tls, ' ', &version, &rest))

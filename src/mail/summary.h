@@ -14,7 +14,8 @@ struct summary_line {
 	struct view address; /* as the sender wrote it */
 	bool behind; /* it stands for others, and this is the fate of one of them */
 	struct view mta; /* the other server; empty: none was reached */
-	struct view tls; /* as `pombo trace` has it: "TLSv1.3 CIPHER (DANE verified)"; empty: none */
+	struct view
+	    tls; /* as `pombo trace` has it: "TLSv1.3 CIPHER (DANE verified)"; "over a UNIX socket"; empty: none */
 	struct view words; /* what was said last; may be empty */
 	size_t mailboxes; /* SUMMARY_DELIVERED */
 };

@@ -299,6 +299,11 @@ static void resolve(struct destination *d)
 {
 	if (lacks_password(d))
 		return;
+	if (d->route.local) {
+		hosts_unref(&d->hosts);
+		d->hosts = hosts_new_local(view_from_cstr(relayd_conf(d->relayd)->hostname));
+		return;
+	}
 	d->resolving = true;
 	if (d->route.host.n)
 		resolver_ask(d->relayd->resolver, d->route.host, d->route.use_mx, d->route.port, on_resolved, d);

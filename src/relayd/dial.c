@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC
- * Connections raced over a host's addresses. */
+ * Connections raced over a host's addresses; or asked of the supervisor. */
 #include "relayd/dial.h"
+
+#include "ipc/role.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +31,8 @@ struct dial {
 	size_t next;
 	size_t open;
 	int error;
+	struct view route, path; /* of a UNIX socket */
+	struct role_connect local;
 	struct attempt attempts[];
 };
 
@@ -44,6 +48,7 @@ static void dial_free(struct dial *d)
 {
 	for (size_t i = 0; i < d->spec.count; i++)
 		close_attempt(&d->attempts[i]);
+	role_connect_cancel(&d->local);
 	event_free(d->timer);
 	free(d);
 }
@@ -169,6 +174,48 @@ struct dial *dial_new(struct event_base *base, const struct dial_spec *spec, dia
 	for (size_t i = 0; i < spec->count; i++)
 		d->attempts[i] = (struct attempt){.dial = d, .fd = -1, .address = &spec->addresses[i]};
 	d->timer = event_new(base, -1, 0, on_timer, d);
+	start_timer(d, 0);
+	return d;
+}
+
+/* ---- a UNIX socket ---- */
+
+static void on_local(void *ctx, int fd, struct view path, int error)
+{
+	struct dial *d = ctx;
+
+	/* Between two reloads the name may mean another store: this mail is not for that one. */
+	if (error == ENODEV || (fd >= 0 && !view_eq(path, d->path))) {
+		fd_close(&fd);
+		error = ESTALE;
+	}
+	d->error = error;
+	finish(d, fd, NULL);
+}
+
+static void on_local_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (role_connect(&d->local, d->route))
+		return;
+	d->error = EPIPE;
+	finish(d, -1, NULL);
+}
+
+struct dial *dial_new_local(struct role *role, struct view route, struct view path, dial_fn *fn, void *ctx)
+{
+	struct dial *d = xcalloc(1, sizeof *d);
+
+	d->base = role_base(role);
+	d->fn = fn;
+	d->ctx = ctx;
+	d->route = route;
+	d->path = path;
+	d->local = (struct role_connect){.role = role, .fn = on_local, .ctx = d};
+	d->timer = event_new(d->base, -1, 0, on_local_timer, d);
 	start_timer(d, 0);
 	return d;
 }

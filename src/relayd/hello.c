@@ -46,10 +46,10 @@ static void refuse_plaintext(struct session_private *s, const char *what)
 	refuse_host(s, what);
 }
 
-/* RFC 8689 §4.2.1, its five steps; where a message asks for them. */
+/* RFC 8689 §4.2.1, its five steps; where a message asks for them. What goes over a UNIX socket is on no wire: that is the delivery of §4.4. */
 static bool keeps_requiretls(const struct session_private *s)
 {
-	return destination_tls(s->destination) != MESSAGE_TLS_REQUIRED ||
+	return destination_tls(s->destination) != MESSAGE_TLS_REQUIRED || route_of(s)->local ||
 	       (s->offers.requiretls && stream_is_tls(s->stream) && s->verified != TLS_NOT_VERIFIED &&
 		s->policy.name_vouched);
 }

@@ -45,6 +45,15 @@ struct hosts *hosts_new(const struct resolved *from)
 	return h;
 }
 
+struct hosts *hosts_new_local(struct view name)
+{
+	static const struct resolved nothing = {.what = RESOLVED_HOSTS, .ttl_s = TTL_MAX_S};
+	struct hosts *h = hosts_new(&nothing);
+
+	h->at[h->count++] = (struct host){.name = arena_copy(&h->arena, name)};
+	return h;
+}
+
 struct hosts *hosts_ref(struct hosts *h)
 {
 	h->refs++;

@@ -32,6 +32,7 @@ struct hosts {
 };
 
 struct hosts *hosts_new(const struct resolved *from);
+struct hosts *hosts_new_local(struct view name); /* this machine alone, by its name; without addresses */
 struct hosts *hosts_ref(struct hosts *h);
 void hosts_unref(struct hosts **h);
 

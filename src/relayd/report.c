@@ -129,7 +129,7 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 		(void)add(p, j, about, &fates[i]);
 	p->result.token = j->token;
 	p->result.mx = text_of(&p->arena, about->mx.p ? about->mx : VIEW_EMPTY, 255);
-	p->result.ip = text_of(&p->arena, about->ip.p ? about->ip : VIEW_EMPTY, 64);
+	p->result.ip = text_of(&p->arena, about->ip.p ? about->ip : VIEW_EMPTY, 128);
 	p->result.tls = text_of(&p->arena, about->tls.p ? about->tls : VIEW_EMPTY, 200);
 	p->result.route = text_of(&p->arena, about->route.p ? about->route : VIEW_EMPTY, 64);
 	p->result.closed_s = about->closed_s;

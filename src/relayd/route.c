@@ -87,6 +87,9 @@ static struct route route_of(struct routes *rs, const struct conf_route *c)
 
 	r.name = view_from_cstr(c->name);
 	r.host = *c->mx ? view_from_cstr(c->mx) : conf_route_host(c);
+	r.local = *c->socket != '\0';
+	if (r.local)
+		r.host = view_from_cstr(c->socket);
 	r.use_mx = *c->mx != '\0';
 	r.port = conf_route_port(rs->conf, c);
 	r.tls_first = c->transport == CONF_SMTPS;

@@ -18,11 +18,12 @@ struct route {
 	struct view name; /* of its section; "relay-host"; "" to the domain's own servers */
 	struct view
 	    key; /* all that makes it what it is: what shares connections, with the domain where `host` is empty */
-	struct view host; /* name or literal; empty: the domain's MX */
+	struct view host; /* name or literal; the path where `local`; empty: the domain's MX */
 	uint16_t port;
 	bool use_mx; /* look up MX of `host` */
 	bool tls_first; /* TLS from the first byte */
 	bool lmtp;
+	bool local; /* to a UNIX socket of this machine: no port, no TLS, no login */
 	enum route_tls tls;
 	struct view user, password; /* empty: no AUTH */
 	struct ip sources[2]; /* addresses that connections come from, at most one of each family */

@@ -213,6 +213,10 @@ static void set_names(struct session_private *s, const struct ip *address)
 	buf_reset(&s->ip);
 	buf_reset(&s->tls);
 	buf_append_view(&s->mx, session_host(s)->name);
+	if (route_of(s)->local) {
+		buf_append_view(&s->ip, route_of(s)->host);
+		return;
+	}
 	ip_format(&s->ip, address);
 	buf_printf(&s->ip, ":%u", route_of(s)->port);
 	if (session_host(s)->name.n == 0)
@@ -252,6 +256,29 @@ static void note_local(struct session_private *s, int fd)
 		buf_append_cstr(&s->local, text);
 }
 
+/* What went wrong, so that whoever reads it knows what to look at. */
+static void remember_dial_error(struct session_private *s, int error)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} local[] = {
+	    {ENOENT, "no such file; is the server running?"},
+	    {ECONNREFUSED, "nobody listens there; is the server running?"},
+	    {EACCES, "permission denied: the user that pombo runs as may not connect to it"},
+	    {EAGAIN, "more connections wait there than it takes"},
+	    {ESTALE, "the settings of its route have just changed"},
+	};
+	bool is_local = route_of(s)->local;
+	const char *text = strerror(error);
+
+	for (size_t i = 0; is_local && i < ARRAY_LEN(local); i++)
+		if (local[i].error == error)
+			text = local[i].text;
+	session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
+			       buf_cstr(is_local ? &s->ip : &s->mx), text);
+}
+
 static const struct stream_handlers handlers;
 
 bool session_found_ourselves(struct session_private *s)
@@ -286,8 +313,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	set_names(s, address);
 	if (fd < 0) {
 		if (s->policy.level != POLICY_NEVER)
-			session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
-					       buf_cstr(&s->mx), strerror(error));
+			remember_dial_error(s, error);
 		try_next_host(s);
 		return;
 	}
@@ -303,8 +329,12 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	}
 	s->state = SESSION_HELLO;
 	s->connected = true;
-	s->peer = *address;
-	note_local(s, fd);
+	if (address) {
+		s->peer = *address;
+		note_local(s, fd);
+	} else {
+		buf_append_cstr(&s->tls, "over a UNIX socket");
+	}
 	buf_reset(&s->last_error);
 	s->offers = (struct offers){0};
 	s->expect_first = s->expect_count = 0;
@@ -341,6 +371,10 @@ static void dial(struct session_private *s)
 		if (s->policy.source == TLS_FROM_SENDER)
 			session_is_unfit(s, (struct dsn_status){5, 7, 30});
 		spec.count = 0;
+	}
+	if (route_of(s)->local) {
+		s->dial = dial_new_local(s->relayd->role, route_of(s)->name, route_of(s)->host, connected, s);
+		return;
 	}
 	spec.sources = route_of(s)->sources;
 	spec.source_count = route_of(s)->source_count;

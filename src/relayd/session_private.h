@@ -93,7 +93,8 @@ struct session_private {
 	bool in_tls; /* its handshake is under way */
 	bool tls_tried, esmtp, was_ready, needs_rset, again_in_plaintext, told_ready;
 	bool was_idle; /* the other side may have closed it meanwhile */
-	struct buf mx, ip, tls, local; /* for reports */
+	struct buf mx, ip, tls,
+	    local; /* for reports; a UNIX socket's path stands in `ip`, and that it is one in `tls` */
 	bool connected; /* to this host */
 	int verified; /* enum tls_verified, of this connection */
 	unsigned failed_hosts, unfit_hosts; /* unfit: cannot keep what REQUIRETLS asks (RFC 8689 §4.2.1) */

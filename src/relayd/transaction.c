@@ -236,7 +236,7 @@ static void write_mail(struct session_private *s)
 		buf_append_cstr(line, " BODY=8BITMIME");
 	if (o->smtputf8 && j->smtputf8)
 		buf_append_cstr(line, " SMTPUTF8");
-	if (o->requiretls && j->requiretls)
+	if (o->requiretls && j->requiretls && !destination_route(s->destination)->local) /* RFC 8689 §2: in TLS only */
 		buf_append_cstr(line, " REQUIRETLS");
 	if (o->dsn && j->ret)
 		buf_append_cstr(line, j->ret == 1 ? " RET=FULL" : " RET=HDRS");

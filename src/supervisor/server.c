@@ -265,6 +265,8 @@ void server_heard(struct process *p, uint32_t id, const struct control_msg *m)
 		overview_begin(p->server, p, id);
 	else if (m->type == CONTROL_RELOAD_ASK && from_store)
 		reload_begin(p->server, p, id);
+	else if (m->type == CONTROL_CONNECT_ASK && p->kind == KIND_RELAY)
+		unix_socket_asked(p, id, m->connect_ask.route);
 	else if (m->type == CONTROL_PEER_ODD)
 		heard_odd(p, &m->peer_odd);
 }

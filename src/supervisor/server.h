@@ -111,6 +111,12 @@ void reload_heard_ready(struct process *p);
 /* A process went: nobody waits for it any more. */
 void reload_process_gone(struct process *p);
 
+/* ---- unix_socket.c ---- */
+/* Never waits: -EAGAIN where the server's backlog is full. A descriptor, or -errno; "" is -ENODEV. */
+must_check int unix_socket_connect(const char *path);
+/* relayd asks for a connection to the socket of that route; it is answered at once. */
+void unix_socket_asked(struct process *p, uint32_t id, struct view route);
+
 /* ---- overview.c ---- */
 void overview_begin(struct server *s, struct process *asker, uint32_t id);
 

@@ -162,14 +162,19 @@ class Server:
 
     # Life
 
-    def start(self, wait=True, timeout=READY_TIMEOUT_S):
+    def run_as(self, uid):
+        """start() as that user, whose the folder is from then on; for root to call."""
+        subprocess.run(["chown", "-R", f"{uid}:{uid}", str(self.dir)], check=True)
+        self.start(user=uid, group=uid, extra_groups=[])
+
+    def start(self, wait=True, timeout=READY_TIMEOUT_S, **as_whom):
         """Runs `pombo run`; with `wait`, returns when every port answers."""
         assert not self.running, "already running"
         self.mark = self.log_file.stat().st_size
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen([str(self.binary), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True,
-                                            env={**os.environ, **self.env})
+                                            env={**os.environ, **self.env}, **as_whom)
         self.session = self.process.pid
         self.first = []
         if wait:

@@ -7,6 +7,8 @@
 
 Commands: CONNECT EHLO HELO MAIL RCPT DATA BDAT DOT RSET QUIT STARTTLS. It checks the client: what broke a rule is in mx.complaints.
 """
+import contextlib
+import os
 import re
 import socket
 import ssl
@@ -162,17 +164,26 @@ class Connection:
 
 
 class SmtpServer:
+    """`path`: on that UNIX socket, not on an address."""
+
     def __init__(self, answers=None, extensions=EXTENSIONS, certificate=None, address="127.0.0.1", port=0, lmtp=False, delay=0,
-                 family=socket.AF_INET):
+                 family=socket.AF_INET, path=None):
         self.answers, self.extensions, self.lmtp, self.delay = answers or {}, extensions, lmtp, delay
         self.context = None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
         self.messages, self.tried, self.commands, self.complaints = [], [], [], []
+        self.socks = []
         self.connections, self.open, self.most_open, self.lock = 0, 0, 0, threading.Lock()
-        self.listener = socket.create_server((address, port), family=family, backlog=512)
-        self.address, self.port = self.listener.getsockname()[:2]
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.listener.listen(512)
+        else:
+            self.listener = socket.create_server((address, port), family=family, backlog=512)
+            self.address, self.port = self.listener.getsockname()[:2]
+        self.path = path
         self.accepting = threading.Thread(target=self.accept, daemon=True)
         self.accepting.start()
 
@@ -182,7 +193,8 @@ class SmtpServer:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self.path:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
@@ -190,6 +202,7 @@ class SmtpServer:
             self.connections += 1
             self.open += 1
             self.most_open = max(self.most_open, self.open)
+            self.socks.append(sock)
         connection = Connection(self, sock)
         try:
             connection.run()
@@ -199,6 +212,12 @@ class SmtpServer:
             connection.sock.close()
             with self.lock:
                 self.open -= 1
+
+    def hang_up(self):
+        """On everybody who is connected."""
+        for sock in self.socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def setting(self):
         return f"relay-host = {self.address}:{self.port}"
@@ -218,3 +237,5 @@ class SmtpServer:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.accepting.join()
         self.listener.close()
+        if self.path:
+            os.unlink(self.path)

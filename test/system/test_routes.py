@@ -215,7 +215,7 @@ def test_through_a_provider_with_a_login(make_server, tmp_path, transport):
         assert provider.logins[0] == ("me@provider.test", "wrong") and provider.logins[-1] == ("me@provider.test", "pass word")
         assert "(certificate verified)" in server.wait_log(event="sent")["tls"]
         assert server.cli_json("route", "list")[0] == {
-            "name": "provider", "to": [], "from": [], "host": "smtp.provider.test", "mx": None, "port": provider.port, "transport": transport,
+            "name": "provider", "to": [], "from": [], "host": "smtp.provider.test", "mx": None, "socket": None, "port": provider.port, "transport": transport,
             "tls": "verify", "user": "me@provider.test", "password": True, "source": []}
         assert "pass word" not in server.cli("route", "list").stdout + server.log_text()
         logins = len(provider.logins)
@@ -501,9 +501,11 @@ userdb {{
     shutil.rmtree(top)
 
 
-def test_lmtp_of_dovecot(make_server, dovecot):
+@pytest.mark.parametrize("over", ["TCP", "a UNIX socket"])
+def test_lmtp_of_dovecot(make_server, dovecot, over):
     port, top = dovecot
-    server = make_server(config=[*GO, *route("store", "to = store.test", "transport = lmtp", f"host = 127.0.0.1:{port}")])
+    where = f"host = 127.0.0.1:{port}" if over == "TCP" else f"socket = {top}/run/lmtp"
+    server = make_server(config=[*GO, *route("store", "to = store.test", "transport = lmtp", where)])
     submit(server, *EACH, text=f"From: {ALICE}\r\nSubject: hello\r\n\r\n" + ("x" * 70 + "\r\n") * 100)
     found = fates(server, len(EACH))
     print({f["to"]: f["reply"] for event in ("sent", "deferred", "failed") for f in server.log_lines(event=event)})
@@ -512,6 +514,147 @@ def test_lmtp_of_dovecot(make_server, dovecot):
     for name in ("good", "also"):
         (mail,) = (top / "mail" / name / "new").iterdir()
         assert b"Subject: hello" in mail.read_bytes() and f"Return-Path: <{ALICE}>".encode() in mail.read_bytes()
+
+
+# ---- LMTP over a UNIX socket ----
+
+
+def local(path, *lines):
+    return route("store", "to = store.test", "transport = lmtp", f"socket = {path}", *lines)
+
+
+def test_a_unix_socket_answers_for_each_recipient(make_server, tmp_path):
+    """As over TCP; nothing is said of TLS, which the server may offer."""
+    path = tmp_path / "lmtp"
+    answers = {"good": b"250 2.0.0 kept\r\n", "later": b"452 4.2.2 full\r\n", "never": b"550 5.7.1 never\r\n", "also": b"250 2.1.5 ok\r\n"}
+
+    def rcpt(connection, line):
+        return b"550 5.1.1 who?\r\n" if b"unknown" in line else b"250 ok\r\n"
+
+    with SmtpServer({"RCPT": rcpt, "DOT": lambda c, r: answers[r.split(b"@")[0].decode()]}, lmtp=True, path=path) as store:
+        store.context = True  # offers STARTTLS
+        server = make_server(config=[*GO, "outbound-reuse-time = 60s", *local(path)])
+        submit(server, *EACH)
+        check_each(server)
+        assert store.commands[0].startswith("LHLO ") and "STARTTLS" not in store.commands and store.complaints == []
+        sent = server.wait_log(event="sent", to="good@store.test", since=0)
+        assert (sent["mx"], sent["ip"], sent["tls"], sent["route"]) == ("mail.example.test", str(path), "over a UNIX socket", "store")
+        trace = server.cli("trace", "good@store.test").stdout
+        assert f"by mail.example.test ({path}, route store), over a UNIX socket: 250 2.0.0 kept" in " ".join(trace.split())
+        shown = server.cli_json("route", "show", "x@store.test")
+        assert (shown["socket"], shown["host"], shown["port"], shown["tls"]) == (str(path), None, None, "none")
+        assert f"to {path} by lmtp, a UNIX socket" in server.cli("route", "show", "x@store.test").stdout
+        assert f"{path} by lmtp, a UNIX socket" in server.cli("route", "list").stdout
+        # The next message over the same connection, and again only for whom it waits.
+        store.answers["DOT"] = b"250 2.0.0 kept\r\n"
+        submit(server, "good@store.test")
+        retry(server)
+        wait_empty(server)
+        assert sorted(a for m in store.messages[1:] for a in m.kept) == ["good@store.test", "later@store.test"]
+        assert store.connections == 1
+
+
+def test_a_unix_socket_keeps_the_limit_of_connections(make_server, tmp_path):
+    path = tmp_path / "lmtp"
+    with SmtpServer(lmtp=True, path=path, delay=0.01) as store:
+        server = make_server(config=[*GO, "max-connections-per-destination = 2", *local(path)])
+        for i in range(12):
+            submit(server, f"r{i}@store.test")
+        wait_empty(server)
+        assert len(store.messages) == 12 and store.most_open <= 2
+
+
+@pytest.mark.parametrize("there", ["nothing", "a stale socket", "a file", "a full backlog"])
+def test_a_unix_socket_without_its_server(make_server, tmp_path, there):
+    """The mail waits, and the reason says where to look; what is there later takes it."""
+    path = tmp_path / "lmtp"
+    words = {"nothing": f"cannot connect to {path}: no such file; is the server running?",
+             "a stale socket": "nobody listens there; is the server running?", "a file": "nobody listens there",
+             "a full backlog": "more connections wait there than it takes"}
+    with contextlib.ExitStack() as stack:
+        if there == "a file":
+            path.write_text("")
+        elif there != "nothing":
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.bind(str(path))
+        if there == "a full backlog":
+            silent.listen(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    waiting.setblocking(False)
+                    waiting.connect(str(path))
+        server = make_server(config=[*GO, *local(path)])
+        submit(server, "one@store.test")
+        deferred(server, words[there])
+        assert server.cli_json("status")  # the supervisor does not wait for it
+    path.unlink(missing_ok=True)
+    with SmtpServer(lmtp=True, path=path) as store:
+        retry(server)
+        wait_empty(server)
+        assert addresses(store) == ["one@store.test"] and server.messages() == []
+
+
+def test_a_unix_socket_that_is_not_for_us(make_server, tmp_path):
+    """Nobody's permissions hold root back: then the server runs as another user."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="pombo-test-"))
+    folder.chmod(0o755)
+    path = folder / "lmtp"
+    with SmtpServer(lmtp=True, path=path) as store:
+        path.chmod(0)
+        server = make_server(start=False, config=[*GO, *local(path)])
+        if os.geteuid() == 0:
+            server.run_as(65534)
+        else:
+            server.start()
+        submit(server, "one@store.test")
+        deferred(server, f"cannot connect to {path}: permission denied")
+        assert store.connections == 0
+        path.chmod(0o666)
+        retry(server)
+        wait_empty(server)
+        assert addresses(store) == ["one@store.test"]
+    folder.rmdir()
+
+
+def test_a_unix_socket_whose_server_restarts(make_server, tmp_path):
+    path = tmp_path / "lmtp"
+    with SmtpServer(lmtp=True, path=path) as first:
+        server = make_server(config=[*GO, "outbound-reuse-time = 60s", *local(path)])
+        submit(server, "one@store.test")
+        wait_empty(server)
+    first.hang_up()
+    with SmtpServer(lmtp=True, path=path) as second:
+        submit(server, "two@store.test")
+        wait_empty(server)
+        assert addresses(first) == ["one@store.test"] and addresses(second) == ["two@store.test"]
+
+
+def test_a_reload_moves_to_another_socket(make_server, tmp_path):
+    """By the name of the route alone the supervisor would be asked for either: each mail goes where its own settings say."""
+    with SmtpServer({"DOT": b"451 4.3.0 not now\r\n"}, lmtp=True, path=tmp_path / "old") as old, \
+            SmtpServer(lmtp=True, path=tmp_path / "new") as new:
+        server = make_server(config=[*GO, *local(tmp_path / "old")])
+        submit(server, "one@store.test")
+        deferred(server, "not now")
+        server.configure(local(tmp_path / "new"))
+        server.reload()
+        submit(server, "two@store.test")
+        retry(server)
+        wait_empty(server)
+        assert addresses(new) == ["one@store.test", "two@store.test"] and addresses(old) == ["one@store.test"]
+
+
+def test_requiretls_ends_at_a_unix_socket(make_server, tmp_path):
+    """RFC 8689: what the sender fears is the wire, and here is none; the word itself is for TLS sessions only (section 2)."""
+    path = tmp_path / "lmtp"
+    with SmtpServer(lmtp=True, path=path, extensions=[*EXTENSIONS, "REQUIRETLS"]) as store, SmtpServer(lmtp=True) as tcp:
+        server = make_server(config=[*GO, *local(path), *route("tcp", "to = tcp.test", "transport = lmtp", *to(tcp))])
+        submit(server, "one@store.test", "one@tcp.test", options=["REQUIRETLS"])
+        assert server.wait_log(event="failed", to="one@tcp.test", since=0) and tcp.messages == []
+        store.wait(1)
+        assert addresses(store) == ["one@store.test"]
+        assert [p for p in store.messages[0].parameters if "TLS" in p] == []
 
 
 # ---- backup MX ----

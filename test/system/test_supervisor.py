@@ -365,16 +365,9 @@ def test_status_names_every_process_and_port(server):
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: needs root")
 def test_it_runs_without_root(make_server):
     server = make_server(start=False)
-    subprocess.run(["chown", "-R", "65534:65534", str(server.dir)], check=True)
-    log = open(server.log_file, "ab")
-    server.mark = 0
-    server.process = subprocess.Popen([str(pombo.BINARY), "run", "--dir", str(server.dir)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                      start_new_session=True, user=65534, group=65534, extra_groups=[])
-    server.session = server.process.pid
-    server.wait_ready()
+    server.run_as(65534)
     assert server.deliver(pombo.ALICE, "Subject: x\r\n\r\ny\r\n") == {}
     assert len(server.messages()) == 1
-    log.close()
 
 
 # ---- figures ----

@@ -71,6 +71,39 @@ static void settings_of_a_route(void **state)
 	conf_free(&c);
 }
 
+static void a_socket_by_its_path(void **state)
+{
+	static const char *const bad[] = {"run/lmtp", "unix:/run/lmtp", "/",        "/run/",         "/run/../etc/lmtp",
+					  "/run/..",  "/../run/lmtp",   "/run/a b", "/run/\xc3\xbc", "/run/a\tb"};
+	struct conf *c = good("[route store]\ntransport = lmtp\nsocket = /run/..store/lmtp..\n");
+	const struct conf_route *r = c->routes;
+
+	(void)state;
+	assert_string_equal(r->socket, "/run/..store/lmtp..");
+	assert_int_equal(conf_route_tls(r), CONF_TLS_NONE);
+	assert_int_equal(conf_route_port(c, r), 0);
+	assert_int_equal(conf_route_host(r).n, 0);
+	conf_free(&c);
+	c = good("[route store]\ntransport = lmtp\ntls = none\nsocket = /run/lmtp\n");
+	conf_free(&c);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		_cleanup_(buf_fini) struct buf text = BUF_INIT(1024), error = BUF_INIT(4096);
+
+		buf_printf(&text, "[route store]\ntransport = lmtp\nsocket = \"%s\"\n", bad[i]);
+		assert_int_equal(conf_parse(buf_view(&text), "pombo.conf", &c, &error), -EINVAL);
+		assert_non_null(strstr(buf_cstr(&error), "is not the whole path of a UNIX socket"));
+	}
+	/* As long as a socket's address can be, and one more. */
+	for (int n = 107; n <= 108; n++) {
+		_cleanup_(buf_fini) struct buf text = BUF_INIT(1024), error = BUF_INIT(4096);
+
+		buf_printf(&text, "[route store]\ntransport = lmtp\nsocket = /%0*d\n", n - 1, 0);
+		assert_int_equal(conf_parse(buf_view(&text), "pombo.conf", &c, &error), n == 107 ? 0 : -EINVAL);
+		if (n == 107)
+			conf_free(&c);
+	}
+}
+
 static void the_most_specific_wins(void **state)
 {
 	/* In an order of the file that helps none of them. */
@@ -170,7 +203,20 @@ static void errors_name_the_line_and_the_way_out(void **state)
 	    {"[route a]\nuser = a b\n", "pombo.conf:2: user: \"a b\" is not a name without blanks"},
 	    {"[route a]\n\nhost = h\nmx = example.net\n[route b]\n",
 	     "pombo.conf:4: route \"a\": mx: stands beside host; one of the two says where the mail goes"},
-	    {"[route a]\ntransport = lmtp\n", "pombo.conf:2: route \"a\": transport: lmtp needs `host = HOST:PORT`"},
+	    {"[route a]\ntransport = lmtp\n", "pombo.conf:2: route \"a\": transport: lmtp needs `host = HOST:PORT` or "
+					      "`socket = /PATH`"},
+	    {"[route a]\nhost = h\ntransport = lmtp\nsocket = /run/lmtp\n",
+	     "pombo.conf:4: route \"a\": socket: stands beside host or mx; one of them says where the mail goes"},
+	    {"[route a]\nmx = example.net\nsocket = /run/lmtp\n",
+	     "pombo.conf:3: route \"a\": socket: stands beside host or mx; one of them says where the mail goes"},
+	    {"[route a]\nsocket = /run/lmtp\n",
+	     "pombo.conf:2: route \"a\": socket: mail goes to one by LMTP: write `transport = lmtp`"},
+	    {"[route a]\nsocket = /run/lmtp\ntransport = lmtp\nuser = u\n",
+	     "pombo.conf:4: route \"a\": user: nobody logs in at a UNIX socket: its permissions say who may connect"},
+	    {"[route a]\nsocket = /run/lmtp\ntransport = lmtp\ntls = require\n",
+	     "pombo.conf:4: route \"a\": tls: there is none over a UNIX socket, which leads nowhere else"},
+	    {"[route a]\nsocket = /run/lmtp\ntransport = lmtp\nsource = 192.0.2.1\n",
+	     "pombo.conf:4: route \"a\": source: a UNIX socket knows no addresses"},
 	    {"[route a]\nmx = example.net\nuser = u\n",
 	     "pombo.conf:3: route \"a\": user: a password goes to a host that is named only: write `host = HOST`"},
 	    {"[route a]\nhost = h\nuser = u\ntls = none\n",
@@ -220,8 +266,11 @@ static void no_more_than_can_be_held(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(settings_of_a_route),      cmocka_unit_test(the_most_specific_wins),
-	    cmocka_unit_test(lists_of_domains),         cmocka_unit_test(errors_name_the_line_and_the_way_out),
+	    cmocka_unit_test(settings_of_a_route),
+	    cmocka_unit_test(a_socket_by_its_path),
+	    cmocka_unit_test(the_most_specific_wins),
+	    cmocka_unit_test(lists_of_domains),
+	    cmocka_unit_test(errors_name_the_line_and_the_way_out),
 	    cmocka_unit_test(no_more_than_can_be_held),
 	};
 

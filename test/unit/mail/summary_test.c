@@ -24,6 +24,11 @@ static const struct summary_line lines[] = {
      .address = VIEW_LIT("eve@far.example"),
      .mta = VIEW_LIT("mx.far.example"),
      .behind = true},
+    {.fate = SUMMARY_ACCEPTED,
+     .address = VIEW_LIT("fay@store.example"),
+     .mta = VIEW_LIT("mail.example.org"),
+     .tls = VIEW_LIT("over a UNIX socket"),
+     .words = VIEW_LIT("250 2.0.0 kept")},
 };
 
 static bool has(const struct buf *text, const char *what)
@@ -47,14 +52,14 @@ static struct summary of(const char *header, const struct summary_line *from, si
 static void says_who_took_it(void **state)
 {
 	struct summary s =
-	    of("Subject: Lunch\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n", lines, 4);
+	    of("Subject: Lunch\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n", lines, 5);
 	struct buf out = BUF_INIT(1 << 20);
 	size_t bad, well;
 
 	(void)state;
 	summary_format(&out, &s);
 	assert_false(out.overflow);
-	assert_true(has(&out, "Subject: Not accepted for 1 of 4 recipients: Lunch\r\n"));
+	assert_true(has(&out, "Subject: Not accepted for 1 of 5 recipients: Lunch\r\n"));
 	assert_true(has(&out, "In-Reply-To: <1@x>\r\nReferences: <1@x>\r\n"));
 	assert_true(has(&out, "Auto-Submitted: auto-replied\r\n"));
 	assert_true(has(&out, "  bob@example.org: delivered into the mailbox here\r\n"));
@@ -63,6 +68,8 @@ static void says_who_took_it(void **state)
 	    "  carol@far.example: accepted by mx.far.example over TLS 1.3, DANE verified: 250 2.0.0 queued  as 7\r\n"));
 	assert_true(has(&out, "  dan@far.example: refused by mx.far.example: 550 5.1.1 no such user\r\n"));
 	assert_true(has(&out, "  eve@far.example: passed on, accepted by mx.far.example, without encryption\r\n"));
+	assert_true(
+	    has(&out, "  fay@store.example: accepted by mail.example.org over a UNIX socket: 250 2.0.0 kept\r\n"));
 	assert_true(has(&out, "of Fri, 15 Jan 2027 08:00:00 +0000:"));
 	bad = view_find(buf_view(&out), VIEW_LIT("dan@"));
 	well = view_find(buf_view(&out), VIEW_LIT("bob@"));

@@ -68,6 +68,7 @@ static void sections_before_the_smart_host(void **state)
 				 "[route plain]\nto = xn--mnchen-3ya.example\ntls = none\nsource = 2001:db8::2\n"
 				 "[route umlaut]\nfrom = xn--mnchen-3ya.example\nmx = mx.test\ntls = dane\n"
 				 "[route store]\nto = store.test\nhost = 127.0.0.1\ntransport = lmtp\n"
+				 "[route local]\nto = local.test\nsocket = /run/lmtp\ntransport = lmtp\n"
 				 "[route strict]\nto = strict.test\nhost = h.test\ntransport = smtps\n");
 	struct routes *rs = routes_new(c);
 	const struct route *r;
@@ -87,6 +88,10 @@ static void sections_before_the_smart_host(void **state)
 	assert_true(view_eq_lit(r->name, "umlaut") && r->use_mx && r->tls == ROUTE_TLS_DANE && r->port == 25);
 	r = take(rs, "", "store.test");
 	assert_true(r->lmtp && !r->use_mx && r->port == 24 && r->tls == ROUTE_TLS_OPPORTUNISTIC);
+	assert_false(r->local);
+	r = take(rs, "", "local.test");
+	assert_true(r->local && r->lmtp && view_eq_lit(r->host, "/run/lmtp") && r->tls == ROUTE_TLS_NONE);
+	assert_true(r->port == 0 && !r->use_mx && r->user.n == 0);
 	/* TLS from the first byte cannot be without. */
 	assert_int_equal(take(rs, "", "strict.test")->tls, ROUTE_TLS_REQUIRED);
 	routes_free(&rs);
@@ -103,6 +108,7 @@ static void a_key_is_all_that_a_route_means(void **state)
 	    "[route a]\nhost = h.test\nuser = u\ntransport = lmtp\n",
 	    "[route a]\nhost = h.test\nuser = u\nsource = 192.0.2.1\n",
 	    "[route b]\nhost = h.test\nuser = u\n",
+	    "[route a]\nsocket = /run/lmtp\ntransport = lmtp\n",
 	};
 	struct conf *first = conf_of(texts[0]), *again = conf_of(texts[0]);
 	struct routes *rs = routes_new(first);
