@@ -13,6 +13,8 @@
 
 enum { KEYS_ARENA_MAX = 64 * 1024 * 1024, KEYD_MS = 10000, SIGNATURES_MAX = 4, SAID_MAX = 640 };
 
+#define NO_KEY_TEXT "not signed: there is no DKIM key for the domain in its From"
+
 struct signer {
 	struct channel *key;
 	struct arena arena; /* of the rows */
@@ -262,8 +264,8 @@ static void finish(struct signing *g)
 	if (!ok)
 		said = VIEW_EMPTY;
 	else if (fields.n == 0)
-		said = say_unsigned(g->arena, asked ? "keys/dkim lacks the keys of " : "there is no DKIM key for ",
-				    g->domain);
+		said =
+		    asked ? say_unsigned(g->arena, "keys/dkim lacks the keys of ", g->domain) : VIEW_LIT(NO_KEY_TEXT);
 	else if (put_in_front(g->message, buf_view(&fields), g->arena))
 		said = say_signed(g);
 	else
@@ -342,7 +344,7 @@ static const char *say_why_not(const struct stored *sd, const struct judge_judge
 	if (!role_conf(sd->role)->dkim_sign)
 		return "not signed: dkim-sign is off";
 	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES)
-		return "not signed: its From names no domain to sign for";
+		return NO_KEY_TEXT;
 	return !sd->signer->key && !sd->serves ? "not signed: no server ran" : NULL;
 }
 

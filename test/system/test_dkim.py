@@ -254,6 +254,6 @@ def test_the_trace_says_who_signed(make_server):
 
         note, = notes("robot@example.test", FAR)
         assert note.startswith("signed for example.test: selectors ") and sorted(note.split(": selectors ")[1].split(", ")) == sorted(selectors)
-        assert notes("robot@elsewhere.test", FAR) == ["not signed: there is no DKIM key for elsewhere.test"]
-        assert notes("nobody", FAR) == ["not signed: its From names no domain to sign for"]
+        for author in ("robot@elsewhere.test", "nobody"):
+            assert notes(author, FAR) == ["not signed: there is no DKIM key for the domain in its From"]
         assert notes("robot@example.test", pombo.ALICE) == []  # it stays
