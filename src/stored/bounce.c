@@ -523,7 +523,8 @@ static void look(struct notices *ns)
 {
 	struct notice *n;
 
-	if (ns->current || !ns->dirty || !ns->sd->writer)
+	/* A command that has the store for itself could not sign them: the server makes them when it comes. */
+	if (ns->current || !ns->dirty || !ns->sd->writer || !ns->sd->serves)
 		return;
 	n = xcalloc(1, sizeof *n);
 	n->owner = ns;

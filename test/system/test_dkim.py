@@ -180,6 +180,29 @@ def test_notices_are_signed_with_the_keys_above_the_host_name():
         assert verify(block(notice.data), records(s)) == 2 and b"From: Mail Delivery System <postmaster@mail.example.test>" in notice.data
 
 
+def test_a_notice_waits_for_the_server_that_can_sign_it(make_server, tmp_path):
+    """A command that has the store for itself, with a policyd beside it, makes none."""
+    with SmtpServer({"MAIL": b"451 4.7.1 not today\r\n"}) as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = no", "trusted-networks = 127.0.0.1"])
+        with server.smtp() as s:
+            s.sendmail(FAR, "nobody@far.test", "From: bob@far.test\r\nSubject: x\r\n\r\nx\r\n")
+        queued, = server.cli_json("queue", "list")
+        server.stop()
+        server.cli("queue", "remove", queued["id"], "--bounce")
+        for folder in ("cur", "new", "tmp"):
+            (tmp_path / "M" / folder).mkdir(parents=True)
+        for i in range(2000):
+            (tmp_path / "M" / "cur" / f"{i}:2,").write_text(f"Subject: {i}\n\nx\n")
+        began = time.monotonic()
+        server.cli("import", pombo.ALICE, tmp_path / "M")
+        assert time.monotonic() - began > 1.2, "too quick to show anything"
+        assert "made" not in [e["event"] for e in server.cli_json("trace", FAR)]
+        mx.answers = {}
+        server.start()
+        notice = mx.wait(1)[0]
+        assert notice.sender == "" and notice.addresses() == [FAR] and verify(block(notice.data), records(server)) == 2
+
+
 def test_other_domains_are_signed_with_their_own_keys(server):
     server.add_domain("second.test")
     server.add_account("bob@second.test")
