@@ -523,8 +523,7 @@ static void look(struct notices *ns)
 {
 	struct notice *n;
 
-	/* A command that has the store for itself could not sign them: the server makes them when it comes. */
-	if (ns->current || !ns->dirty || !ns->sd->writer || !ns->sd->serves)
+	if (ns->current || !ns->dirty || !ns->sd->writer)
 		return;
 	n = xcalloc(1, sizeof *n);
 	n->owner = ns;

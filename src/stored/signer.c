@@ -344,7 +344,7 @@ static const char *say_why_not(const struct stored *sd, const struct judge_judge
 	if (!role_conf(sd->role)->dkim_sign)
 		return "not signed: dkim-sign is off";
 	if (judged->sign_domain.n == 0 || judged->body_hash.n != DKIM_BODY_HASH_BYTES)
-		return NO_KEY_TEXT;
+		return NO_KEY_TEXT; /* policyd was not asked, or found no domain */
 	return NULL;
 }
 

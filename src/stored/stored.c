@@ -84,7 +84,6 @@ static int on_listener(struct role *r, const char *service, const char *address,
 	(void)tls;
 	if (!view_eq_lit(view_from_cstr(service), "control"))
 		return -EINVAL;
-	of(r)->serves = true;
 	return admin_listen(of(r), fd);
 }
 

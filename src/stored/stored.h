@@ -45,7 +45,6 @@ struct stored {
 	struct event *tick;
 	struct upkeep *upkeep;
 	bool create; /* make the store instead of opening it */
-	bool serves; /* a whole server is around us; else the command line alone */
 	bool space_is_low;
 	uint64_t messages; /* kept since start */
 	uint64_t bytes_in_flight;
