@@ -7,7 +7,6 @@
 #include "mail/header.h"
 #include "mail/rfc2047.h"
 #include "mail/unitext.h"
-#include "mail/xtext.h"
 
 enum { SUBJECT_MAX = 300, BASE64_LINE_BYTES = 57, REPLY_LINE_MAX = 600 };
 
@@ -264,9 +263,9 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 
 static void put_status(struct buf *out, const struct dsn *d)
 {
-	if (d->envid.n) {
+	if (d->envid.n) { /* as it was before it became xtext (RFC 3461 §6.3 a) */
 		buf_append_cstr(out, "Original-Envelope-Id: ");
-		xtext_encode(out, d->envid);
+		put_text(out, d, d->envid);
 		buf_append_cstr(out, "\r\n");
 	}
 	buf_printf(out, "Reporting-MTA: dns; %.*s\r\nArrival-Date: ", VIEW_FMT(d->hostname));

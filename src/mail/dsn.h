@@ -25,7 +25,7 @@ struct dsn {
 	struct view to; /* the sender of the message */
 	struct view id; /* of the message, for people and `pombo trace` */
 	struct view notice_id; /* of this one */
-	struct view envid;
+	struct view envid; /* decoded; empty: none */
 	struct view boundary; /* stands nowhere in the message */
 	int64_t now_s, arrived_s, give_up_s;
 	int32_t zone_min;

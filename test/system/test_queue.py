@@ -53,20 +53,20 @@ def test_days_pass(make_server):
 def test_a_notice_is_read_by_people_and_programs(make_server):
     with SmtpServer({"RCPT": b"550 5.1.1 no such user\r\n"}) as mx:
         server = relaying(make_server, mx)
-        submit(server, FAR, "carol@far.test", options=["ENVID=QQ314159", "RET=HDRS"], rcpt_options=["ORCPT=rfc822;Bob+2BX@other.test"])
+        submit(server, FAR, "carol@far.test", options=["ENVID=QQ+2B314+20159", "RET=HDRS"], rcpt_options=["ORCPT=rfc822;Bob+2BX@other.test"])
         wait_empty(server)
         m = notices(server, 1)[0]
         assert m["Return-Path"] == "<>" and m["Auto-Submitted"] == "auto-replied" and m.get_content_type() == "multipart/report"
         text = m.get_payload()[0].get_payload()
         assert "could not be delivered to" in text and FAR in text and "550 5.1.1 no such user" in text and '"hello"' in text
         head, rcpts = fields(m)
-        assert head["Original-Envelope-Id"] == "QQ314159" and len(rcpts) == 2
+        assert head["Original-Envelope-Id"] == "QQ+314 159" and len(rcpts) == 2  # decoded (RFC 3461 §6.3 a)
         assert rcpts[0]["Original-Recipient"] == "rfc822;Bob+X@other.test" and rcpts[0]["Action"] == "failed"
         assert rcpts[0]["Diagnostic-Code"] == "smtp; 550 5.1.1 no such user"
         assert m.get_payload()[2].get_content_type() == "text/rfc822-headers"
         assert scan_message(m) == {b"Bob+X@other.test"}  # what the sender knows them by
         sent = [c for c in mx.commands if c.startswith(("MAIL", "RCPT"))]
-        assert "ENVID=QQ314159" in sent[0] and "RET=HDRS" in sent[0] and "ORCPT=rfc822;Bob+2BX@other.test" in sent[1]
+        assert "ENVID=QQ+2B314+20159" in sent[0] and "RET=HDRS" in sent[0] and "ORCPT=rfc822;Bob+2BX@other.test" in sent[1]
 
 
 def test_many_given_up_with_long_words_are_all_told_of(make_server):
