@@ -25,8 +25,15 @@ static void say_ehlo(struct session_private *s)
 	session_set_wait(s, conf_of(s)->outbound_command_timeout);
 }
 
-/* Refused or odd before any mail: on to the next host, with its words. */
-static void refuse_host(struct session_private *s, const char *what)
+/* RFC 5321 §4.1.1.10: nobody hangs up without it; but who said 421 hangs up himself. */
+static void say_goodbye(struct session_private *s)
+{
+	if (s->reply.code != 421)
+		session_command(s, EXPECT_QUIT, 0, "QUIT");
+	stream_close(s->stream);
+}
+
+static void remember_refusal(struct session_private *s, const char *what)
 {
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(2048);
 
@@ -34,7 +41,13 @@ static void refuse_host(struct session_private *s, const char *what)
 		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
 	session_remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what,
 			       text.n ? ": " : "", buf_cstr(&text));
-	stream_close(s->stream);
+}
+
+/* Refused or odd before any mail: on to the next host, with its words. */
+static void refuse_host(struct session_private *s, const char *what)
+{
+	remember_refusal(s, what);
+	say_goodbye(s);
 }
 
 static const struct dsn_status encryption_needed = {5, 7, 10}, requiretls_needed = {5, 7, 30};
@@ -46,12 +59,16 @@ static void refuse_plaintext(struct session_private *s, const char *what)
 	refuse_host(s, what);
 }
 
+bool hello_may_requiretls(const struct session_private *s)
+{
+	return s->offers.requiretls && stream_is_tls(s->stream) && s->verified != TLS_NOT_VERIFIED &&
+	       s->policy.name_vouched;
+}
+
 /* RFC 8689 §4.2.1, its five steps; where a message asks for them. What goes over a UNIX socket is on no wire: that is the delivery of §4.4. */
 static bool keeps_requiretls(const struct session_private *s)
 {
-	return destination_tls(s->destination) != MESSAGE_TLS_REQUIRED || route_of(s)->local ||
-	       (s->offers.requiretls && stream_is_tls(s->stream) && s->verified != TLS_NOT_VERIFIED &&
-		s->policy.name_vouched);
+	return destination_tls(s->destination) != MESSAGE_TLS_REQUIRED || route_of(s)->local || hello_may_requiretls(s);
 }
 
 /* The same: "the client MUST issue a QUIT" and go on to the next host. */
@@ -60,8 +77,7 @@ static void refuse_politely(struct session_private *s)
 	session_is_unfit(s, stream_is_tls(s->stream) ? requiretls_needed : encryption_needed);
 	session_remember_error(s, 550, requiretls_needed,
 			       "%s cannot promise that the message stays under TLS (REQUIRETLS)", buf_cstr(&s->mx));
-	session_command(s, EXPECT_QUIT, 0, "QUIT");
-	stream_close(s->stream);
+	say_goodbye(s);
 }
 
 static void take_offer(struct offers *o, struct view line)
@@ -107,13 +123,18 @@ static void take_offer(struct offers *o, struct view line)
 		if (is_limits && view_starts_with_nocase(word, value) &&
 		    view_to_u32(view_sub(word, value.n, word.n), UINT32_MAX, &n))
 			o->mail_max = n;
+		value = VIEW_LIT("RCPTDOMAINMAX=");
+		if (is_limits && view_starts_with_nocase(word, value) &&
+		    view_to_u32(view_sub(word, value.n, word.n), UINT32_MAX, &n))
+			o->domain_max = n;
 	}
 }
 
 static void be_ready(struct session_private *s)
 {
 	s->was_ready = true;
-	s->sent_messages = 0;
+	s->sent_messages = s->mails = s->domain_count = 0;
+	buf_reset(&s->domains);
 	s->needs_rset = false;
 	session_host(s)->bad_until_ms = 0;
 	session_tell_ready(s);
@@ -244,7 +265,10 @@ void hello_on_tls(void *ctx, const char *error)
 		session_remember_error(s, 451, (struct dsn_status){4, 7, 5},
 				       "the certificate of %s cannot be trusted: %s", buf_cstr(&s->mx), why);
 		session_is_unfit(s, requiretls_needed);
-		stream_close(s->stream);
+		if (route_of(s)->tls_first)
+			stream_close(s->stream); /* it has not even greeted */
+		else
+			say_goodbye(s);
 		return;
 	}
 	if (!route_of(s)->tls_first)
@@ -286,10 +310,12 @@ static void on_ehlo(struct session_private *s)
 static void on_starttls(struct session_private *s)
 {
 	if (s->reply.code / 100 == 2) {
-		if (stream_input(s->stream).n)
-			refuse_host(s, "said something in plaintext after STARTTLS");
-		else
+		if (stream_input(s->stream).n) {
+			remember_refusal(s, "said something in plaintext after STARTTLS");
+			stream_close(s->stream); /* it waits for TLS, not for QUIT */
+		} else {
 			hello_start_tls(s);
+		}
 		return;
 	}
 	if (s->reply.code == 421) { /* RFC 5321 §3.8: the connection ends with it */
@@ -313,10 +339,12 @@ void hello_reply(struct session_private *s, enum expect what)
 
 	switch (what) {
 	case EXPECT_GREETING:
-		if (ok)
+		if (ok) {
 			say_ehlo(s);
-		else
-			refuse_host(s, "does not take our mail");
+			return;
+		}
+		s->mailless_hosts += s->reply.code == 521;
+		refuse_host(s, "does not take our mail");
 		return;
 	case EXPECT_EHLO:
 		if (ok)

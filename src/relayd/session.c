@@ -21,6 +21,7 @@ enum {
 	BAD_HOST_MS = 60000,
 	QUIT_MS = 5000,
 	LINE_MAX = 4096,
+	DOMAINS_MAX = 32768,
 	SMTP_PORT = 25,
 };
 
@@ -77,6 +78,7 @@ static void session_free(struct session_private *s)
 	buf_fini(&s->local);
 	buf_fini(&s->last_error);
 	buf_fini(&s->scratch);
+	buf_fini(&s->domains);
 	hosts_unref(&s->hosts);
 	session_tell_ready(s);
 	free(s);
@@ -178,6 +180,8 @@ static void give_up(struct session_private *s)
 		f.outcome = FATE_FAILED;
 		f.code = 550;
 		f.enhanced = s->unfit_status;
+	} else if (s->mailless_hosts && s->mailless_hosts == s->failed_hosts && route_of(s)->host.n == 0) {
+		f.outcome = FATE_FAILED; /* trying again would be of no use */
 	} else {
 		if (f.enhanced.class == 5)
 			f.enhanced.class = 4;
@@ -495,7 +499,25 @@ static bool may_send_more(const struct session_private *s)
 {
 	if (s->sent_messages >= conf_of(s)->max_messages_per_outbound_connection)
 		return false;
-	return s->offers.mail_max == 0 || s->sent_messages < s->offers.mail_max;
+	return s->offers.mail_max == 0 || s->mails < s->offers.mail_max;
+}
+
+/* RFC 9422 §4.3: so many domains in a session. False: this one would be one too many. */
+static bool takes_domain(struct session_private *s, struct view domain)
+{
+	struct view rest = s->domains.n ? buf_view(&s->domains) : VIEW_EMPTY, line;
+
+	if (s->offers.domain_max == 0)
+		return true;
+	while (view_cut(rest, '\n', &line, &rest))
+		if (view_eq_nocase(line, domain))
+			return true;
+	if (s->domain_count >= s->offers.domain_max)
+		return false;
+	s->domain_count++;
+	buf_append_view(&s->domains, domain);
+	buf_append_char(&s->domains, '\n');
+	return !s->domains.overflow;
 }
 
 void session_next(struct session_private *s)
@@ -507,6 +529,11 @@ void session_next(struct session_private *s)
 		return;
 	}
 	j = destination_next(s->destination);
+	if (j && !takes_domain(s, j->domain)) {
+		destination_return(s->destination, j);
+		quit(s);
+		return;
+	}
 	if (j) {
 		s->state = SESSION_SENDING;
 		transaction_begin(s, j);
@@ -573,6 +600,7 @@ struct session *session_new(struct destination *d, struct hosts *hosts)
 	buf_init(&s->local, 64);
 	buf_init(&s->last_error, FATE_TEXT_MAX * 2);
 	buf_init(&s->scratch, LINE_MAX);
+	buf_init(&s->domains, DOMAINS_MAX);
 	arena_init(&s->tx.arena, 512 * 1024);
 	return self;
 }

@@ -44,7 +44,7 @@ struct offers {
 	bool pipelining, chunking, eightbitmime, smtputf8, dsn, starttls, requiretls, size_given;
 	bool auth_plain, auth_login;
 	uint64_t size_max; /* 0: none said */
-	unsigned rcpt_max, mail_max; /* 0: none said (RFC 9422) */
+	unsigned rcpt_max, mail_max, domain_max; /* 0: none said (RFC 9422) */
 };
 
 struct waiting_reply {
@@ -90,6 +90,9 @@ struct session_private {
 	size_t expect_first, expect_count;
 	unsigned auth_step;
 	unsigned sent_messages;
+	unsigned mails; /* MAIL commands: each counts for MAILMAX, whatever became of it */
+	struct buf domains; /* of recipients so far, a line each; with RCPTDOMAINMAX alone */
+	unsigned domain_count;
 	bool in_tls; /* its handshake is under way */
 	bool tls_tried, esmtp, was_ready, needs_rset, again_in_plaintext, told_ready;
 	bool was_idle; /* the other side may have closed it meanwhile */
@@ -98,6 +101,7 @@ struct session_private {
 	bool connected; /* to this host */
 	int verified; /* enum tls_verified, of this connection */
 	unsigned failed_hosts, unfit_hosts; /* unfit: cannot keep what REQUIRETLS asks (RFC 8689 §4.2.1) */
+	unsigned mailless_hosts; /* of the failed ones: greeted with 521, they never take mail (RFC 7504) */
 	struct dsn_status unfit_status;
 	struct buf last_error; /* of the last host that would not */
 	unsigned last_code;
@@ -135,6 +139,8 @@ void hello_reply(struct session_private *s, enum expect what);
 void hello_tls_failed(struct session_private *s, const char *why);
 void hello_start_tls(struct session_private *s);
 void hello_on_tls(void *ctx, const char *error);
+/* May MAIL have REQUIRETLS here (RFC 8689 §2)? In TLS, with a verified certificate of a name that somebody vouches for, where it is offered. */
+bool hello_may_requiretls(const struct session_private *s);
 
 /* ---- tls_outcome.c ---- */
 void tls_outcome_never(struct session_private *s); /* the policy lets nothing go to this host */

@@ -236,7 +236,7 @@ static void write_mail(struct session_private *s)
 		buf_append_cstr(line, " BODY=8BITMIME");
 	if (o->smtputf8 && j->smtputf8)
 		buf_append_cstr(line, " SMTPUTF8");
-	if (o->requiretls && j->requiretls && !destination_route(s->destination)->local) /* RFC 8689 §2: in TLS only */
+	if (j->requiretls && hello_may_requiretls(s)) /* a bounce goes without where it must (RFC 8689 §5) */
 		buf_append_cstr(line, " REQUIRETLS");
 	if (o->dsn && j->ret)
 		buf_append_cstr(line, j->ret == 1 ? " RET=FULL" : " RET=HDRS");
@@ -245,6 +245,7 @@ static void write_mail(struct session_private *s)
 		xtext_encode(line, j->envid);
 	}
 	session_command(s, EXPECT_MAIL, 0, "%s", buf_cstr(line));
+	s->mails++;
 	s->tx.mail_written = true;
 }
 
@@ -560,6 +561,8 @@ static void on_end(struct session_private *s)
 		stream_close(s->stream);
 		return;
 	}
+	s->needs_rset |=
+	    tx->chunked && s->reply.code / 100 != 2; /* RFC 3030 §2: what a failed BDAT leaves nobody knows */
 	if (is_lmtp(s))
 		on_lmtp_end(s);
 	else if (tx->accepted > 0)

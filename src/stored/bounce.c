@@ -286,6 +286,7 @@ static void keep(struct notice *n)
 	j->sender = j->envid = VIEW_EMPTY;
 	j->body = !view_is_ascii(n->message);
 	j->smtputf8 = n->about.envelope.smtputf8 && !goes_without_utf8(n);
+	j->requiretls = n->about.envelope.requiretls; /* RFC 8689 §5 */
 	j->own = true;
 	if (n->sums_up) {
 		j->summary_of = n->about.envelope.message;
@@ -402,8 +403,9 @@ static bool write_notice(struct notice *n, struct buf *out)
 	    .sevenbit = goes_without_utf8(n),
 	    .header = q->header,
 	    .content = q->content,
-	    /* RFC 3461 §6.2, §4.3: headers alone where nothing failed, and where the sender said so. */
-	    .whole_message = any_failure && q->envelope.ret != 2 && q->content.n > 0 && q->content.n <= WHOLE_MAX,
+	    /* RFC 3461 §6.2, §4.3: headers alone where nothing failed, and where the sender said so; or asked for TLS (RFC 8689 §5). */
+	    .whole_message = any_failure && q->envelope.ret != 2 && !q->envelope.requiretls && q->content.n > 0 &&
+			     q->content.n <= WHOLE_MAX,
 	    .recipients = recipients,
 	    .count = q->count,
 	};

@@ -166,6 +166,79 @@ def test_limits_of_the_other_side_are_kept(make_server):
         assert [len(m.recipients) for m in mx.messages] == [2, 2, 2, 1] and mx.connections == 2
 
 
+def test_mailmax_counts_mail_that_is_refused_too(make_server):
+    with SmtpServer({"MAIL": [b"550 5.7.1 not this one\r\n"] * 3}, extensions=(*EXTENSIONS, "LIMITS MAILMAX=2")) as mx:
+        server = relaying(make_server, mx, "max-connections-per-destination = 1")
+        submit(server, *[f"bob@far{i}.test" for i in range(5)])
+        wait_empty(server)
+        assert len(mx.messages) == 2 and mx.connections == 3
+
+
+def test_a_session_has_no_more_domains_than_it_may(make_server):
+    """RFC 9422, RCPTDOMAINMAX."""
+    with SmtpServer(extensions=(*EXTENSIONS, "LIMITS RCPTDOMAINMAX=2"), delay=0.02) as mx:
+        server = make_server(config=[mx.setting(), "max-connections-per-destination = 1", "hold-outbound = yes"])
+        submit(server, "bob@far1.test", "bob@far2.test", "bob@far3.test")
+        submit(server, "dan@far1.test", "dan@far2.test", "dan@far3.test")
+        server.configure(["hold-outbound = no"])
+        server.reload()
+        wait_empty(server)
+        assert len(mx.messages) == 6 and mx.connections >= 2
+        sessions, domains = [set()], {}
+        for command in mx.commands:
+            if command.startswith("EHLO"):
+                sessions.append(set())
+            elif command.startswith("RCPT"):
+                sessions[-1].add(command.split("@")[1].split(">")[0])
+        assert all(len(s) <= 2 for s in sessions), mx.commands
+
+
+def test_after_a_failed_bdat_comes_rset(make_server):
+    """RFC 3030 §2: what state it leaves is not known."""
+    with SmtpServer({"BDAT": [b"451 4.3.0 not now\r\n", b"250 ok\r\n"]}) as mx:
+        server = make_server(config=[mx.setting(), "max-connections-per-destination = 1", "hold-outbound = yes"])
+        submit(server)
+        submit(server, "dan@far.test")
+        server.configure(["hold-outbound = no"])
+        server.reload()
+        wait_queue(server, lambda q: len(q) == 1 and q[0]["attempts"] == 1)
+        words = [c.split()[0] for c in mx.commands]
+        assert words[:7] == ["EHLO", "MAIL", "RCPT", "BDAT", "RSET", "MAIL", "RCPT"], mx.commands
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO"])
+def test_nobody_hangs_up_without_quit(relay, command):
+    """RFC 5321 §4.1.1.10: whatever the other side said, but 421."""
+    for answer, goodbye in ((b"554 5.7.1 not you\r\n", True), (b"421 4.3.2 going down\r\n", False)):
+        with SmtpServer({command: answer, "HELO": answer}) as mx:
+            server = relay(mx)
+            submit(server)
+            wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
+            deadline = time.monotonic() + 10 * SLOW
+            while mx.open and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert ("QUIT" in mx.commands) == goodbye, mx.commands
+        for key in {q["id"] for q in server.cli_json("queue", "list")}:
+            server.cli("queue", "remove", key)
+        wait_empty(server)
+
+
+def test_servers_that_never_take_mail(make_server):
+    """521 as a greeting (RFC 7504): the next host, and where all say so the mail comes back at once."""
+    with SmtpServer({"CONNECT": b"521 5.3.2 no mail here\r\n"}) as never, SmtpServer(address="127.0.0.3", port=never.port) as mx:
+        records = {("never.test", "MX"): ["10 never.far.test."], ("both.test", "MX"): ["10 never.far.test.", "20 mx.far.test."],
+                   ("perhaps.test", "MX"): ["10 never.far.test.", "20 dead.far.test."],
+                   ("never.far.test", "A"): ["127.0.0.1"], ("mx.far.test", "A"): ["127.0.0.3"], ("dead.far.test", "A"): ["127.0.0.2"]}
+        with DnsServer(records) as dns:
+            server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
+            submit(server, "a@never.test", "b@both.test", "c@perhaps.test")
+            q = wait_queue(server, lambda q: len(q) == 1 and q[0]["attempts"] == 1)
+            assert q[0]["recipient"] == "c@perhaps.test"
+            assert [m.addresses() for m in mx.messages] == [["b@both.test"]]
+            failed, = server.log_lines(event="failed")
+            assert failed["to"] == "a@never.test" and failed["code"] == "521" and "no mail here" in failed["reply"]
+
+
 def test_opportunistic_tls(make_server, tmp_path):
     other = make_server(hostname="mx.far.test", domain="far.test", users=["bob@far.test"])
     server = make_server(config=[f"relay-host = 127.0.0.1:{other.ports['smtp']}", *GO])
