@@ -74,7 +74,8 @@ static void ask_domain(struct policy *p, struct view domain, const struct hosts 
 	p->testing_mx_differs = v.testing_mx_differs;
 	p->why = v.why;
 	p->result_type = v.result_type;
-	p->name_vouched |= host->secure || (in.sts && mta_sts_allows(in.sts, host->name));
+	p->name_vouched |=
+	    host->secure || (in.sts && in.sts->mode != MTA_STS_NONE && mta_sts_allows(in.sts, host->name));
 	if (v.demand == TLS_DEMAND_DANE)
 		use_tlsa(p, domain, hosts, host);
 }
@@ -85,6 +86,7 @@ static void refuse_what_cannot_be_met(struct policy *p, enum policy_level least)
 	if (p->level == POLICY_DANE && p->tlsa_count == 0) {
 		p->level = POLICY_NEVER;
 		p->why = "its route asks for DANE, and DNSSEC vouches for no usable TLSA record of it";
+		p->result_type = p->source == TLS_FROM_DANE ? "tlsa-invalid" : "dane-required"; /* RFC 8460 §4.3.2.1 */
 	} else if (p->level == POLICY_VERIFY && least == POLICY_VERIFY && !p->name_vouched) {
 		/* A certificate of whatever name a forged MX record says is worth nothing. */
 		p->level = POLICY_NEVER;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC
  * From a domain to its MTA-STS policy.
  *
- *   what stored keeps, and the TXT record, asked at once ─▶ a policy kept, and the record's id is its own: that one
+ *   what stored keeps, and the TXT record, asked at once ─▶ a policy kept, and the record's id is its own, or there is none: that one
  *                                                       └▶ otherwise: fetched; found well-formed: kept, and that one
  *
- * Whatever fails, a policy that was kept and has not expired stays in force (RFC 8461 §5.1): who can stop a fetch must not be able
- * to take the policy away. What was found is remembered while its record's TTL lasts. */
+ * Whatever fails, a policy that was kept and has not expired stays in force (RFC 8461 §3.3): who can stop a fetch must not be able
+ * to take the policy away. A policy that is a day old is fetched anew whatever became of its record (§10.2). What was found is
+ * remembered while its record's TTL lasts. */
 #include "relayd/sts.h"
 
 #include "base/clock.h"
@@ -31,6 +32,7 @@ enum {
 	FETCH_AGAIN_S = 300, /* after a fetch that failed (§3.3: five minutes or longer) */
 	REMEMBERED_MAX = 2000, /* domains */
 	REMEMBERED_BYTES_MAX = 4 * 1024 * 1024,
+	REFRESH_FIRST_S = 10, /* after the start */
 	REFRESH_EVERY_S = 3600,
 	REFRESH_AGE_S = 86400, /* §10.2: look daily, so that nobody needs to be downgraded once a policy has run out */
 };
@@ -162,7 +164,7 @@ static void log_sts(enum log_level level, const char *event, const struct entry 
 
 static uint32_t remember_for_s(const struct entry *e)
 {
-	if (e->record == RECORD_FAILED || e->problem)
+	if (e->record == RECORD_FAILED || (e->record == RECORD_FOUND && e->problem))
 		return TTL_FAILED_S;
 	return e->ttl_s < TTL_MIN_S ? TTL_MIN_S : e->ttl_s > TTL_MAX_S ? TTL_MAX_S : e->ttl_s;
 }
@@ -191,12 +193,31 @@ static void settle(struct entry *e)
 
 /* ---- the web ---- */
 
+/* §8.3: a domain that withdrew its policy as it should, with mode "none", may be without one. */
+static bool is_withdrawn(const struct entry *e)
+{
+	return in_force(e) && e->policy->parsed.mode == MTA_STS_NONE;
+}
+
+/* The operator hears of it (§3.3), and whoever reads reports (§6). */
 static void fetch_failed(struct entry *e, const char *problem, const char *why)
 {
-	e->problem = problem;
+	e->problem = e->record == RECORD_FOUND || !is_withdrawn(e) ? problem : NULL;
 	e->failed_s = clock_wall_s();
 	memcpy(e->failed_id, e->id, sizeof e->failed_id);
-	log_sts(LOG_LEVEL_WARNING, "mta-sts-not-fetched", e, why);
+	log_sts(is_withdrawn(e) ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "mta-sts-not-fetched", e, why);
+	settle(e);
+}
+
+/* No record, and a policy in force all the same. */
+static void record_is_missing(struct entry *e)
+{
+	const char *former = e->problem;
+
+	e->problem = in_force(e) && !is_withdrawn(e) ? "sts-policy-fetch-error" : NULL;
+	if (e->problem && !former)
+		log_sts(LOG_LEVEL_WARNING, "mta-sts-not-fetched", e,
+			e->record == RECORD_FAILED ? "the DNS gives no answer" : "its record is gone");
 	settle(e);
 }
 
@@ -294,9 +315,13 @@ static bool failed_lately(const struct entry *e)
 
 static void decide(struct entry *e)
 {
-	bool same = in_force(e) && strcmp(e->id, e->kept_id) == 0;
+	bool refreshes = e->must_fetch && in_force(e);
 
-	if (e->record != RECORD_FOUND || (same && !e->must_fetch)) {
+	if (refreshes && e->record != RECORD_FOUND)
+		memcpy(e->id, e->kept_id, sizeof e->id);
+	if (e->record != RECORD_FOUND && !refreshes) {
+		record_is_missing(e);
+	} else if (in_force(e) && strcmp(e->id, e->kept_id) == 0 && !refreshes) {
 		e->problem = NULL;
 		settle(e);
 	} else if (failed_lately(e)) {
@@ -492,7 +517,7 @@ int sts_add_fetcher(struct sts *s, int fd)
 
 struct sts *sts_new(struct relayd *r)
 {
-	static const struct timeval soon = {60, 0};
+	static const struct timeval soon = {REFRESH_FIRST_S, 0};
 	struct sts *s = xcalloc(1, sizeof *s);
 
 	s->relayd = r;
