@@ -48,6 +48,8 @@ static const struct {
     {"List-Post", false},
     {"List-Owner", false},
     {"List-Archive", false},
+    {"TLS-Report-Domain", false}, /* RFC 8460 §5.3 */
+    {"TLS-Report-Submitter", false},
 };
 
 /* The fields of a name, in the order of the header. */

@@ -195,7 +195,7 @@ static void put_policy(struct buf *out, const struct tls_report *r, const struct
 	if (row->policy.n)
 		put_lines(out, "policy-string", row->policy, VIEW_EMPTY);
 	buf_append_char(out, ',');
-	put_member(out, "policy-domain", r->domain);
+	put_member(out, "policy-domain", row->tlsa_base.n ? row->tlsa_base : r->domain);
 	if (row->policy_type == TLS_REPORT_STS && row->policy.n)
 		put_lines(out, "mx-host", row->policy, VIEW_LIT("mx:"));
 	else if (row->policy_type == TLS_REPORT_TLSA && row->mx.n) {

@@ -32,6 +32,7 @@ struct tls_report_row {
 	struct view result; /* result type; "": success */
 	struct view mx, mx_ip, sending_ip, reason;
 	uint64_t sessions;
+	struct view tlsa_base; /* where the TLSA records stood: DANE's policy domain (§1.1); "" otherwise */
 };
 
 struct tls_report {

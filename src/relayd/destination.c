@@ -242,7 +242,7 @@ static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 	d->resolving = false;
 	d->hosts->sts = sts_policy_ref(policy);
 	d->hosts->sts_problem = problem;
-	if (problem)
+	if (problem && d->route.host.n == 0 && d->tls != MESSAGE_TLS_OPTIONAL) /* as in tls_outcome.c */
 		tally_add(d->relayd->tally, &(struct tally_outcome){.domain = destination_name(d),
 								    .policy_type = TLS_REPORT_STS,
 								    .policy = VIEW_EMPTY,
@@ -250,7 +250,8 @@ static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
 								    .mx = VIEW_EMPTY,
 								    .mx_ip = VIEW_EMPTY,
 								    .sending_ip = VIEW_EMPTY,
-								    .reason = VIEW_EMPTY});
+								    .reason = VIEW_EMPTY,
+								    .tlsa_base = VIEW_EMPTY});
 	destination_run(d);
 }
 

@@ -164,11 +164,12 @@ static struct row *row_new(const struct tally_outcome *o, uint64_t day)
 	c->mx_ip = kept(&r->text, o->mx_ip, 64);
 	c->sending_ip = kept(&r->text, o->sending_ip, 64);
 	c->reason = kept(&r->text, o->reason, 255);
+	c->tlsa_base = kept(&r->text, o->tlsa_base, 255);
 	c->sessions = 1;
 	buf_printf(&r->key, "%llu %u", (unsigned long long)day, c->policy_type);
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		const struct view parts[] = {c->domain, c->policy,     c->result, c->mx,
-					     c->mx_ip,  c->sending_ip, c->reason};
+					     c->mx_ip,  c->sending_ip, c->reason, c->tlsa_base};
 
 		buf_append_char(&r->key, '\0');
 		buf_append_view(&r->key, parts[i]);

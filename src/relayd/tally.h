@@ -16,6 +16,7 @@ struct tally_outcome {
 	struct view result; /* a result type (§4.3), or "": it went well */
 	struct view mx, mx_ip, sending_ip;
 	struct view reason; /* for people, or "" */
+	struct view tlsa_base; /* of the TLSA records, or "" */
 };
 
 struct tally *tally_new(struct relayd *r);

@@ -52,14 +52,20 @@ static void count(struct session_private *s, const char *result, const char *rea
 				  .policy_type = type_of(&s->policy),
 				  .result = view_from_cstr(result),
 				  .mx = session_host(s)->name,
-				  .reason = view_from_cstr(reason)};
+				  .reason = view_from_cstr(reason),
+				  .tlsa_base = VIEW_EMPTY};
 
 	if (route->host.n || route->lmtp || o.mx.n == 0)
 		return; /* the operator's own doing */
-	if (o.policy_type == TLS_REPORT_TLSA)
+	/* No policy counts there; and it is how reports go, which are not to be told of in the next (RFC 8460 §3). */
+	if (destination_tls(s->destination) == MESSAGE_TLS_OPTIONAL)
+		return;
+	if (o.policy_type == TLS_REPORT_TLSA) {
 		write_tlsa(&policy, session_host(s));
-	else if (o.policy_type == TLS_REPORT_STS && s->hosts->sts)
+		o.tlsa_base = session_host(s)->tlsa_base;
+	} else if (o.policy_type == TLS_REPORT_STS && s->hosts->sts) {
 		write_sts(&policy, s->hosts->sts);
+	}
 	if (s->connected)
 		ip_format(&ip, &s->peer);
 	o.policy = policy.n && !policy.overflow ? buf_view(&policy) : VIEW_EMPTY;

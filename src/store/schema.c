@@ -132,10 +132,13 @@ static const char trace_index[] =
 /* What else there is to say of an event. */
 static const char trace_notes[] = "ALTER TABLE trace ADD COLUMN notes {text} NOT NULL DEFAULT '';";
 
+/* Of counts that TLSA records decided: the name they stood at. */
+static const char tlsa_base[] = "ALTER TABLE tls_count ADD COLUMN tlsa_base {text} NOT NULL DEFAULT '';";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},     {version_2, NULL, false},   {version_3, NULL, false},   {version_4, NULL, false},
     {tls_of_others, NULL, false}, {dkim_keys, NULL, false},   {queue_via, NULL, false},   {quota_messages, NULL, false},
-    {summaries, NULL, false},     {trace_index, NULL, false}, {trace_notes, NULL, false},
+    {summaries, NULL, false},     {trace_index, NULL, false}, {trace_notes, NULL, false}, {tlsa_base, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -21,6 +21,7 @@ static int add(struct writer *w, int64_t day, const struct tls_count *c)
 	sql_bind_text(st, 8, c->sending_ip);
 	sql_bind_text(st, 9, c->reason);
 	sql_bind_u64(st, 10, c->sessions);
+	sql_bind_text(st, 11, c->tlsa_base);
 	return sql_run(st);
 }
 
@@ -80,12 +81,14 @@ static int read_counts(struct store_reader *r, struct arena *a, struct tls_day *
 		    .sending_ip = arena_copy(a, sql_bytes(st, 5)),
 		    .reason = arena_copy(a, sql_bytes(st, 6)),
 		    .sessions = sql_u64(st, 7),
+		    .tlsa_base = arena_copy(a, sql_bytes(st, 8)),
 		};
 	sql_reset(st);
 	for (size_t i = 0; rc >= 0 && i < ret->count; i++) {
 		const struct tls_count *c = &ret->counts[i];
 
-		if (!c->policy.p || !c->result.p || !c->mx.p || !c->mx_ip.p || !c->sending_ip.p || !c->reason.p)
+		if (!c->policy.p || !c->result.p || !c->mx.p || !c->mx_ip.p || !c->sending_ip.p || !c->reason.p ||
+		    !c->tlsa_base.p)
 			rc = -ENOMEM;
 	}
 	return rc < 0 ? rc : 0;

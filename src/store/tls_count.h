@@ -11,6 +11,7 @@ struct tls_count {
 	struct view policy; /* as text, a line a string; "" without */
 	struct view result; /* "" for success, else a result type (§4.3) */
 	struct view mx, mx_ip, sending_ip, reason;
+	struct view tlsa_base; /* where the TLSA records stood; "" without */
 	uint64_t sessions;
 };
 

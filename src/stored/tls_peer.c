@@ -147,6 +147,7 @@ static void on_counts(struct stored *sd, struct peer *peer, uint32_t id, const s
 					       .mx_ip = arena_copy(a, c->mx_ip),
 					       .sending_ip = arena_copy(a, c->sending_ip),
 					       .reason = arena_copy(a, c->reason),
+					       .tlsa_base = arena_copy(a, c->tlsa_base),
 					       .sessions = c->sessions};
 	}
 	tls_count_job_init(&k->job);

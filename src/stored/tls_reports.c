@@ -348,7 +348,8 @@ static bool make(struct report *r)
 						  c->mx_ip,
 						  c->sending_ip,
 						  c->reason,
-						  c->sessions};
+						  c->sessions,
+						  c->tlsa_base};
 	}
 	buf_printf(&text, "postmaster@%s", hostname);
 	r->what.contact = arena_copy(&r->arena, buf_view(&text));

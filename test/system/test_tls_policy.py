@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """How strong TLS must be with other servers: MTA-STS (RFC 8461), DANE (RFC 7672), REQUIRETLS (RFC 8689), against servers with right, wrong,
 expired and no certificates, a web server for policies, plain and signed zones."""
+import contextlib
 import email
 import gzip
 import http.server
 import json
+import sqlite3
 import ssl
 import threading
 import time
@@ -167,6 +169,14 @@ def later(server, days):
     server.start()
 
 
+def counts(server):
+    """What was counted for reports; the server ends."""
+    server.stop()
+    with contextlib.closing(sqlite3.connect(f"file:{server.dir / 'store' / 'pombo.db'}?mode=ro", uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        return [dict(row) for row in db.execute("SELECT * FROM tls_count")]
+
+
 def fate(server, to, event, timeout=20):
     return server.wait_log(event=event, to=to, timeout=timeout * SLOW)
 
@@ -309,6 +319,46 @@ def test_a_new_policy_under_a_new_id_counts(make_server, turncoat):
     assert len(turncoat.bad.got) == 1
 
 
+def test_a_lost_record_is_told_of_and_the_policy_fetched_anew(make_server, turncoat):
+    """RFC 8461 §6, §10.2: who takes the record away is noticed, and gains no time."""
+    turncoat.web.publish("far.test", "enforce", "mx.far.test", max_age=3 * 86400)
+    server = make_server(config=turncoat.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    turncoat.dns.set({("_mta-sts.far.test", "TXT"): []})
+    later(server, 2)
+    deadline = time.monotonic() + 40 * SLOW
+    while len(turncoat.web.asked) < 2:
+        assert time.monotonic() < deadline, server.tail()
+        time.sleep(0.1)
+    turncoat.web.policies.clear()
+    later(server, 4)  # it would have run out
+    submit(server, "carol@far.test")
+    assert fate(server, "carol@far.test", "sent")["tls"].endswith("(MTA-STS verified)")
+    assert server.log_lines(event="mta-sts-not-fetched", domain="far.test", in_force="yes")
+    turncoat.turn()
+    server.restart()
+    submit(server, "dan@far.test")
+    fate(server, "dan@far.test", "deferred")
+    assert ("far.test", "sts-policy-fetch-error") in {(c["domain"], c["result"]) for c in counts(server)}
+
+
+def test_a_policy_that_was_withdrawn_is_not_missed(make_server, world):
+    """RFC 8461 §8.3: with mode "none" first."""
+    world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"], sts_id="1")
+    world.web.publish("far.test", "none")
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    world.dns.set({("_mta-sts.far.test", "TXT"): []})
+    server.restart()
+    submit(server, "carol@far.test")
+    fate(server, "carol@far.test", "sent")
+    assert not server.log_lines(event="mta-sts-not-fetched")
+    assert {c["result"] for c in counts(server)} == {""}
+
+
 def test_a_policy_runs_out(make_server, turncoat):
     turncoat.web.publish("far.test", "enforce", "mx.far.test", max_age=86400)
     server = make_server(config=turncoat.settings())
@@ -349,6 +399,8 @@ DANE = {
     "plaintext": ("plaintext", ["3 1 1 " + "00" * 32], "deferred"),
     "pkix-only": ("self-signed", ["1 1 1 " + "00" * 32], "sent"),  # §3.1.3: unusable, so encrypted whoever it is
     "pkix-plaintext": ("plaintext", ["0 1 1 " + "00" * 32], "deferred"),
+    "short": ("self-signed", ["3 1 1 " + "00" * 31], "sent"),  # RFC 7671 §9: not of its digest's length, unusable
+    "short-plaintext": ("plaintext", ["3 1 1 " + "00" * 31], "deferred"),
     "none": ("self-signed", [], "sent"),
     "none-plaintext": ("plaintext", [], "sent"),
 }
@@ -421,6 +473,18 @@ def test_dane_and_aliases(make_server, world):
             line = fate(server, f"bob@{host}.signed.test", event)
             assert len(world.sinks[f"mx.{host}.signed.test"].got) == (event == "sent"), host
             assert line["tls"].endswith("(DANE verified)") == bool(event == "sent" and records), (host, line)
+        counted = counts(server)  # RFC 8460 §1.1: DANE's policy domain is where the records stand
+        assert {(c["domain"], c["tlsa_base"]) for c in counted if c["policy_type"] == 1} >= {
+            ("end.signed.test", "real.end.signed.test"), ("origin.signed.test", "mx.origin.signed.test"), ("outside.signed.test", "mx.outside.signed.test")}
+
+
+def test_a_route_that_asks_for_dane_where_there_is_none(make_server, world):
+    world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"])
+    server = make_server(config=[*world.settings(), "[route strict]", "to = far.test", "tls = dane"])
+    submit(server, "bob@far.test")
+    assert "DANE" in fate(server, "bob@far.test", "deferred")["reply"]
+    assert [(c["domain"], c["result"]) for c in counts(server)] == [("far.test", "dane-required")]  # RFC 8460 §4.3.2.1
 
 
 def test_the_sender_reads_who_vouched(make_server, world):
@@ -521,6 +585,25 @@ def test_requiretls_tries_every_host(make_server, world):
     fate(server, "bob@never.test", "sent")
 
 
+def test_bounces_of_requiretls(make_server, world):
+    """RFC 8689 §5: with REQUIRETLS where it can be kept (§2), without where not; the header alone, whatever RET says."""
+    senders = {"yes": "good", "not-verified": "self-signed", "promises-not": "good"}
+    for domain, makes in senders.items():
+        sink = world.sink(f"mx.{domain}.test", CERTIFICATES[makes](world.ca, f"mx.{domain}.test"))
+        sink.requiretls = domain != "promises-not"
+        world.domain(f"{domain}.test", [f"mx.{domain}.test"], sts_id="1")
+        world.web.publish(f"{domain}.test", "testing", f"mx.{domain}.test")
+    server = make_server(config=[*world.settings(), "trusted-networks = 127.0.0.1"])
+    for domain in senders:
+        with server.smtp() as s:
+            s.starttls(context=server.tls())
+            s.sendmail(f"carol@{domain}.test", ["bob@nowhere.test"], TEXT, mail_options=["REQUIRETLS", "RET=FULL"])
+        fate(server, f"carol@{domain}.test", "sent")
+        (content, under_tls, options), = world.sinks[f"mx.{domain}.test"].got
+        assert ("REQUIRETLS" in options) == (domain == "yes") and under_tls, (domain, options)
+        assert [p.get_content_type() for p in email.message_from_bytes(content).get_payload()][2] == "text/rfc822-headers"
+
+
 def test_a_message_may_say_that_tls_is_not_required(make_server, world):
     """RFC 8689 §4.2.2: it goes where others may not; those still wait."""
     sink = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
@@ -594,3 +677,5 @@ def test_a_report_of_the_day_before(make_server, world, monkeypatch):
     assert made[0]["text"] == message["Message-ID"] and made[0]["notes"][0].startswith("signed for example.test: selectors ")
     (_, _, report), = [report_of(c) for c, _, _ in world.sinks["mx.good.test"].got if b"TLS-Report-Domain" in c]
     assert report["policies"][0]["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
+    assert b"tls-report-domain:tls-report-submitter" in signed.split(b"\r\n\r\n")[0].replace(b"\r\n", b"").replace(b" ", b"").replace(b"\t", b"").lower()
+    assert counts(server) == []  # RFC 8460 §3: how the reports went is not told of in the next

@@ -89,6 +89,15 @@ static const struct tls_report_row rows[] = {
      {"it \"expired\"\n", 13},
      100},
     {TLS_REPORT_NO_POLICY, {"", 0}, {"", 0}, {"mx1.mail.example", 16}, {"", 0}, {"", 0}, {"", 0}, 2},
+    {TLS_REPORT_TLSA,
+     {"3 1 1 00ff", 10},
+     {"", 0},
+     {"mx2.mail.example", 16},
+     {"", 0},
+     {"", 0},
+     {"", 0},
+     3,
+     {"real.mail.example", 17}},
 };
 
 static const struct tls_report report = {.organization = {"mail.us.example", 15},
@@ -119,7 +128,10 @@ static void json(void **state)
 	    "100,"
 	    "\"failure-reason-code\":\"it \\\"expired\\\"\\u000a\"}]},{\"policy\":{\"policy-type\":\"no-policy-found\","
 	    "\"policy-domain\":\"company.example\"},\"summary\":{\"total-successful-session-count\":2,"
-	    "\"total-failure-session-count\":0}}]}\n");
+	    "\"total-failure-session-count\":0}},{\"policy\":{\"policy-type\":\"tlsa\",\"policy-string\":[\"3 1 1 "
+	    "00ff\"],"
+	    "\"policy-domain\":\"real.mail.example\",\"mx-host\":[\"mx2.mail.example\"]},\"summary\":{"
+	    "\"total-successful-session-count\":3,\"total-failure-session-count\":0}}]}\n");
 	assert_false(tls_report_json(&small, &report));
 	buf_fini(&out);
 	buf_fini(&small);
