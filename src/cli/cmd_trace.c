@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ID_BITS_BELOW_MS = 22, SHOWN_MAX = 500, LAST_MAX = 1000000 };
+enum { ID_BITS_BELOW_MS = 22, SHOWN_MAX = 500, LAST_MAX = 1000000, MANY = 20 };
 
 static bool next_line(struct view *rest, struct view *ret)
 {
@@ -81,6 +81,16 @@ static const struct form forms[] = {
 };
 static const struct form other_form = {"", " ", " by ", ": "};
 
+/* That there was none is worth a word, where there was a network. */
+static struct view tls_of(const struct admin_event *e)
+{
+	bool sent = view_eq_lit(e->kind, "sent"), received = view_eq_lit(e->kind, "received");
+
+	if (e->tls.n == 0 && (sent || (received && view_find_char(e->peer, '(') < e->peer.n)))
+		return VIEW_LIT("without TLS");
+	return e->tls;
+}
+
 static void describe(const struct admin_event *e, struct buf *line)
 {
 	const struct form *f = &other_form;
@@ -96,7 +106,7 @@ static void describe(const struct admin_event *e, struct buf *line)
 		put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
 	if (!f->words)
 		put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
-	put(line, ", ", e->tls);
+	put(line, ", ", tls_of(e));
 	if (f->words)
 		put(line, f->words, e->words);
 	if (e->until_s) {
@@ -158,24 +168,38 @@ static void print_head(uint64_t id)
 	(void)printf("%s (times in UTC)\n", text);
 }
 
-static int show_events(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *n)
+/* One run of the command. */
+struct tracing {
+	const struct cli *c;
+	struct store_client store;
+	json_t *all; /* where c->json */
+	size_t messages; /* shown */
+	/* The last ids, in a ring, where only they are wanted (max). */
+	uint64_t *ids;
+	size_t max, count;
+};
+
+static int show_events(struct tracing *t, uint64_t id)
 {
 	struct admin_msg answer;
 	uint64_t after = 0;
 	bool first = true;
-	int r;
 
 	do {
-		r = store_client_ask(s, admin_put_trace_ask(&s->payload, &(struct admin_trace_ask){id, after}),
-				     ADMIN_TRACE_ASK, "trace", ADMIN_TRACE, &answer);
+		int r = store_client_ask(&t->store,
+					 admin_put_trace_ask(&t->store.payload, &(struct admin_trace_ask){id, after}),
+					 ADMIN_TRACE_ASK, "trace", ADMIN_TRACE, &answer);
 		if (r)
 			return r;
-		if (first && answer.trace.n_events && !c->json)
-			print_head(id);
+		if (first && answer.trace.n_events) {
+			t->messages++;
+			if (!t->c->json)
+				print_head(id);
+		}
 		first = false;
-		for (uint32_t i = 0; i < answer.trace.n_events; i++, ++*n) {
-			if (c->json)
-				(void)json_array_append_new(all, in_json(&answer.trace.events[i]));
+		for (uint32_t i = 0; i < answer.trace.n_events; i++) {
+			if (t->c->json)
+				(void)json_array_append_new(t->all, in_json(&answer.trace.events[i]));
 			else
 				print_one(&answer.trace.events[i]);
 		}
@@ -184,26 +208,20 @@ static int show_events(const struct cli *c, struct store_client *s, uint64_t id,
 	return 0;
 }
 
-/* The last so many ids, in a ring. */
-struct last {
-	uint64_t *ids;
-	size_t max, count;
-};
-
-static int show_last(const struct cli *c, struct store_client *s, const struct last *last, json_t *all, size_t *n)
+static int show_last(struct tracing *t)
 {
-	size_t first = last->count > last->max ? last->count - last->max : 0;
+	size_t first = t->count > t->max ? t->count - t->max : 0;
 	int r = 0;
 
-	for (size_t i = first; i < last->count && r == 0; i++)
-		r = show_events(c, s, last->ids[i % last->max], all, n);
+	for (size_t i = first; i < t->count && r == 0; i++)
+		r = show_events(t, t->ids[i % t->max]);
 	return r;
 }
 
 /* Each as it is found; or, where only the last are wanted, those at the end. */
-static int show_found(const struct cli *c, struct store_client *s, const char *text, uint64_t after, struct last *last,
-		      json_t *all, size_t *n)
+static int show_found(struct tracing *t, const char *text, uint64_t after)
 {
+	struct store_client *s = &t->store;
 	bool more = true;
 
 	while (more) {
@@ -221,14 +239,23 @@ static int show_found(const struct cli *c, struct store_client *s, const char *t
 		after = answer.trace_found.after;
 		more = answer.trace_found.more;
 		for (size_t i = 0; i < count && r == 0; i++)
-			if (last->max)
-				last->ids[last->count++ % last->max] = ids[i];
+			if (t->max)
+				t->ids[t->count++ % t->max] = ids[i];
 			else
-				r = show_events(c, s, ids[i], all, n);
+				r = show_events(t, ids[i]);
 		if (r)
 			return r;
 	}
-	return show_last(c, s, last, all, n);
+	return show_last(t);
+}
+
+/* What looks like an id may be a Message-ID that somebody made so. */
+static int show_all(struct tracing *t, const char *text, uint64_t after)
+{
+	uint64_t id;
+	int r = id_parse(view_from_cstr(text), &id) ? show_events(t, id) : 0;
+
+	return r || t->messages ? r : show_found(t, text, after);
 }
 
 /* "2h", "3d", "30m", or a day "2026-11-22"; the smallest id that can have been given then. */
@@ -258,36 +285,25 @@ static bool parse_since(const char *text, uint64_t *ret)
 	return true;
 }
 
-/* What looks like an id may be a Message-ID that somebody made so. */
-static int show_all(const struct cli *c, struct store_client *s, const char *text, uint64_t after, struct last *last,
-		    json_t *all, size_t *n)
-{
-	uint64_t id;
-	int r = id_parse(view_from_cstr(text), &id) ? show_events(c, s, id, all, n) : 0;
-
-	return r || *n ? r : show_found(c, s, text, after, last, all, n);
-}
-
 static int trace(const struct cli *c, const char *text, uint64_t after, uint32_t max)
 {
 	_cleanup_(free_ptr) uint64_t *ids = max ? xcalloc(max, sizeof *ids) : NULL;
-	struct last last = {.ids = ids, .max = max};
-	struct store_client s;
-	size_t n = 0;
-	json_t *all;
-	int r = store_client_open(c, &s);
+	struct tracing t = {.c = c, .ids = ids, .max = max};
+	int r = store_client_open(c, &t.store);
 
 	if (r)
 		return r;
-	all = json_array();
-	r = show_all(c, &s, text, after, &last, all, &n);
-	store_client_close(&s);
-	if (r == 0 && n == 0)
+	t.all = json_array();
+	r = show_all(&t, text, after);
+	store_client_close(&t.store);
+	if (r == 0 && t.messages == 0)
 		r = cli_fail(CLI_NO_SUCH, text, "nothing is known of it",
 			     "what became of messages is kept for 30 days, or what trace-time says in pombo.conf");
 	if (r == 0 && c->json)
-		return show_json(all);
-	json_decref(all);
+		return show_json(t.all);
+	if (t.messages > MANY && isatty(STDOUT_FILENO))
+		(void)fprintf(stderr, "(%zu messages; --last 5 or --since 6h shows fewer)\n", t.messages);
+	json_decref(t.all);
 	return r;
 }
 

@@ -3,11 +3,12 @@
 import base64
 import email
 import re
+import subprocess
 import time
 
 import pytest
 from flufl.bounce import scan_message
-from pombo import ALICE, SLOW
+from pombo import ALICE, BINARY, SLOW
 from smtpserver import EXTENSIONS, SmtpServer
 from test_relay import FAR, GO, TEXT, relaying, submit, wait_empty, wait_queue
 
@@ -151,7 +152,7 @@ def test_the_life_of_a_message(make_server):
         assert lines[1].endswith(", Message-ID <1@x.test>") and lines[1][22:].startswith(f"received from {ALICE} by way of client.example.net")
         assert lines[2][22:] == "checked: its From belongs to the account" and lines[3][22:].startswith("signed for example.test: selectors ")
         assert lines[4].endswith("delivered bob@example.test into bob@example.test, INBOX")
-        assert lines[7][22:].startswith(f"sent {FAR} to [127.0.0.1] (127.0.0.1:{mx.port}, route relay-host)")
+        assert lines[7][22:].startswith(f"sent {FAR} to [127.0.0.1] (127.0.0.1:{mx.port}, route relay-host), without TLS, which said: ")
         assert lines[7].endswith(", which said: 250 2.0.0 kept as 1") and events[0]["notes"] == [lines[2][22:], lines[3][22:]]
         assert events[0]["peer"] == "client.example.net (127.0.0.1), logged in as alice@example.test" and events[3]["until"]
         assert server.cli("trace", "nobody@x.test", check=False).returncode == 67
@@ -231,8 +232,21 @@ def test_what_is_asked_of_the_trace(make_server):
         for wrong, status in (("", 64), ("0000000000001", 67), ("<unknown@x.test>", 67), ("x" * 999, 65)):
             assert server.cli("trace", wrong, check=False).returncode == status, wrong
         assert "trace-time" in server.cli("trace", "nobody@x.test", check=False).stderr
+        assert len(server.cli("trace", FAR, "--last", "1").stdout.splitlines()) == len(server.cli("trace", ids[2]).stdout.splitlines()) == 6
         for option in (("--last", "0"), ("--last", "x"), ("--since", "x")):
             assert server.cli("trace", FAR, *option, check=False).returncode == 65
+
+
+def test_many_messages_at_a_terminal(server):
+    """How to see fewer stands below; in a pipe there is nothing but events."""
+    for i in range(21):
+        server.deliver(ALICE, f"Message-ID: <t{i}@x.test>\r\nSubject: x\r\n\r\nx\r\n", sender="many@elsewhere.test")
+    shown = server.cli("trace", "many@elsewhere.test")
+    assert shown.stdout.count("(times in UTC)") == 21 and shown.stderr == ""
+    at_terminal = subprocess.run(["script", "-qec", f"{BINARY} trace --dir {server.dir} many@elsewhere.test", "/dev/null"],
+                                 capture_output=True, text=True, check=True).stdout
+    assert at_terminal.rstrip().endswith("(21 messages; --last 5 or --since 6h shows fewer)")
+    assert max(map(len, at_terminal.splitlines())) <= 81  # 80, and what ends a line there
 
 
 def test_hold_outbound(make_server):
