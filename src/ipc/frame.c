@@ -168,7 +168,7 @@ static bool queue_fds(struct frame_fds *q, struct cmsghdr *c)
 	return ok;
 }
 
-long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
+static long receive(int fd, char *bytes, size_t n, struct frame_fds *q, int flags)
 {
 	union control control;
 	struct iovec iov = {bytes, n};
@@ -176,9 +176,7 @@ long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
 	bool ok = true;
 	ssize_t got;
 
-	do
-		got = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
+	got = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
 	if (got < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -187,4 +185,19 @@ long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
 	if (!ok || (m.msg_flags & MSG_CTRUNC))
 		return -EPROTO;
 	return got;
+}
+
+long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
+{
+	long got;
+
+	do
+		got = receive(fd, bytes, n, q, MSG_DONTWAIT);
+	while (got == -EINTR);
+	return got;
+}
+
+long frame_recv_wait(int fd, char *bytes, size_t n, struct frame_fds *q)
+{
+	return receive(fd, bytes, n, q, 0);
 }

@@ -5,21 +5,25 @@
 #include "ipc/frame.h"
 
 /* The same frames over a blocking socket, one question at a time: for a TLS handshake that needs keyd's
- * signature (about 0.1 ms), for the command line, and for tools. */
+ * signature (about 0.1 ms), for the command line, and for tools; and the other end of that, for a thread that does nothing but answer.
+ * A question costs each end one send and one receive: who waits sleeps in the receive itself. */
 struct sync_channel {
 	int fd;
 	const struct channel_proto *proto;
 	unsigned self;
 	unsigned peer;
 	uint32_t last_id;
+	struct buf out; /* the frame that is being sent */
 	struct buf in; /* read and not yet taken */
 	size_t in_taken; /* of it: the frame that the last answer points into */
 	struct frame_fds in_fds;
 	struct arena arena;
+	int waits_ms; /* as the socket knows it; 0: without end */
 	bool greeting_sent;
 	bool greeted;
 };
 
+/* `fd` is made blocking. */
 void sync_channel_init(struct sync_channel *s, int fd, const struct channel_proto *proto, unsigned self, unsigned peer);
 void sync_channel_fini(struct sync_channel *s); /* closes fd */
 /* Sends one frame (payload made by NAME_put_x; fds stay the caller's) and waits for the answer with its id; other frames are dropped.
@@ -36,5 +40,13 @@ must_check int sync_channel_follow(struct sync_channel *s, uint16_t type, struct
 				   size_t n_fds, int timeout_ms);
 /* Waits for the next frame with the id of the last call: for answers that come in several frames. */
 must_check int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret);
+
+/* ---- the end that answers ---- */
+
+/* Waits for the next question, without a deadline. 0, or -errno (-EPIPE: the peer went; -EPROTO: it is odd). `ret` is valid until the next call. */
+must_check int sync_channel_take(struct sync_channel *s, uint32_t *ret_id, void *ret);
+/* 0 or -errno (-ETIMEDOUT: the peer does not read its answers). */
+must_check int sync_channel_answer(struct sync_channel *s, uint32_t id, uint16_t type, struct view payload,
+				   int timeout_ms);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -181,6 +182,152 @@ static void an_odd_peer(void **state)
 	}
 }
 
+/* ---- the end that answers ---- */
+
+struct pair {
+	struct sync_channel asks, answers;
+};
+
+static void pair_init(struct pair *p)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
+	sync_channel_init(&p->asks, sv[0], &admin_proto, ADMIN_PEER_CLI, ADMIN_PEER_STORE);
+	sync_channel_init(&p->answers, sv[1], &admin_proto, ADMIN_PEER_STORE, ADMIN_PEER_CLI);
+}
+
+static void pair_fini(struct pair *p)
+{
+	sync_channel_fini(&p->asks);
+	sync_channel_fini(&p->answers);
+}
+
+static void *answer_all(void *arg)
+{
+	struct sync_channel *s = arg;
+	struct buf payload = BUF_INIT(2000);
+	struct admin_msg m;
+	uint32_t id;
+	int r;
+
+	while ((r = sync_channel_take(s, &id, &m)) == 0) {
+		buf_reset(&payload);
+		assert_int_equal(m.type, ADMIN_DOMAIN_ADD);
+		assert_true(admin_put_done(&payload, &(struct admin_done){m.domain_add.domain}));
+		assert_int_equal(sync_channel_answer(s, id, ADMIN_DONE, buf_view(&payload), 5000), 0);
+	}
+	buf_fini(&payload);
+	return (void *)(intptr_t)r;
+}
+
+static void ask_domain(struct sync_channel *s, struct view domain)
+{
+	struct buf payload = BUF_INIT(2000);
+	struct admin_msg m;
+
+	assert_true(admin_put_domain_add(&payload, &(struct admin_domain_add){domain}));
+	assert_int_equal(sync_channel_call(s, ADMIN_DOMAIN_ADD, buf_view(&payload), NULL, 0, 20000, &m), 0);
+	assert_int_equal(m.type, ADMIN_DONE);
+	assert_true(view_eq(m.done.text, domain));
+	buf_fini(&payload);
+}
+
+static void taken_and_answered(void **state)
+{
+	struct pair p;
+	pthread_t thread;
+	void *r;
+
+	(void)state;
+	pair_init(&p);
+	assert_int_equal(pthread_create(&thread, NULL, answer_all, &p.answers), 0);
+	for (int i = 0; i < 100; i++)
+		ask_domain(&p.asks, i % 2 ? VIEW_LIT("example.org") : VIEW_LIT("example.net"));
+	assert_int_equal(shutdown(p.asks.fd, SHUT_RDWR), 0);
+	assert_int_equal(pthread_join(thread, &r), 0);
+	assert_int_equal((intptr_t)r, -EPIPE);
+	pair_fini(&p);
+}
+
+/* Answers where nothing was asked are passed over; a message that this peer may not send is not. */
+static void odd_questions(void **state)
+{
+	struct buf payload = BUF_INIT(2000);
+	struct frame_head late = {0, ADMIN_KEPT, 0, 0};
+	char head[FRAME_HEAD_BYTES];
+	struct admin_msg m;
+	struct pair p;
+	uint32_t id;
+
+	(void)state;
+	pair_init(&p);
+	assert_true(admin_put_domain_add(&payload, &(struct admin_domain_add){VIEW_LIT("example.org")}));
+	assert_int_equal(sync_channel_follow(&p.asks, ADMIN_DOMAIN_ADD, buf_view(&payload), NULL, 0, 5000), 0);
+	assert_int_equal(sync_channel_take(&p.answers, &id, &m), 0);
+	assert_int_equal(id, 0);
+	late.id = frame_id_next(0, ADMIN_PEER_STORE, ADMIN_PEER_CLI);
+	frame_head_format(&late, head);
+	assert_int_equal(write(p.asks.fd, head, sizeof head), sizeof head);
+	assert_int_equal(sync_channel_begin(&p.asks, ADMIN_DOMAIN_ADD, buf_view(&payload), NULL, 0, 5000), 0);
+	assert_int_equal(sync_channel_take(&p.answers, &id, &m), 0);
+	assert_int_equal(id, p.asks.last_id);
+	assert_true(view_eq(m.domain_add.domain, VIEW_LIT("example.org")));
+	assert_int_equal(sync_channel_begin(&p.asks, ADMIN_KEPT, VIEW_EMPTY, NULL, 0, 5000), 0);
+	assert_int_equal(sync_channel_take(&p.answers, &id, &m), -EPROTO);
+	pair_fini(&p);
+	buf_fini(&payload);
+}
+
+/* Who never reads what it is answered holds nobody for ever. */
+static void answers_that_nobody_reads(void **state)
+{
+	struct buf payload = BUF_INIT(CHANNEL_FRAME_MAX);
+	struct pair p;
+	int r = 0;
+
+	(void)state;
+	pair_init(&p);
+	memset(buf_reserve(&payload, CHANNEL_FRAME_MAX), 'x', CHANNEL_FRAME_MAX);
+	buf_commit(&payload, CHANNEL_FRAME_MAX);
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = sync_channel_answer(&p.answers, 1, ADMIN_DONE, buf_view(&payload), 20);
+	assert_int_equal(r, -ETIMEDOUT);
+	pair_fini(&p);
+	buf_fini(&payload);
+}
+
+static void *dribble(void *arg)
+{
+	int fd = *(int *)arg;
+	static const char bytes[CHANNEL_FRAME_MAX] = {0, 0, 0x10}; /* says it is that long */
+
+	/* A byte at a time, each within the time of one receive. */
+	for (size_t i = 0; i < sizeof bytes && write(fd, bytes + i, 1) == 1; i++)
+		(void)usleep(10000);
+	return NULL;
+}
+
+/* The deadline is that of the answer, not of each receive. */
+static void an_answer_byte_by_byte(void **state)
+{
+	struct pair p;
+	pthread_t thread;
+	struct admin_msg m;
+	uint64_t began;
+
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	pair_init(&p);
+	assert_int_equal(pthread_create(&thread, NULL, dribble, &p.answers.fd), 0);
+	began = clock_mono_ms();
+	assert_int_equal(sync_channel_call(&p.asks, ADMIN_STATUS_ASK, VIEW_EMPTY, NULL, 0, 100, &m), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms() - began, 99, 5000);
+	assert_int_equal(shutdown(p.asks.fd, SHUT_RDWR), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	pair_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +335,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_question_in_several_frames, setup, teardown),
 	    cmocka_unit_test_setup_teardown(no_answer, setup, teardown),
 	    cmocka_unit_test(an_odd_peer),
+	    cmocka_unit_test(taken_and_answered),
+	    cmocka_unit_test(odd_questions),
+	    cmocka_unit_test(answers_that_nobody_reads),
+	    cmocka_unit_test(an_answer_byte_by_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
