@@ -292,6 +292,14 @@ static int add_threads(scmp_filter_ctx f)
 	return add_with_arguments(f, rules, ARRAY_LEN(rules));
 }
 
+/* A thread chooses where it runs itself, and nobody else. */
+static int add_own_core(scmp_filter_ctx f)
+{
+	const struct with_argument rules[] = {{"sched_setaffinity", 0, SCMP_CMP_EQ, 0, 0}};
+
+	return add_with_arguments(f, rules, ARRAY_LEN(rules));
+}
+
 static int add_store(scmp_filter_ctx f)
 {
 	const struct with_argument locks[] = {
@@ -343,7 +351,8 @@ static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
 	case SANDBOX_NET:
 		return ADD(f, SCMP_ACT_ALLOW, net_profile);
 	case SANDBOX_PURE:
-		return add_threads(f);
+		r = add_threads(f);
+		return r < 0 ? r : add_own_core(f);
 	case SANDBOX_STORE:
 		r = add_threads(f);
 		return r < 0 ? r : add_store(f);

@@ -91,10 +91,15 @@ void channel_on_end(void (*fn)(void *ctx, int fd, const char *odd), void *ctx)
 	end_ctx = ctx;
 }
 
-static void destroy(struct channel *c)
+void channel_ended(int fd, const char *odd)
 {
 	if (end_fn)
-		end_fn(end_ctx, c->fd, c->error[0] && c->error != peer_went ? c->error : NULL);
+		end_fn(end_ctx, fd, odd);
+}
+
+static void destroy(struct channel *c)
+{
+	channel_ended(c->fd, c->error[0] && c->error != peer_went ? c->error : NULL);
 	event_free(c->readable);
 	event_free(c->writable);
 	event_free(c->turn_end);

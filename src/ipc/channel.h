@@ -73,6 +73,8 @@ bool channel_peer_went(const struct channel *c);
 /* Hears of the end of every channel of the process, by its descriptor (closed next); `odd` is NULL, or how the peer broke the
  * rules. For role.c alone: the supervisor is told. */
 void channel_on_end(void (*fn)(void *ctx, int fd, const char *odd), void *ctx);
+/* Says the same of a descriptor that was served without a channel (ipc/sync.h): in the main thread, before it is closed. */
+void channel_ended(int fd, const char *odd);
 /* Writes what has gathered now, not at the end of the turn: for who has much to do until then. */
 void channel_flush(struct channel *c);
 bool channel_is_full(const struct channel *c);

@@ -6,6 +6,7 @@
 #include "ipc/sync.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 enum {
@@ -112,11 +113,18 @@ static int find_or_list(struct tls_keys *k, struct view spki_der)
 	return err < 0 ? err : find(k, spki_der);
 }
 
+static uint16_t this_cpu(void)
+{
+	int cpu = sched_getcpu();
+
+	return cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
+}
+
 int tls_keys_sign(void *ctx, struct view spki_der, uint16_t scheme, struct view tbs, struct buf *ret)
 {
 	struct tls_keys *k = ctx;
 	_cleanup_(buf_fini) struct buf payload = BUF_INIT(PAYLOAD_MAX);
-	struct sign_tls_sign question = {.scheme = scheme, .tbs = tbs};
+	struct sign_tls_sign question = {.scheme = scheme, .cpu = this_cpu(), .tbs = tbs};
 	struct sign_msg m;
 	int i = find_or_list(k, spki_der);
 	int err;

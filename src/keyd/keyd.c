@@ -3,8 +3,8 @@
 #include "keyd/keyd.h"
 
 #include "ipc/msgs/dkim_msgs.h"
-#include "ipc/msgs/sign_msgs.h"
 #include "keyd/dkim.h"
+#include "keyd/fronts.h"
 #include "keyd/keys.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 struct state {
 	struct keys *tls;
+	struct fronts *fronts;
 	struct dkim_keys *dkim;
 };
 
@@ -28,6 +29,7 @@ int keyd_prepare(struct role *r)
 			  "the kernel locks no memory for us (RLIMIT_MEMLOCK): keys could be swapped out");
 	state = xcalloc(1, sizeof *state);
 	state->tls = keys_new();
+	state->fronts = fronts_new(role_base(r), state->tls);
 	state->dkim = dkim_keys_new();
 	role_set_state(r, state);
 	return 0;
@@ -81,60 +83,10 @@ int keyd_start(struct role *r)
 	return keys_count(state->tls) > 0 || dkim_keys_count(state->dkim) > 0 ? 0 : -ENOKEY;
 }
 
-static void answer_keys(struct keys *k, struct channel *c, uint32_t id)
-{
-	struct sign_key items[KEYS_MAX];
-	struct sign_keys m = {.keys = items, .n_keys = (uint32_t)keys_count(k)};
-
-	for (size_t i = 0; i < m.n_keys; i++)
-		items[i].spki_der = keys_spki(k, i);
-	(void)sign_send_keys(c, id, &m);
-}
-
-static void answer_tls_sign(struct keys *k, struct channel *c, uint32_t id, const struct sign_tls_sign *m)
-{
-	_cleanup_(buf_fini) struct buf signature = BUF_INIT(KEYS_SIGNATURE_MAX);
-	const char *why = keys_sign_tls(k, m->key_index, m->scheme, m->tbs, &signature);
-	struct sign_signature yes = {.signature = buf_view(&signature)};
-	struct sign_refused no = {.why = view_from_cstr(why ? why : "")};
-
-	if (!why) {
-		(void)sign_send_signature(c, id, &yes);
-		return;
-	}
-	log_event(LOG_LEVEL_WARNING, "signature_refused", why);
-	(void)sign_send_refused(c, id, &no);
-}
-
-static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	const struct sign_msg *m = msg;
-
-	switch (m->type) {
-	case SIGN_KEYS_ASK:
-		answer_keys(ctx, c, id);
-		break;
-	case SIGN_TLS_SIGN:
-		answer_tls_sign(ctx, c, id, &m->tls_sign);
-		break;
-	case SIGN_KEYS:
-	case SIGN_SIGNATURE:
-	case SIGN_REFUSED:
-		break; /* ours to send: the decoder lets none in */
-	}
-}
-
 static void on_close(void *ctx, struct channel *c)
 {
 	(void)ctx;
 	(void)c;
-}
-
-void keyd_serve(struct event_base *base, int fd, struct keys *k)
-{
-	static const struct channel_handlers handlers = {on_msg, on_close, NULL};
-
-	(void)channel_new(base, fd, &sign_proto, SIGN_PEER_KEY, SIGN_PEER_FRONT, &handlers, k);
 }
 
 /* ---- DKIM, for stored ---- */
@@ -170,7 +122,7 @@ int keyd_channel(struct role *r, const char *list, const char *peer, unsigned in
 
 	(void)index;
 	if (strcmp(list, "sign") == 0) {
-		keyd_serve(role_base(r), fd, state->tls);
+		return fronts_add(state->fronts, fd);
 	} else if (strcmp(list, "dkim") == 0 && strcmp(peer, "store") == 0) {
 		keyd_serve_dkim(role_base(r), fd, state->dkim);
 	} else {

@@ -10,11 +10,7 @@ int keyd_file(struct role *r, const char *name, int fd);
 int keyd_channel(struct role *r, const char *list, const char *peer, unsigned index, int fd);
 int keyd_start(struct role *r);
 
-/* Answers one front end until it hangs up. Takes over `fd`; `k` outlives the channel. */
-struct keys;
-void keyd_serve(struct event_base *base, int fd, struct keys *k);
-
-/* The same for stored's DKIM signatures. */
+/* Answers stored's questions for DKIM signatures until it hangs up. Takes over `fd`; `k` outlives the channel. */
 struct dkim_keys;
 void keyd_serve_dkim(struct event_base *base, int fd, struct dkim_keys *k);
 

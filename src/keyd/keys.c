@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC
- * The private keys, in locked memory, and signing with them. */
+ * The private keys, in locked memory. */
 #include "keyd/keys.h"
-
-#include "keyd/tbs.h"
 
 #include <errno.h>
 #include <openssl/bio.h>
@@ -11,8 +9,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -21,7 +19,6 @@ enum {
 	LOCKED_MIN_BYTES = 64 * 1024, /* eight RSA-4096 keys and one file */
 	LOCKED_MAX_BYTES = 4 * 1024 * 1024, /* and the DKIM keys of 3,000 domains; pages count when they are used */
 	LOCKED_BLOCK_BYTES = 32,
-	SPKI_MAX = 8192,
 };
 
 struct key {
@@ -29,7 +26,9 @@ struct key {
 	struct buf spki_der;
 };
 
+/* The thread that made it loads; only it may read without the lock. */
 struct keys {
+	pthread_mutex_t lock;
 	struct key items[KEYS_MAX];
 	size_t n;
 	size_t oldest;
@@ -64,8 +63,9 @@ struct keys *keys_new(void)
 {
 	struct keys *k = xcalloc(1, sizeof *k);
 
+	(void)pthread_mutex_init(&k->lock, NULL);
 	for (size_t i = 0; i < KEYS_MAX; i++)
-		buf_init(&k->items[i].spki_der, SPKI_MAX);
+		buf_init(&k->items[i].spki_der, KEYS_SPKI_MAX);
 	return k;
 }
 
@@ -74,10 +74,13 @@ void keys_free(struct keys **kp)
 	struct keys *k = *kp;
 
 	*kp = NULL;
-	for (size_t i = 0; k && i < KEYS_MAX; i++) {
+	if (!k)
+		return;
+	for (size_t i = 0; i < KEYS_MAX; i++) {
 		EVP_PKEY_free(k->items[i].pkey);
 		buf_fini(&k->items[i].spki_der);
 	}
+	(void)pthread_mutex_destroy(&k->lock);
 	free(k);
 }
 
@@ -163,16 +166,19 @@ static struct key *next_place(struct keys *k)
 
 static void add(struct keys *k, EVP_PKEY *pkey, struct view spki_der)
 {
-	struct key *place = next_place(k);
+	struct key *place;
 
 	(void)EVP_PKEY_up_ref(pkey);
+	(void)pthread_mutex_lock(&k->lock);
+	place = next_place(k);
 	place->pkey = pkey;
 	buf_append_view(&place->spki_der, spki_der);
+	(void)pthread_mutex_unlock(&k->lock);
 }
 
 int keys_load(struct keys *k, int fd, struct buf *error)
 {
-	_cleanup_(buf_fini) struct buf spki_der = BUF_INIT(SPKI_MAX);
+	_cleanup_(buf_fini) struct buf spki_der = BUF_INIT(KEYS_SPKI_MAX);
 	EVP_PKEY *pkey = NULL;
 	int err = read_key(fd, &pkey);
 
@@ -203,38 +209,34 @@ struct view keys_spki(const struct keys *k, size_t i)
 	return buf_view(&k->items[i].spki_der);
 }
 
-/* ---- signing ---- */
+/* ---- from other threads ---- */
 
-static bool sign(EVP_PKEY *pkey, const struct tbs_scheme *how, struct view tbs, struct buf *ret)
+EVP_PKEY *keys_get(struct keys *k, size_t i)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *pctx = NULL;
-	char *out = buf_reserve(ret, KEYS_SIGNATURE_MAX);
-	size_t n = KEYS_SIGNATURE_MAX;
-	bool ok = ctx && out && EVP_DigestSignInit_ex(ctx, &pctx, how->digest, NULL, NULL, pkey, NULL) == 1;
+	EVP_PKEY *pkey = NULL;
 
-	if (ok && how->pss)
-		ok = EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-		     EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) == 1;
-	ok = ok && EVP_DigestSign(ctx, (unsigned char *)out, &n, (const unsigned char *)tbs.p, tbs.n) == 1;
-	EVP_MD_CTX_free(ctx);
-	if (ok)
-		buf_commit(ret, n);
-	else
-		ERR_clear_error();
-	return ok;
+	(void)pthread_mutex_lock(&k->lock);
+	if (i < k->n && EVP_PKEY_up_ref(k->items[i].pkey))
+		pkey = k->items[i].pkey;
+	(void)pthread_mutex_unlock(&k->lock);
+	return pkey;
 }
 
-const char *keys_sign_tls(const struct keys *k, size_t i, uint16_t scheme, struct view tbs, struct buf *ret)
+size_t keys_list(struct keys *k, struct buf *bytes, struct view ret[KEYS_MAX])
 {
-	const struct tbs_scheme *how = tbs_scheme_find(scheme);
-	enum tbs_kind kind = tbs_recognise(tbs);
+	size_t n;
 
-	if (i >= k->n)
-		return "no such key";
-	if (kind == TBS_OTHER)
-		return "not what a TLS server signs";
-	if (!how || (kind == TBS_TLS13 && !how->tls13) || !EVP_PKEY_is_a(k->items[i].pkey, how->key_type))
-		return "the scheme does not suit the key or the version";
-	return sign(k->items[i].pkey, how, tbs, ret) ? NULL : "signing failed";
+	buf_reset(bytes);
+	(void)buf_reserve(bytes, KEYS_LIST_MAX); /* the views stay valid */
+	(void)pthread_mutex_lock(&k->lock);
+	n = k->n;
+	for (size_t i = 0; i < n; i++) {
+		struct view spki_der = keys_spki(k, i);
+		size_t at = bytes->n;
+
+		buf_append_view(bytes, spki_der);
+		ret[i] = view_sub(buf_view(bytes), at, spki_der.n);
+	}
+	(void)pthread_mutex_unlock(&k->lock);
+	return n;
 }
