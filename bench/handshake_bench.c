@@ -5,12 +5,12 @@
  *
  * Both ways go through src/io's TLS; keyd is a process of its own behind a socketpair, and its CPU counts. The client's does not. Short rounds by
  * turns, medians. */
+#include "base/syscalls.h"
 #include "io/tls_conn.h"
 #include "ipc/tls_keys.h"
-#include "keyd/keyd.h"
+#include "keyd/front.h"
 #include "keyd/keys.h"
 
-#include <event2/event.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -79,15 +79,15 @@ static int start_keyd(const char *key, pid_t *ret_pid)
 		die("no socketpair");
 	*ret_pid = fork();
 	if (*ret_pid == 0) {
-		struct event_base *base = event_base_new();
 		struct keys *k = keys_new();
+		bool locked;
 
 		(void)close(fds[0]);
-		if (keys_load(k, open(key, O_RDONLY | O_CLOEXEC), &error) < 0)
+		if (keys_prepare(&locked) < 0 || keys_load(k, open(key, O_RDONLY | O_CLOEXEC), &error) < 0)
 			die(buf_cstr(&error));
-		keyd_serve(base, fds[1], k);
-		(void)event_base_dispatch(base);
-		_exit(0);
+		if (syscalls_filter(SANDBOX_PURE) < 0)
+			die("no seccomp");
+		_exit(front_run(front_new(fds[1], k)) != NULL);
 	}
 	(void)close(fds[1]);
 	return fds[0];
