@@ -68,18 +68,24 @@ static void put(struct buf *line, const char *before, struct view text)
 /* What stands before the address, the other side and its words. */
 struct form {
 	const char *kind, *address, *peer, *words;
+	const char *nobody; /* in the other side's place, where there is none */
 };
 static const struct form forms[] = {
-    {"received", " from ", " by way of ", ", Message-ID "},
-    {"delivered", " ", " into ", NULL},
-    {"queued", " for ", ", whom the sender knows as ", ": "},
-    {"sent", " ", " to ", ", which said: "},
-    {"notice", " to ", " ", ": "},
-    {"no-notice", " to ", " ", ": "},
-    {"summary", " to ", " ", ": "},
-    {"made", " for ", NULL, ", Message-ID "},
+    {"received", " from ", " by way of ", ", Message-ID ", NULL},
+    {"delivered", " ", " into ", NULL, NULL},
+    {"queued", " for ", ", whom the sender knows as ", ": ", NULL},
+    {"sent", " ", " to ", ", which said: ", NULL},
+    {"expired", " ", " by ", "; the last answer was: ", NULL},
+    {"removed", " ", " by ", ": ", " by the operator"},
+    {"held", " ", " by ", ": ", " by the operator"},
+    {"released", " ", " by ", ": ", " by the operator"},
+    {"retried", " ", " by ", ": ", " by the operator"},
+    {"notice", " to ", " ", ": ", NULL},
+    {"no-notice", " to ", " ", ": ", NULL},
+    {"summary", " to ", " ", ": ", NULL},
+    {"made", " for ", NULL, ", Message-ID ", NULL},
 };
-static const struct form other_form = {"", " ", " by ", ": "};
+static const struct form other_form = {"", " ", " by ", ": ", NULL};
 
 /* That there was none is worth a word, where there was a network. */
 static struct view tls_of(const struct admin_event *e)
@@ -104,6 +110,8 @@ static void describe(const struct admin_event *e, struct buf *line)
 	put(line, f->address, e->address.n ? e->address : VIEW_LIT("<>"));
 	if (f->peer)
 		put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
+	if (f->nobody && e->peer.n == 0)
+		buf_append_cstr(line, f->nobody);
 	if (!f->words)
 		put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
 	put(line, ", ", tls_of(e));
@@ -297,8 +305,10 @@ static int trace(const struct cli *c, const char *text, uint64_t after, uint32_t
 	r = show_all(&t, text, after);
 	store_client_close(&t.store);
 	if (r == 0 && t.messages == 0)
-		r = cli_fail(CLI_NO_SUCH, text, "nothing is known of it",
-			     "what became of messages is kept for 30 days, or what trace-time says in pombo.conf");
+		r = cli_fail(
+		    CLI_NO_SUCH, text, "nothing is known of it",
+		    "what became of messages is kept for 30 days (trace-time); what was refused when it came is in "
+		    "the log alone");
 	if (r == 0 && c->json)
 		return show_json(t.all);
 	if (t.messages > MANY && isatty(STDOUT_FILENO))

@@ -69,13 +69,19 @@ bool arrival_made(struct deliver_job *j, const struct trace_event *first, size_t
 /* What was looked at when it came, and what was not. */
 static struct view checks_of(const struct arrival *how)
 {
-	if (how->from_is_theirs)
+	switch (how->by) {
+	case BY_ACCOUNT:
 		return VIEW_LIT("checked: its From belongs to the account");
-	if (!how->stranger)
-		return VIEW_EMPTY;
-	if (how->envelope->client_name.n)
-		return VIEW_LIT("checked: the client's name (reverse DNS); not SPF, DKIM, DMARC");
-	return VIEW_LIT("not checked: who the client is (reverse DNS), SPF, DKIM, DMARC");
+	case BY_TRUSTED_NETWORK:
+		return VIEW_LIT("checked: the client is in trusted-networks");
+	case BY_STRANGER:
+		return how->envelope->client_name.n
+			   ? VIEW_LIT("checked: the client's name (reverse DNS); not SPF, DKIM, DMARC")
+			   : VIEW_LIT("not checked: who the client is (reverse DNS), SPF, DKIM, DMARC");
+	case BY_OPERATOR:
+		break;
+	}
+	return VIEW_EMPTY;
 }
 
 static struct view notes_of(const struct arrival *how, struct arena *a)

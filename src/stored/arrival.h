@@ -4,14 +4,14 @@
 
 #include "ipc/msgs/smtp_msgs.h"
 #include "store/deliver.h"
+#include "stored/handed_in.h"
 
 /* How a message came. */
 struct arrival {
 	const struct smtp_begin *envelope;
 	struct view login; /* who handed it in, or empty */
 	struct view message_id;
-	bool from_is_theirs; /* From and Sender were found to belong to the account */
-	bool stranger;
+	enum handed_in_by by;
 	struct view signatures; /* signer.h; or empty: nothing was to be signed */
 	const struct view *looped; /* aliases that it does not go through again, and nobody hears of it */
 	size_t looped_count;

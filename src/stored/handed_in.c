@@ -215,8 +215,7 @@ static void keep(struct handed_in *h)
 	const struct arrival how = {.envelope = &h->envelope,
 				    .login = h->login,
 				    .message_id = h->message_id_text,
-				    .from_is_theirs = h->by == BY_ACCOUNT,
-				    .stranger = h->by == BY_STRANGER,
+				    .by = h->by,
 				    .signatures = h->signatures,
 				    .looped = h->looped,
 				    .looped_count = h->looped_count};

@@ -292,7 +292,9 @@ def test_the_trace_says_who_signed(make_server):
         def notes(author, to):
             with server.smtp() as s:
                 s.sendmail("robot@example.test", [to], f"From: {author}\r\nSubject: x\r\n\r\nx\r\n")
-            return server.cli_json("trace", to, "--last", "1")[0]["notes"]
+            checked, *rest = server.cli_json("trace", to, "--last", "1")[0]["notes"]
+            assert checked == "checked: the client is in trusted-networks"
+            return rest
 
         note, = notes("robot@example.test", FAR)
         assert note.startswith("signed for example.test: selectors ") and sorted(note.split(": selectors ")[1].split(", ")) == sorted(selectors)

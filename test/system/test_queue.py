@@ -47,6 +47,7 @@ def test_days_pass(make_server):
         restart_later(server, 6 * 86400)
         wait_empty(server)
         failed = notices(server, 2)[1]
+        assert f" expired {FAR}; the last answer was: 451 4.7.1 not today\n" in server.cli("trace", first["id"]).stdout
         assert failed["Subject"] == "Your message could not be delivered" and fields(failed)[1][0]["Status"] == "4.4.7"
         assert len(server.messages()) == 2
 
@@ -129,6 +130,10 @@ def test_the_operator(make_server):
         server.cli("queue", "remove", key, "--bounce")
         wait_empty(server)
         assert FAR in notices(server, 1)[0].as_string()
+        line, = [s[22:] for s in server.cli("trace", key).stdout.splitlines() if " removed " in s]
+        assert line == f"removed {FAR} by the operator: returned to its sender"
+        for done in ("held", "released", "retried"):
+            assert f" {done} {FAR} by the operator\n" in server.cli("trace", key).stdout
         submit(server, "gone@far.test")
         key = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]["id"]
         server.cli("queue", "remove", key)
