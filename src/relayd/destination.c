@@ -39,7 +39,8 @@ struct destination {
 	bool running; /* in destination_run(): no second one below it */
 	bool reached; /* a session of it was ready, and since then not all were refused */
 	struct room_place place;
-	unsigned failures; /* in a row */
+	unsigned failures; /* in a row: times that it closed */
+	uint64_t closed_until_ms;
 };
 
 const struct route *destination_route(const struct destination *d)
@@ -166,12 +167,18 @@ bool destination_has_work(const struct destination *d)
 	return d->waiting_count > 0;
 }
 
-static uint32_t closed_for_s(const struct destination *d)
+/* Sessions that dial side by side, and jobs of other domains that share it, meet the same trouble: as long as it is closed that counts once. */
+static uint32_t close_for_s(struct destination *d)
 {
-	unsigned shift = d->failures > 6 ? 6 : d->failures ? d->failures - 1 : 0;
-	uint32_t s = (uint32_t)CLOSED_FIRST_S << shift;
+	uint64_t now_ms = clock_mono_ms();
 
-	return s < CLOSED_MAX_S ? s : CLOSED_MAX_S;
+	if (now_ms >= d->closed_until_ms) {
+		uint64_t s = (uint64_t)CLOSED_FIRST_S << (d->failures < 6 ? d->failures : 6);
+
+		d->failures++;
+		d->closed_until_ms = now_ms + 1000 * (s < CLOSED_MAX_S ? s : CLOSED_MAX_S);
+	}
+	return (uint32_t)((d->closed_until_ms - now_ms + 999) / 1000);
 }
 
 static void end_all(struct destination *d, const struct report_about *about, const struct fate *why)
@@ -193,10 +200,8 @@ void destination_unreachable(struct destination *d, const struct report_about *a
 		if (session_is_ready(s))
 			return;
 	d->reached = false;
-	if (why->outcome == FATE_DEFERRED) {
-		d->failures++;
-		closed.closed_s = closed_for_s(d);
-	}
+	if (why->outcome == FATE_DEFERRED)
+		closed.closed_s = close_for_s(d);
 	end_all(d, &closed, why);
 }
 
@@ -398,6 +403,7 @@ void destination_went_well(struct destination *d)
 	double max = (double)relayd_conf(d->relayd)->max_connections_per_destination;
 
 	d->failures = 0;
+	d->closed_until_ms = 0;
 	d->window = d->window + 1 < max ? d->window + 1 : max;
 }
 
