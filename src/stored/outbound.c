@@ -3,17 +3,15 @@
  *
  *     due, credit ─▶ lease job (writer) ─▶ bytes (reader threads) ─▶ job frames ─▶ relayd ─▶ result ─▶ result job ─▶ done
  *
- * One lease job is under way at a time. A lane counts what is out per domain: at LANE_FULL the domain is parked, at LANE_LOW it is
- * looked at again. Of a domain that has not answered yet LANE_UNKNOWN jobs are out at most, so that a thousand dead ones do not take all of
- * relayd's credit. */
+ * One lease job is under way at a time; what is out for each domain is bounded (lanes.h). */
 #include "stored/stored.h"
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "ipc/msgs/relay_msgs.h"
 #include "mail/smtp_command.h"
 #include "store/queue.h"
 #include "stored/forward.h"
+#include "stored/lanes.h"
 #include "stored/op.h"
 #include "stored/tls_peer.h"
 #include "stored/variant.h"
@@ -25,25 +23,11 @@
 #include <unistd.h>
 
 enum {
-	LANE_FULL = 200, /* jobs */
-	LANE_LOW = 100,
-	LANE_UNKNOWN = 2,
 	LEASES_PER_DOMAIN = 50,
 	FETCH_LEASES = 8, /* whose bytes one reader task gets */
-	CHANGES_MAX = 64, /* domains parked or unparked by one lease job */
 	CREDIT_MAX = 65536,
 	PIECE_BYTES = 131072,
 	FETCH_ARENA_MAX = 32 * 1024 * 1024,
-};
-
-/* What is out for one domain. */
-struct lane {
-	unsigned out;
-	bool reached; /* it answered */
-	bool parked;
-	bool changing; /* in `park` or `unpark` */
-	char *domain;
-	size_t domain_n;
 };
 
 struct outbound {
@@ -54,10 +38,7 @@ struct outbound {
 	bool leasing;
 	unsigned credit;
 	int64_t next_s; /* when something will be due */
-	struct map lanes; /* by domain */
-	struct map tokens; /* token -> lane, of jobs that are out */
-	struct lane *park[CHANGES_MAX], *unpark[CHANGES_MAX];
-	size_t park_count, unpark_count;
+	struct lanes lanes;
 };
 
 static struct outbound *outbound_of(struct stored *sd)
@@ -66,8 +47,7 @@ static struct outbound *outbound_of(struct stored *sd)
 		struct outbound *o = sd->outbound = xcalloc(1, sizeof *o);
 
 		o->sd = sd;
-		map_init(&o->lanes);
-		map_init(&o->tokens);
+		lanes_init(&o->lanes);
 	}
 	return sd->outbound;
 }
@@ -77,72 +57,12 @@ static void log_outcome(const char *event, enum store_outcome outcome)
 	log_event(LOG_LEVEL_ERROR, event, store_outcome_name(outcome));
 }
 
-/* ---- lanes ---- */
-
-static struct lane *lane_of(struct outbound *o, struct view domain)
-{
-	struct lane *l = map_get(&o->lanes, domain);
-
-	if (l)
-		return l;
-	l = xcalloc(1, sizeof *l);
-	l->domain = xmemdup(domain.p, domain.n);
-	l->domain_n = domain.n;
-	(void)map_set(&o->lanes, domain, l);
-	return l;
-}
-
-static void lane_free(struct lane *l)
-{
-	free(l->domain);
-	free(l);
-}
-
-static void lane_settle(struct outbound *o, struct lane *l)
-{
-	unsigned full = l->reached ? LANE_FULL : LANE_UNKNOWN, low = l->reached ? LANE_LOW : LANE_UNKNOWN - 1;
-	bool park = l->out >= full && !l->parked, unpark = l->out <= low && l->parked;
-
-	if (!l->changing && park && o->park_count < CHANGES_MAX) {
-		o->park[o->park_count++] = l;
-		l->changing = true;
-		o->dirty = true;
-	} else if (!l->changing && unpark && o->unpark_count < CHANGES_MAX) {
-		o->unpark[o->unpark_count++] = l;
-		l->changing = true;
-		o->dirty = true;
-	} else if (l->out == 0 && !l->parked && !l->changing) {
-		(void)map_remove(&o->lanes, view_from(l->domain, l->domain_n));
-		lane_free(l);
-	}
-}
-
-static void forget_lanes(struct outbound *o)
-{
-	struct map_entry *e;
-
-	while ((e = map_first(&o->lanes))) {
-		struct lane *l = map_value(e);
-
-		(void)map_remove(&o->lanes, view_from(l->domain, l->domain_n));
-		lane_free(l);
-	}
-	map_fini(&o->tokens);
-	map_init(&o->tokens);
-	o->park_count = o->unpark_count = 0;
-}
-
-static void token_is_over(struct outbound *o, uint64_t token)
-{
-	struct lane *l = map_u64_remove(&o->tokens, token);
-
-	if (!l)
-		return;
-	l->out--;
-	lane_settle(o, l);
-}
-
 /* ---- bytes, then frames ---- */
+
+static struct queue_schedule schedule_of(const struct conf *conf)
+{
+	return (struct queue_schedule){(int64_t)(conf->retry_first / 1000), (int64_t)(conf->retry_max / 1000)};
+}
 
 /* A lease job's results, until all its bytes were fetched. */
 struct batch {
@@ -151,8 +71,7 @@ struct batch {
 	struct outbound *o;
 	struct forward forward; /* as the settings were when it began; owned */
 	struct peer *peer; /* as when it began */
-	struct lane *park[CHANGES_MAX], *unpark[CHANGES_MAX];
-	struct view views[2 * CHANGES_MAX];
+	struct lane_changes changes;
 	unsigned refs;
 };
 
@@ -171,6 +90,7 @@ static void batch_unref(struct batch *b)
 	if (--b->refs)
 		return;
 	store_job_fini(&b->job.job);
+	lane_changes_fini(&b->changes);
 	peer_unref(&b->peer);
 	free((void *)(uintptr_t)b->forward.srs_domain.p);
 	free(b);
@@ -280,6 +200,49 @@ static void send_job(struct channel *c, const struct queue_lease *l, struct view
 	send_pieces(c, m.token, view_sub(b->head, PIECE_BYTES, b->head.n));
 }
 
+/* The end of a lease whose bytes cannot be had. */
+struct unread {
+	struct write write;
+	struct queue_result_job job;
+	struct queue_fate fates[QUEUE_LEASE_RCPTS_MAX];
+};
+
+static void unread_recorded(struct completion *c)
+{
+	struct unread *u = (struct unread *)((char *)c - offsetof(struct unread, write));
+
+	if (u->job.job.outcome != STORE_OK)
+		log_outcome("result-not-recorded", u->job.job.outcome); /* the lease runs out */
+	store_job_fini(&u->job.job);
+	free(u);
+}
+
+/* Tried again later, as if the other server had said so; relayd has not used its credit. */
+static void put_off(struct outbound *o, const struct queue_lease *l)
+{
+	struct unread *u = xcalloc(1, sizeof *u);
+
+	for (size_t i = 0; i < l->rcpt_count; i++)
+		u->fates[i] = (struct queue_fate){.id = l->rcpts[i].id,
+						  .outcome = QUEUE_OUT_DEFERRED,
+						  .code = 451,
+						  .status = VIEW_LIT("4.3.0"),
+						  .text = VIEW_LIT("the message cannot be read here now")};
+	queue_result_job_init(&u->job);
+	u->job.token = l->token;
+	u->job.wall_s = clock_wall_s();
+	u->job.schedule = schedule_of(role_conf(o->sd->role));
+	u->job.mta = u->job.peer = u->job.tls = VIEW_EMPTY;
+	u->job.reached = l->reached;
+	u->job.fates = u->fates;
+	u->job.fate_count = l->rcpt_count;
+	u->write.completion.done = unread_recorded;
+	u->write.job = &u->job.job;
+	write_put(o->sd->writer, &u->write);
+	o->credit++;
+	lanes_token_is_over(&o->lanes, l->token);
+}
+
 static void fetch_done(struct completion *c)
 {
 	struct fetch *f = (struct fetch *)c;
@@ -287,16 +250,18 @@ static void fetch_done(struct completion *c)
 	struct channel *channel = b->peer->channel;
 	const struct conf *conf = role_conf(b->o->sd->role);
 
-	for (size_t i = 0; i < f->count; i++) {
-		if (channel && f->outcomes[i] == STORE_OK)
-			send_job(channel, &b->job.leases[f->first + i], f->senders[i], (uint32_t)conf->lease_time,
-				 &f->bytes[i], &f->arena);
-		else if (channel)
-			log_outcome("queued-message-not-read", f->outcomes[i]); /* its lease runs out */
-		fd_close(&f->bytes[i].content_fd);
-		if (channel && f->outcomes[i] != STORE_OK)
-			token_is_over(b->o, b->job.leases[f->first + i].token);
+	for (size_t i = 0; i < f->count && channel; i++) {
+		const struct queue_lease *l = &b->job.leases[f->first + i];
+
+		if (f->outcomes[i] == STORE_OK) {
+			send_job(channel, l, f->senders[i], (uint32_t)conf->lease_time, &f->bytes[i], &f->arena);
+		} else {
+			log_outcome("queued-message-not-read", f->outcomes[i]);
+			put_off(b->o, l);
+		}
 	}
+	for (size_t i = 0; i < f->count; i++)
+		fd_close(&f->bytes[i].content_fd);
 	arena_fini(&f->arena);
 	free(f);
 	batch_unref(b);
@@ -333,81 +298,32 @@ static struct batch *batch_of(void *completion)
 	return (struct batch *)((char *)completion - offsetof(struct batch, write));
 }
 
-static void count_out(struct outbound *o, const struct queue_lease_job *j)
-{
-	for (size_t i = 0; i < j->lease_count; i++) {
-		struct lane *l = lane_of(o, j->leases[i].domain);
-
-		l->out++;
-		l->reached |= j->leases[i].reached;
-		(void)map_u64_set(&o->tokens, j->leases[i].token, l);
-	}
-	for (size_t i = 0; i < j->lease_count; i++) {
-		struct lane *l = map_get(&o->lanes, j->leases[i].domain);
-
-		if (l)
-			lane_settle(o, l);
-	}
-}
-
 static void leased(struct completion *c)
 {
 	struct batch *b = batch_of(c);
 	struct outbound *o = b->o;
-	bool same_peer = o->peer == b->peer;
+	bool same_peer = o->peer == b->peer, done = b->job.job.outcome == STORE_OK;
 
 	o->leasing = false;
-	if (b->job.job.outcome != STORE_OK) {
+	if (!done) {
 		log_outcome("not-leased", b->job.job.outcome);
 		o->next_s = clock_wall_s() + 1;
-	} else if (same_peer) {
-		for (size_t i = 0; i < b->job.park_count; i++)
-			b->park[i]->parked = true;
-		for (size_t i = 0; i < b->job.unpark_count; i++)
-			b->unpark[i]->parked = false;
 	}
-	for (size_t i = 0; same_peer && i < b->job.park_count; i++) {
-		b->park[i]->changing = false;
-		lane_settle(o, b->park[i]);
-	}
-	for (size_t i = 0; same_peer && i < b->job.unpark_count; i++) {
-		b->unpark[i]->changing = false;
-		lane_settle(o, b->unpark[i]);
-	}
-	if (b->job.job.outcome == STORE_OK) {
+	if (same_peer)
+		lanes_changed(&o->lanes, &b->changes, done);
+	if (done) {
 		o->next_s = b->job.next_s;
 		o->dirty |= b->job.more;
 		if (same_peer) {
 			o->credit -=
 			    (unsigned)b->job.lease_count < o->credit ? (unsigned)b->job.lease_count : o->credit;
-			count_out(o, &b->job);
+			lanes_leased(&o->lanes, b->job.leases, b->job.lease_count);
 			fetch_bytes(b);
 		}
 	}
 	batch_unref(b);
-	lease(o);
-}
-
-static struct view lane_domain(const struct lane *l)
-{
-	return view_from(l->domain, l->domain_n);
-}
-
-static void take_changes(struct outbound *o, struct batch *b)
-{
-	for (size_t i = 0; i < o->park_count; i++) {
-		b->park[i] = o->park[i];
-		b->views[i] = lane_domain(o->park[i]);
-	}
-	for (size_t i = 0; i < o->unpark_count; i++) {
-		b->unpark[i] = o->unpark[i];
-		b->views[CHANGES_MAX + i] = lane_domain(o->unpark[i]);
-	}
-	b->job.park = b->views;
-	b->job.park_count = o->park_count;
-	b->job.unpark = b->views + CHANGES_MAX;
-	b->job.unpark_count = o->unpark_count;
-	o->park_count = o->unpark_count = 0;
+	if (done)
+		lease(o); /* else at the next tick */
 }
 
 static struct forward forward_as_set(const struct conf *conf)
@@ -421,8 +337,8 @@ static void lease(struct outbound *o)
 {
 	struct batch *b;
 
-	if (o->leasing || !o->dirty || !o->resumed || role_conf(o->sd->role)->hold_outbound ||
-	    (o->credit == 0 && !o->park_count && !o->unpark_count))
+	if (o->leasing || !(o->dirty || lanes_change(&o->lanes)) || !o->resumed ||
+	    role_conf(o->sd->role)->hold_outbound || (o->credit == 0 && !lanes_change(&o->lanes)))
 		return;
 	o->dirty = false;
 	o->leasing = true;
@@ -438,7 +354,11 @@ static void lease(struct outbound *o)
 	b->job.max_jobs = o->credit;
 	b->job.max_per_domain = LEASES_PER_DOMAIN;
 	b->job.max_per_unknown = LANE_UNKNOWN;
-	take_changes(o, b);
+	lanes_take_changes(&o->lanes, &b->changes);
+	b->job.park = b->changes.park;
+	b->job.park_count = b->changes.park_count;
+	b->job.unpark = b->changes.unpark;
+	b->job.unpark_count = b->changes.unpark_count;
 	b->write.completion.done = leased;
 	b->write.job = &b->job.job;
 	write_put(o->sd->writer, &b->write);
@@ -526,7 +446,7 @@ static void recorded(struct op *op, struct channel *c)
 	if (c)
 		(void)relay_send_done(c, op->reply.id, &(struct relay_done){0});
 	if (r->last && o->peer == op->reply.peer)
-		token_is_over(o, r->job.token);
+		lanes_token_is_over(&o->lanes, r->job.token);
 	o->dirty |= r->looks;
 	lease(o);
 }
@@ -568,20 +488,9 @@ static struct view peer_text(struct arena *a, struct view mx, struct view ip, st
 	return arena_copy(a, buf_view(&text));
 }
 
-static void note_reached(struct outbound *o, uint64_t token, bool reached)
-{
-	struct lane *l = map_u64_get(&o->tokens, token);
-
-	if (!l || l->reached == reached)
-		return;
-	l->reached = reached;
-	lane_settle(o, l);
-}
-
 static void on_result(struct outbound *o, uint32_t id, const struct relay_result *m)
 {
 	struct result_op *r = op_new(o->sd, sizeof *r, o->peer, id);
-	const struct conf *conf = role_conf(o->sd->role);
 	struct arena *a = &r->op.arena;
 
 	r->o = o;
@@ -590,14 +499,13 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	queue_result_job_init(&r->job);
 	r->job.token = m->token;
 	r->job.wall_s = clock_wall_s();
-	r->job.schedule =
-	    (struct queue_schedule){(int64_t)(conf->retry_first / 1000), (int64_t)(conf->retry_max / 1000)};
+	r->job.schedule = schedule_of(role_conf(o->sd->role));
 	r->job.mta = arena_copy(a, m->mx);
 	r->job.peer = peer_text(a, m->mx, m->ip, m->route);
 	r->job.tls = arena_copy(a, m->tls);
 	r->job.closed_s = m->closed_s ? r->job.wall_s + (int64_t)m->closed_s : 0;
 	r->job.reached = m->mx.n && !m->closed_s;
-	note_reached(o, m->token, r->job.reached);
+	lanes_reached(&o->lanes, m->token, r->job.reached);
 	if (!copy_fates(r, m))
 		r->job.fate_count = 0;
 	op_write(&r->op, &r->job.job);
@@ -649,7 +557,7 @@ static void let_go(struct outbound *o)
 	peer_unref(&o->peer);
 	o->resumed = false;
 	o->credit = 0;
-	forget_lanes(o);
+	lanes_clear(&o->lanes);
 }
 
 static void on_close(void *ctx, struct channel *c)

@@ -3,7 +3,9 @@
 import base64
 import email
 import re
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -368,3 +370,41 @@ def test_the_queue_at_a_glance(make_server):
         assert " held " in lines[5] and lines[5].endswith(" -> dan@far.test")
         assert [q["state"] for q in server.cli_json("queue", "list")] == ["waiting", "waiting", "held"]
         assert "; 3 tried in vain so far, 0 being sent, 1 held; the oldest of 20" in server.cli("status").stdout
+
+
+def test_domains_whose_results_come_all_at_once(make_server):
+    """More of them end than one job of stored takes up: all are looked at again, and have their other mail tried."""
+    domains, go = [f"user@d{i}.test" for i in range(200)], threading.Event()
+
+    def later(_connection, _line):
+        go.wait(60 * SLOW)
+        return b"451 4.0.0 later\r\n"
+
+    with SmtpServer({"MAIL": later}) as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = yes", "retry-first = 1h"])
+        for _ in range(3):
+            submit(server, *domains)
+        server.configure([mx.setting(), "retry-first = 1h", *GO])
+        server.reload()
+        wait_queue(server, lambda q: sum(r["state"] == "sending" for r in q) == 400)
+        server.kill("stored", signal.SIGSTOP)
+        go.set()
+        deadline = time.monotonic() + 30 * SLOW
+        while len(server.log_lines(event="deferred")) < 400 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        server.kill("stored", signal.SIGCONT)
+        wait_queue(server, lambda q: all(r["attempts"] == 1 for r in q))
+
+
+def test_a_smart_host_that_was_away_is_tried_again_soon(make_server):
+    """Mail for many domains finds it away at the same time: that is one failure."""
+    domains = [f"user@d{i}.test" for i in range(60)]
+    with SmtpServer() as mx:
+        setting = mx.setting()
+    server = make_server(config=[setting, "retry-first = 1s", *GO])
+    submit(server, *domains)
+    wait_queue(server, lambda q: all(r["attempts"] for r in q))
+    with SmtpServer(port=int(setting.rsplit(":", 1)[1])) as mx:
+        restart_later(server, 70)
+        wait_empty(server)
+        assert sum(len(m.recipients) for m in mx.messages) == len(domains)

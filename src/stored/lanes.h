@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORED_LANES_H
+#define POMBO_STORED_LANES_H
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "store/queue.h"
+
+/* What relayd has in hand, by domain. At LANE_FULL jobs the domain is parked, at LANE_LOW it is looked at again. Of a domain that has not
+ * answered yet LANE_UNKNOWN jobs are out at most, so that a thousand dead ones do not take all of relayd's credit. */
+enum { LANE_FULL = 200, LANE_LOW = 100, LANE_UNKNOWN = 2, LANE_CHANGES_MAX = 64 };
+
+struct lane;
+struct lanes {
+	struct map by_domain;
+	struct map tokens; /* token -> lane, of jobs that are out */
+	struct lane *changes; /* to be parked or unparked */
+};
+
+void lanes_init(struct lanes *ls);
+void lanes_clear(struct lanes *ls); /* relayd went, and all its leases with it */
+void lanes_leased(struct lanes *ls, const struct queue_lease *leases, size_t n);
+void lanes_token_is_over(struct lanes *ls, uint64_t token);
+/* Its domain answered, or did not. */
+void lanes_reached(struct lanes *ls, uint64_t token, bool reached);
+
+/* Domains to be parked or unparked by one job of the writer, who may still be at it when the lanes are cleared: the names are copies. */
+struct lane_changes {
+	struct lane *lanes[LANE_CHANGES_MAX];
+	size_t count;
+	struct view park[LANE_CHANGES_MAX], unpark[LANE_CHANGES_MAX];
+	size_t park_count, unpark_count;
+	struct arena arena;
+};
+static inline bool lanes_change(const struct lanes *ls)
+{
+	return ls->changes != NULL;
+}
+void lanes_take_changes(struct lanes *ls, struct lane_changes *ret);
+/* The job is over; not after lanes_clear(). */
+void lanes_changed(struct lanes *ls, const struct lane_changes *c, bool done);
+void lane_changes_fini(struct lane_changes *c);
+
+#endif
