@@ -123,6 +123,18 @@ static struct view sender_wrote(const struct dsn_recipient *r)
 	return address;
 }
 
+/* Our own words have no code. */
+static bool is_theirs(const struct dsn_recipient *r)
+{
+	return r->mta.n && r->code && r->reply.n;
+}
+
+/* A refusal for good by a host that is not the last one counts as one for now: then the status is ours, not theirs. */
+static struct view status_said(const struct dsn_recipient *r)
+{
+	return r->status.n && r->status.p[0] == (char)('0' + r->code / 100) ? r->status : VIEW_EMPTY;
+}
+
 static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
 {
 	struct view wrote = sender_wrote(r);
@@ -136,11 +148,11 @@ static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
 	if (r->reply.n == 0)
 		return;
 	buf_append_cstr(out, "        ");
-	if (r->mta.n && r->code) {
+	if (is_theirs(r)) {
 		put_line(out, r->mta);
 		buf_printf(out, " said: %u ", r->code);
-		put_line(out, r->status);
-		buf_append_char(out, ' ');
+		put_line(out, status_said(r));
+		buf_append_cstr(out, status_said(r).n ? " " : "");
 	}
 	put_reply(out, r->reply, true, "\r\n        ");
 	buf_append_cstr(out, "\r\n");
@@ -224,6 +236,14 @@ static void put_original_recipient(struct buf *out, const struct dsn *d, struct 
 	buf_append_cstr(out, "\r\n");
 }
 
+static void put_date_field(struct buf *out, const struct dsn *d, const char *name, int64_t at_s)
+{
+	buf_printf(out, "%s: ", name);
+	put_date(out, d, at_s);
+	buf_append_cstr(out, "\r\n");
+}
+
+/* RFC 3464 §2.3; of a message that came by SMTP, RFC 3461 §6.3. */
 static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn_recipient *r)
 {
 	buf_append_cstr(out, "\r\n");
@@ -236,15 +256,13 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 	else
 		buf_append_cstr(out, actions[r->action].status);
 	buf_append_cstr(out, "\r\n");
-	if (r->mta.n) {
+	/* §2.3.5, §2.3.6: with a Remote-MTA the Diagnostic-Code is its word. */
+	if (is_theirs(r)) {
 		buf_append_cstr(out, "Remote-MTA: dns; ");
 		put_text(out, d, r->mta);
-		buf_append_cstr(out, "\r\n");
-	}
-	if (r->reply.n && r->code && r->mta.n) {
-		buf_printf(out, "Diagnostic-Code: smtp; %u ", r->code);
-		put_text(out, d, r->status);
-		buf_append_char(out, ' ');
+		buf_printf(out, "\r\nDiagnostic-Code: smtp; %u ", r->code);
+		put_text(out, d, status_said(r));
+		buf_append_cstr(out, status_said(r).n ? " " : "");
 		put_reply(out, r->reply, d->utf8, "\r\n ");
 		buf_append_cstr(out, "\r\n");
 	} else if (r->reply.n) {
@@ -252,13 +270,11 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 		put_reply(out, r->reply, d->utf8, "\r\n ");
 		buf_append_cstr(out, "\r\n");
 	}
-	buf_append_cstr(out, "Last-Attempt-Date: ");
-	put_date(out, d, d->now_s);
-	if (r->action == DSN_DELAYED && d->give_up_s) {
-		buf_append_cstr(out, "\r\nWill-Retry-Until: ");
-		put_date(out, d, d->give_up_s);
-	}
-	buf_append_cstr(out, "\r\n");
+	/* §2.3.7: of those whose time it is that ran out, the last attempt was at another. */
+	if (r->action != DSN_DELAYED && r->action != DSN_EXPIRED)
+		put_date_field(out, d, "Last-Attempt-Date", d->now_s);
+	else if (r->action == DSN_DELAYED && d->give_up_s)
+		put_date_field(out, d, "Will-Retry-Until", d->give_up_s);
 }
 
 static void put_status(struct buf *out, const struct dsn *d)

@@ -15,7 +15,7 @@ struct dsn_recipient {
 	enum dsn_action action;
 	struct view status; /* "5.1.1"; empty: made from the action */
 	struct view mta; /* the other server; empty: it was us */
-	unsigned code; /* of its reply; 0: there was none */
+	unsigned code; /* of its reply; 0: there was none, the words are ours */
 	struct view reply;
 	unsigned attempts;
 };

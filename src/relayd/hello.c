@@ -35,12 +35,17 @@ static void say_goodbye(struct session_private *s)
 
 static void remember_refusal(struct session_private *s, const char *what)
 {
-	_cleanup_(buf_fini) struct buf text = BUF_INIT(2048);
+	const struct buf *text = &s->reply.text;
 
-	if (s->reply.lines)
-		buf_printf(&text, "%.*s", (int)(s->reply.text.n > 900 ? 900 : s->reply.text.n), s->reply.text.p);
-	session_remember_error(s, s->reply.code, s->reply.enhanced, "%s %s%s%s", buf_cstr(&s->mx), what,
-			       text.n ? ": " : "", buf_cstr(&text));
+	if (s->reply.code / 100 < 4) {
+		session_remember_error(s, 451, (struct dsn_status){4, 5, 0}, "%s %s", buf_cstr(&s->mx), what);
+		return;
+	}
+	/* What it said; behind it, in the brackets of a comment (RFC 3464 §2.3.6), what that was about. */
+	session_remember_error(s, s->reply.code, s->reply.enhanced, "%.*s%s(%s %s)",
+			       (int)(text->n > 900 ? 900 : text->n), text->n ? text->p : "", text->n ? " " : "",
+			       buf_cstr(&s->mx), what);
+	s->last_said = true;
 }
 
 /* Refused or odd before any mail: on to the next host, with its words. */

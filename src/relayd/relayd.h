@@ -47,6 +47,7 @@ struct fate {
 	uint64_t id;
 	enum fate_outcome outcome;
 	bool dsn_passed;
+	bool said; /* by the other server: code and text are its reply; otherwise they are our own words */
 	uint16_t code;
 	struct dsn_status enhanced;
 	struct view text;

@@ -111,7 +111,7 @@ static bool add(struct report *p, struct job *j, const struct report_about *abou
 	    .id = f->id,
 	    .outcome = (uint8_t)f->outcome,
 	    .dsn_passed = f->dsn_passed,
-	    .code = f->code,
+	    .code = f->said ? f->code : 0,
 	    .enhanced = status_of(&p->arena, f->enhanced),
 	    .text = text_of(&p->arena, f->text.p ? f->text : VIEW_EMPTY, TEXT_MAX),
 	};

@@ -134,6 +134,7 @@ void session_remember_error(struct session_private *s, unsigned code, struct dsn
 	va_end(ap);
 	s->last_code = code;
 	s->last_status = status;
+	s->last_said = false;
 }
 
 void session_is_unfit(struct session_private *s, struct dsn_status status)
@@ -171,6 +172,7 @@ static bool next_host(struct session_private *s)
 static void give_up(struct session_private *s)
 {
 	struct fate f = {.outcome = FATE_DEFERRED,
+			 .said = s->last_said,
 			 .code = (uint16_t)s->last_code,
 			 .enhanced = s->last_status,
 			 .text = buf_view(&s->last_error)};
@@ -180,12 +182,13 @@ static void give_up(struct session_private *s)
 		f.outcome = FATE_FAILED;
 		f.code = 550;
 		f.enhanced = s->unfit_status;
+		f.said = false;
 	} else if (s->mailless_hosts && s->mailless_hosts == s->failed_hosts && route_of(s)->host.n == 0) {
 		f.outcome = FATE_FAILED; /* trying again would be of no use */
 	} else {
 		if (f.enhanced.class == 5)
 			f.enhanced.class = 4;
-		if (f.code >= 500 || f.code < 400)
+		if (!f.said && (f.code >= 500 || f.code < 400))
 			f.code = 451;
 	}
 	s->state = SESSION_OVER;

@@ -106,6 +106,7 @@ struct session_private {
 	struct buf last_error; /* of the last host that would not */
 	unsigned last_code;
 	struct dsn_status last_status;
+	bool last_said; /* it said so itself */
 	struct transaction tx;
 	struct buf scratch;
 };

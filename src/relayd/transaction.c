@@ -33,20 +33,20 @@ static bool is_lmtp(const struct session_private *s)
 
 /* ---- fates ---- */
 
-static void put_fate(struct session_private *s, unsigned rcpt, enum fate_outcome outcome, unsigned code,
-		     struct dsn_status status, struct view text)
+static void put_fate(struct session_private *s, unsigned rcpt, const struct fate *f)
 {
 	struct transaction *tx = &s->tx;
+	struct fate *to = &tx->fates[tx->fate_count];
 
 	if (tx->fate_count == TRANSACTION_RCPTS_MAX)
 		return;
-	text = arena_copy(&tx->arena, view_sub(text, 0, FATE_TEXT_MAX));
-	tx->fates[tx->fate_count++] = (struct fate){.id = tx->job->rcpts[rcpt].id,
-						    .outcome = outcome,
-						    .dsn_passed = outcome == FATE_SENT && s->offers.dsn,
-						    .code = (uint16_t)code,
-						    .enhanced = status,
-						    .text = text.p ? text : VIEW_EMPTY};
+	tx->fate_count++;
+	*to = *f;
+	to->id = tx->job->rcpts[rcpt].id;
+	to->dsn_passed = f->outcome == FATE_SENT && s->offers.dsn;
+	to->text = arena_copy(&tx->arena, view_sub(f->text, 0, FATE_TEXT_MAX));
+	if (!to->text.p)
+		to->text = VIEW_EMPTY;
 }
 
 static enum fate_outcome outcome_of(unsigned code)
@@ -63,19 +63,36 @@ static bool has_fate(const struct transaction *tx, uint64_t id)
 }
 
 /* The same for every recipient of the transaction that has none yet. */
-static void put_fates(struct session_private *s, enum fate_outcome outcome, unsigned code, struct dsn_status status,
-		      struct view text)
+static void put_fates(struct session_private *s, const struct fate *f)
 {
 	struct transaction *tx = &s->tx;
 
 	for (size_t i = 0; i < tx->rcpt_count; i++)
 		if (!has_fate(tx, tx->job->rcpts[tx->rcpts[i]].id))
-			put_fate(s, tx->rcpts[i], outcome, code, status, text);
+			put_fate(s, tx->rcpts[i], f);
+}
+
+static struct fate fate_of_reply(const struct session_private *s)
+{
+	return (struct fate){.outcome = outcome_of(s->reply.code),
+			     .said = true,
+			     .code = (uint16_t)s->reply.code,
+			     .enhanced = s->reply.enhanced,
+			     .text = buf_view(&s->reply.text)};
 }
 
 static void fates_of_reply(struct session_private *s)
 {
-	put_fates(s, outcome_of(s->reply.code), s->reply.code, s->reply.enhanced, buf_view(&s->reply.text));
+	const struct fate f = fate_of_reply(s);
+
+	put_fates(s, &f);
+}
+
+/* In our own words. */
+static void put_own_fates(struct session_private *s, unsigned code, struct dsn_status status, struct view text)
+{
+	put_fates(
+	    s, &(struct fate){.outcome = outcome_of(code), .code = (uint16_t)code, .enhanced = status, .text = text});
 }
 
 /* ---- the end of a transaction ---- */
@@ -139,9 +156,9 @@ void transaction_broken(struct session_private *s, const char *why)
 	if (tx->job->at_dot) {
 		log_unknown(s);
 		buf_append_cstr(&text, " at the end of the message: whether it was taken is not known");
-		put_fates(s, FATE_DEFERRED, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
+		put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
 	} else if (!reused && ++tx->job->tries >= TRIES_MAX) {
-		put_fates(s, FATE_DEFERRED, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
+		put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
 	}
 	if (!reused)
 		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
@@ -159,11 +176,6 @@ void transaction_drop(struct session_private *s)
 }
 
 /* ---- what can be known before ---- */
-
-static void fail_all(struct session_private *s, unsigned code, struct dsn_status status, const char *text)
-{
-	put_fates(s, code / 100 == 5 ? FATE_FAILED : FATE_DEFERRED, code, status, view_from_cstr(text));
-}
 
 /* RFC 6531 §3.4: an address or a header field in UTF-8 cannot go where SMTPUTF8 is not offered. */
 static bool needs_smtputf8(const struct session_private *s, const struct job *j)
@@ -187,12 +199,13 @@ static bool is_hopeless(struct session_private *s)
 	const struct offers *o = &s->offers;
 
 	if (o->size_max && j->size_bytes > o->size_max) {
-		fail_all(s, 552, (struct dsn_status){5, 3, 4}, "the message is bigger than the other server takes");
+		put_own_fates(s, 552, (struct dsn_status){5, 3, 4},
+			      VIEW_LIT("the message is bigger than the other server takes"));
 		return true;
 	}
 	if (!o->smtputf8 && needs_smtputf8(s, j)) {
-		fail_all(s, 553, (struct dsn_status){5, 6, 7},
-			 "the other server does not take addresses or headers in UTF-8 (SMTPUTF8)");
+		put_own_fates(s, 553, (struct dsn_status){5, 6, 7},
+			      VIEW_LIT("the other server does not take addresses or headers in UTF-8 (SMTPUTF8)"));
 		return true;
 	}
 	return false;
@@ -328,7 +341,7 @@ static bool lease_is_over(const struct session_private *s)
 
 static void unreadable(struct session_private *s)
 {
-	put_fates(s, FATE_DEFERRED, 451, (struct dsn_status){4, 3, 0}, VIEW_LIT("the message cannot be read here now"));
+	put_own_fates(s, 451, (struct dsn_status){4, 3, 0}, VIEW_LIT("the message cannot be read here now"));
 	end(s, true);
 }
 
@@ -493,6 +506,7 @@ static void on_rcpt(struct session_private *s, unsigned rcpt)
 {
 	struct transaction *tx = &s->tx;
 	struct job_rcpt *r = &tx->job->rcpts[rcpt];
+	struct fate fate;
 
 	if (tx->mail_failed || has_fate(tx, r->id))
 		return; /* the refusal of MAIL said it all */
@@ -516,7 +530,8 @@ static void on_rcpt(struct session_private *s, unsigned rcpt)
 		}
 		return;
 	}
-	put_fate(s, rcpt, outcome_of(s->reply.code), s->reply.code, s->reply.enhanced, buf_view(&s->reply.text));
+	fate = fate_of_reply(s);
+	put_fate(s, rcpt, &fate);
 }
 
 static void on_data(struct session_private *s)
@@ -544,12 +559,12 @@ static void on_data(struct session_private *s)
 static void on_lmtp_end(struct session_private *s)
 {
 	struct transaction *tx = &s->tx;
+	const struct fate f = fate_of_reply(s);
 
 	while (tx->lmtp_next < tx->rcpt_count && tx->job->rcpts[tx->rcpts[tx->lmtp_next]].state != RCPT_ACCEPTED)
 		tx->lmtp_next++;
 	if (tx->lmtp_next < tx->rcpt_count)
-		put_fate(s, tx->rcpts[tx->lmtp_next++], outcome_of(s->reply.code), s->reply.code, s->reply.enhanced,
-			 buf_view(&s->reply.text));
+		put_fate(s, tx->rcpts[tx->lmtp_next++], &f);
 }
 
 static void on_end(struct session_private *s)

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from dnsserver import DnsServer
 from flufl.bounce import scan_message
 from pombo import ALICE, BINARY, SLOW
 from smtpserver import EXTENSIONS, SmtpServer
@@ -87,6 +88,27 @@ def test_many_given_up_with_long_words_are_all_told_of(make_server):
         assert sorted(told) == sorted(everybody)
         assert max(len(line) for m in server.messages() for line in m.split(b"\r\n")) <= 998
         assert "y" * 380 in "".join(fields(notices(server, 1)[0])[1][0]["Diagnostic-Code"].split())
+
+
+def test_a_notice_tells_their_words_from_ours(make_server):
+    """RFC 3464 §2.3.5, §2.3.6: a Remote-MTA, and a code of SMTP, only where another server said so; §2.3.7: no date of what was not then."""
+    with SmtpServer({"CONNECT": b"554-5.7.1 not you\r\n554 5.7.1 ever\r\n"}) as mx:
+        records = {("dead.test", "A"): ["127.0.0.9"], ("far.test", "A"): ["127.0.0.1"]}
+        with DnsServer(records) as dns:
+            server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"], users=[ALICE])
+            submit(server, "bob@dead.test", "bob@far.test", "bob@nowhere.test")
+            wait_queue(server, lambda q: len(q) == 2 and all(r["attempts"] for r in q))
+            failed, = notices(server, 1)
+            rcpt, = fields(failed)[1]
+            assert rcpt["Diagnostic-Code"].startswith("x-pombo; ") and not rcpt["Remote-MTA"] and rcpt["Last-Attempt-Date"]
+            restart_later(server, 5 * 3600)
+            late, = notices(server, 2)[1:]
+            text, rcpts = late.get_payload()[0].get_payload(), {r["Final-Recipient"].split(";")[1]: r for r in fields(late)[1]}
+            ours, theirs = rcpts["bob@dead.test"], rcpts["bob@far.test"]
+            assert ours["Diagnostic-Code"].startswith("x-pombo; cannot connect to dead.test") and not ours["Remote-MTA"]
+            assert theirs["Diagnostic-Code"].startswith("smtp; 554 not you") and theirs["Remote-MTA"] == "dns; far.test"
+            assert theirs["Status"] == "4.7.1" and not theirs["Last-Attempt-Date"] and theirs["Will-Retry-Until"]
+            assert "dead.test said" not in text and "far.test said: 554 not you" in text
 
 
 @pytest.mark.parametrize("dsn", [True, False])
