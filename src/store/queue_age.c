@@ -8,8 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { SLICE = 200, ARENA_MAX = 4 * 1024 * 1024, MS_OF_EPOCH_2024_BITS = 22 };
+enum { SLICE = 200, ARENA_MAX = 4 * 1024 * 1024 };
 
 struct old_row {
 	uint64_t id, message, lease;
@@ -18,17 +19,37 @@ struct old_row {
 	bool held;
 };
 
-static int old_rows(struct writer *w, uint64_t after, uint64_t upto, struct arena *a, struct old_row *rows, size_t max,
+/* How far a walk has come: behind this recipient. */
+struct place {
+	uint64_t message;
+	char recipient[320]; /* proven: set_place() */
+	size_t recipient_n;
+};
+
+static void set_place(struct place *p, const struct old_row *row)
+{
+	struct view recipient = view_sub(row->recipient, 0, sizeof p->recipient);
+
+	*p = (struct place){.message = row->message, .recipient_n = recipient.n};
+	memcpy(p->recipient, recipient.p, recipient.n);
+}
+
+/* The next SLICE behind `after`, of messages up to `upto`. */
+static int old_rows(struct writer *w, const struct place *after, uint64_t upto, struct arena *a, struct old_row **ret,
 		    size_t *ret_n)
 {
+	struct old_row *rows = *ret = arena_array(a, SLICE, sizeof *rows);
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_old);
 	int rc;
 
 	*ret_n = 0;
-	sql_bind_u64(st, 1, after);
-	sql_bind_u64(st, 2, upto);
-	sql_bind_u64(st, 3, max);
-	while ((rc = sql_step(st)) > 0 && *ret_n < max)
+	if (!rows)
+		return -ENOMEM;
+	sql_bind_u64(st, 1, after->message);
+	sql_bind_text(st, 2, view_from(after->recipient, after->recipient_n));
+	sql_bind_u64(st, 3, upto);
+	sql_bind_u64(st, 4, SLICE);
+	while ((rc = sql_step(st)) > 0 && *ret_n < SLICE)
 		rows[(*ret_n)++] = (struct old_row){.id = sql_u64(st, 0),
 						    .message = sql_u64(st, 1),
 						    .recipient = arena_copy(a, sql_bytes(st, 2)),
@@ -94,9 +115,9 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 
 /* ---- age ---- */
 
-/* How far delays have been told, and, in the running pass, how far expiry has come. */
+/* How far the running pass has come: first expiry, then, from what the last pass told of on, delays. */
 struct aging {
-	uint64_t expire_after, now_expire_after;
+	struct place at, now_at;
 	bool expired_all, now_expired_all;
 };
 
@@ -116,28 +137,23 @@ static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *
 {
 	uint64_t upto = trace_id_at(j->wall_s - j->lifetime_s),
 		 patient_upto = trace_id_at(j->wall_s - j->patient_lifetime_s);
-	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
+	struct old_row *rows;
 	size_t n;
-	int rc;
+	int rc = old_rows(w, &x->at, upto, a, &rows, &n);
 
-	x->now_expire_after = x->expire_after;
-	x->now_expired_all = false;
-	rc = rows ? old_rows(w, x->expire_after, upto, a, rows, SLICE, &n) : -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		bool waits = rows[i].notice == QUEUE_NO_NOTICE || rows[i].notice == QUEUE_DELAYED;
 
-		/* A message may be cut in two by the slice: its first recipients end first, the rest next time. */
-		if (rows[i].message > x->now_expire_after && i > 0)
-			x->now_expire_after = rows[i].message - 1;
+		set_place(&x->now_at, &rows[i]);
 		if (waits && rows[i].message > patient_upto && is_patient(j, rows[i].domain))
 			continue;
 		if (waits && !rows[i].held && !rows[i].lease)
 			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
 	}
-	if (rc == 0 && n < SLICE)
+	if (n < SLICE) {
 		x->now_expired_all = true;
-	else if (rc == 0 && x->now_expire_after == x->expire_after)
-		x->now_expire_after = rows[0].message; /* one message fills it; the rest in the next pass */
+		x->now_at = (struct place){0};
+	}
 	return rc;
 }
 
@@ -177,36 +193,32 @@ static int mark_delayed(struct writer *w, struct queue_age_job *j, const struct 
 }
 
 /* Everything between the last pass and delay_after_s ago hears of it once. *ret_more: there are more of them. */
-static int delay_some(struct writer *w, struct queue_age_job *j, struct arena *a, bool *ret_more)
+static int delay_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a, bool *ret_more)
 {
-	uint64_t upto = trace_id_at(j->wall_s - j->delay_after_s), after, last;
-	struct old_row *rows = arena_array(a, SLICE, sizeof *rows);
+	uint64_t upto = trace_id_at(j->wall_s - j->delay_after_s), told;
+	struct old_row *rows;
 	size_t n = 0;
-	int rc = rows ? read_cursor(w, &after) : -ENOMEM;
+	int rc = read_cursor(w, &told);
 
-	*ret_more = false;
-	if (rc < 0 || after >= upto)
+	if (rc < 0 || told >= upto)
 		return rc;
-	rc = old_rows(w, after, upto, a, rows, SLICE, &n);
-	for (size_t i = 0; rc == 0 && i < n; i++)
+	if (x->at.message <= told)
+		x->at = (struct place){.message = told + 1};
+	rc = old_rows(w, &x->at, upto, a, &rows, &n);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = mark_delayed(w, j, &rows[i]);
-	if (rc < 0)
-		return rc;
-	/* The last message of a full slice may have more recipients than were seen: they come again, marked ones stay marked. */
+		set_place(&x->now_at, &rows[i]);
+	}
 	*ret_more = n == SLICE;
-	last = upto;
-	if (*ret_more)
-		last = rows[n - 1].message > after + 1 && rows[0].message != rows[n - 1].message
-			   ? rows[n - 1].message - 1
-			   : rows[n - 1].message;
-	return write_cursor(w, last);
+	/* Of the last message of a full slice there may be more. */
+	return rc < 0 ? rc : write_cursor(w, *ret_more ? x->now_at.message - 1 : upto);
 }
 
 static void advance_age(struct store_job *job)
 {
 	struct aging *x = job->progress;
 
-	x->expire_after = x->now_expire_after;
+	x->at = x->now_at;
 	x->expired_all = x->now_expired_all;
 }
 
@@ -227,13 +239,13 @@ static enum job_step run_age(struct writer *w, struct store_job *job)
 	if (!job->progress)
 		job->progress = xcalloc(1, sizeof *x);
 	x = job->progress;
+	x->now_at = x->at;
+	x->now_expired_all = x->expired_all;
 	arena_init(&a, ARENA_MAX);
 	if (!x->expired_all)
 		rc = expire_some(w, j, x, &a);
 	else if (j->delay_after_s > 0)
-		rc = delay_some(w, j, &a, &more);
-	else
-		x->now_expired_all = true;
+		rc = delay_some(w, j, x, &a, &more);
 	arena_fini(&a);
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
@@ -253,7 +265,7 @@ void queue_age_job_init(struct queue_age_job *j)
 /* ---- the operator ---- */
 
 struct changing {
-	uint64_t after_id, now_after_id;
+	struct place at, now_at;
 	uint64_t count, now_count;
 };
 
@@ -302,8 +314,8 @@ static int change_waiting(struct writer *w, struct queue_change_job *j, const st
 	return -EINVAL;
 }
 
-/* Which of them it concerns: those under way can be held, removed or bounced (their lease ends: its results no longer count), and
- * are not retried; those that ended are as good as gone. */
+/* Which of them it concerns: those under way can be held (what becomes of them still counts: it is what comes after that waits), removed or
+ * bounced (their lease ends, its results no longer count), and are not retried; those that ended are as good as gone. */
 static bool concerns(const struct queue_change_job *j, const struct queue_row *row)
 {
 	if (row->notice != QUEUE_NO_NOTICE && row->notice != QUEUE_DELAYED)
@@ -324,44 +336,16 @@ static int change_row(struct writer *w, struct queue_change_job *j, struct chang
 	return change_waiting(w, j, &row);
 }
 
-static int ids_from(struct writer *w, const struct queue_change_job *j, uint64_t after, uint64_t *ids, size_t *ret_n)
-{
-	struct sql_stmt *st = sql_use(w->sql, SQL_queue_find_all);
-	int rc;
-
-	*ret_n = 0;
-	(void)j;
-	sql_bind_u64(st, 1, after);
-	sql_bind_i64(st, 2, SLICE);
-	while ((rc = sql_step(st)) > 0 && *ret_n < SLICE)
-		ids[(*ret_n)++] = sql_u64(st, 0);
-	sql_reset(st);
-	return rc < 0 ? rc : 0;
-}
-
-/* All recipients of one message: few enough for one slice (at most some thousands). */
-static int change_message(struct writer *w, struct queue_change_job *j, struct changing *x, struct arena *a)
-{
-	enum { MANY = 10000 };
-	struct old_row *rows = arena_array(a, MANY, sizeof *rows);
-	size_t n = 0;
-	int rc = rows ? old_rows(w, j->message - 1, j->message, a, rows, MANY, &n) : -ENOMEM;
-
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = change_row(w, j, x, rows[i].id, a);
-	return rc;
-}
-
 static int change_some(struct writer *w, struct queue_change_job *j, struct changing *x, struct arena *a,
 		       bool *ret_more)
 {
-	uint64_t *ids = arena_array(a, SLICE, sizeof *ids);
-	size_t n = 0;
-	int rc = ids ? ids_from(w, j, x->after_id, ids, &n) : -ENOMEM;
+	struct old_row *rows;
+	size_t n;
+	int rc = old_rows(w, &x->at, j->message ? j->message : INT64_MAX, a, &rows, &n);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = change_row(w, j, x, ids[i], a);
-		x->now_after_id = ids[i];
+		rc = change_row(w, j, x, rows[i].id, a);
+		set_place(&x->now_at, &rows[i]);
 	}
 	*ret_more = n == SLICE;
 	return rc;
@@ -371,7 +355,7 @@ static void advance_change(struct store_job *job)
 {
 	struct changing *x = job->progress;
 
-	x->after_id = x->now_after_id;
+	x->at = x->now_at;
 	x->count = x->now_count;
 }
 
@@ -383,13 +367,15 @@ static enum job_step run_change(struct writer *w, struct store_job *job)
 	bool more = false;
 	int rc;
 
-	if (!job->progress)
-		job->progress = xcalloc(1, sizeof *x);
+	if (!job->progress) {
+		job->progress = x = xcalloc(1, sizeof *x);
+		x->at.message = j->message;
+	}
 	x = job->progress;
-	x->now_after_id = x->after_id;
+	x->now_at = x->at;
 	x->now_count = x->count;
-	arena_init(&a, ARENA_MAX * 4);
-	rc = j->message ? change_message(w, j, x, &a) : change_some(w, j, x, &a, &more);
+	arena_init(&a, ARENA_MAX);
+	rc = change_some(w, j, x, &a, &more);
 	arena_fini(&a);
 	j->ret_count = x->now_count;
 	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});

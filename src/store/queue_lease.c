@@ -65,14 +65,19 @@ static int due_rows(struct writer *w, const struct queue_lease_job *j, struct vi
 		    struct due_row *rows, size_t *ret_n)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_due);
-	size_t jobs = 0;
+	uint64_t held[ROWS_MAX];
+	size_t jobs = 0, held_count = 0;
 	int rc;
 
 	*ret_n = 0;
 	sql_bind_text(st, 1, domain);
 	sql_bind_i64(st, 2, j->wall_s);
 	sql_bind_i64(st, 3, ROWS_MAX);
-	while ((rc = sql_step(st)) > 0 && *ret_n < ROWS_MAX) {
+	while ((rc = sql_step(st)) > 0 && *ret_n + held_count < ROWS_MAX) {
+		if (sql_i64(st, 7)) {
+			held[held_count++] = sql_u64(st, 0);
+			continue;
+		}
 		rows[*ret_n] = (struct due_row){
 		    .id = sql_u64(st, 0),
 		    .message = sql_u64(st, 1),
@@ -89,6 +94,9 @@ static int due_rows(struct writer *w, const struct queue_lease_job *j, struct vi
 		++*ret_n;
 	}
 	sql_reset(st);
+	/* Held while they were under way, and nobody has said since what became of them. */
+	for (size_t i = 0; rc >= 0 && i < held_count; i++)
+		rc = queue_row_free(w, held[i], j->wall_s);
 	return rc < 0 ? rc : 0;
 }
 
@@ -279,12 +287,8 @@ static int leased_rows(struct writer *w, uint64_t after, struct leased *rows, si
 
 static int free_row(struct writer *w, const struct leased *l, int64_t now_s)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_queue_free);
-	int rc;
+	int rc = queue_row_free(w, l->id, now_s);
 
-	sql_bind_u64(st, 1, l->id);
-	sql_bind_i64(st, 2, now_s);
-	rc = sql_run(st);
 	return rc < 0 ? rc : queue_domain_is_due(w, view_from(l->domain, l->domain_n), now_s);
 }
 

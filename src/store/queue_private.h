@@ -32,6 +32,8 @@ struct queue_row {
 };
 /* 1 found, 0 not there, negative errno. */
 must_check int queue_row_get(struct writer *w, uint64_t id, struct arena *a, struct queue_row *ret);
+/* Its lease is over: it waits again, or, where it was held meanwhile, is held. */
+must_check int queue_row_free(struct writer *w, uint64_t id, int64_t now_s);
 /* The recipient is gone; with the last one its message. Its domain is settled by the caller. */
 must_check int queue_row_drop(struct writer *w, uint64_t id, uint64_t message);
 /* Notices were given: rows that ended go, those that were delayed wait on; what became something else meanwhile stays as it is. */

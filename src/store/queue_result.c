@@ -46,15 +46,6 @@ static int add_event(struct applying *x, const struct queue_row *row, const stru
 			       });
 }
 
-static int release(struct applying *x, const struct queue_row *row)
-{
-	struct sql_stmt *st = sql_use(x->w->sql, SQL_queue_free);
-
-	sql_bind_u64(st, 1, row->id);
-	sql_bind_i64(st, 2, x->j->wall_s);
-	return sql_run(st);
-}
-
 static int defer(struct applying *x, const struct queue_row *row, const struct queue_fate *f)
 {
 	struct sql_stmt *st = sql_use(x->w->sql, SQL_queue_defer);
@@ -67,8 +58,9 @@ static int defer(struct applying *x, const struct queue_row *row, const struct q
 	sql_bind_i64(st, 4, f->code);
 	sql_bind_text(st, 5, f->status);
 	sql_bind_text(st, 6, x->j->mta);
+	sql_bind_i64(st, 7, QUEUE_NEVER_S);
 	rc = sql_run(st);
-	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, next_s);
+	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, row->held ? 0 : next_s);
 }
 
 /* Nothing more is to be sent; the sender is told, if he wants to be. */
@@ -96,7 +88,7 @@ static int apply_outcome(struct applying *x, const struct queue_row *row, const 
 
 	switch (f->outcome) {
 	case QUEUE_OUT_RELEASED:
-		return release(x, row);
+		return queue_row_free(x->w, row->id, x->j->wall_s);
 	case QUEUE_OUT_DEFERRED:
 		return defer(x, row, f);
 	case QUEUE_OUT_SENT:

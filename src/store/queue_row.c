@@ -158,6 +158,16 @@ static int run_by_id(struct writer *w, enum sql_id statement, uint64_t id)
 	return sql_run(st);
 }
 
+int queue_row_free(struct writer *w, uint64_t id, int64_t now_s)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_free);
+
+	sql_bind_u64(st, 1, id);
+	sql_bind_i64(st, 2, now_s);
+	sql_bind_i64(st, 3, QUEUE_NEVER_S);
+	return sql_run(st);
+}
+
 /* 1: the message has left the queue; 0: `statement` found none to delete. */
 static int drop_message(struct writer *w, enum sql_id statement, uint64_t message)
 {

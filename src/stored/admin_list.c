@@ -304,7 +304,7 @@ static void queue_answer(struct op *op, struct channel *c)
 		    q->attempts,
 		    view_sub(q->last_reply, 0, 1024),
 		    q->held,
-		    q->ended ? QUEUED_ENDED : q->held ? QUEUED_HELD : q->leased ? QUEUED_SENDING : QUEUED_WAITS};
+		    q->ended ? QUEUED_ENDED : q->leased ? QUEUED_SENDING : q->held ? QUEUED_HELD : QUEUED_WAITS};
 	}
 	if (items)
 		(void)admin_send_queue(c, op->reply.id, &(struct admin_queue){items, (uint32_t)l->count, l->more});

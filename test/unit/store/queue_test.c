@@ -30,7 +30,7 @@ static int end(void **state)
 /* The later half of the recipients is forwarded through `via`. */
 static uint64_t put_via(struct trial *t, const char *domain, size_t n, uint8_t notify, const char *via)
 {
-	struct deliver_remote remotes[10];
+	struct deliver_remote remotes[300];
 	struct deliver_job j;
 	uint64_t id;
 
@@ -365,6 +365,62 @@ static void an_end_while_a_delay_is_told(void **state)
 	store_job_fini(&a.job);
 }
 
+static uint64_t change(struct trial *t, enum queue_change what, uint64_t message)
+{
+	struct queue_change_job j;
+	uint64_t n;
+
+	queue_change_job_init(&j);
+	j.wall_s = NOW;
+	j.change = what;
+	j.message = message;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	n = j.ret_count;
+	store_job_fini(&j.job);
+	return n;
+}
+
+/* More than one slice takes, of one message. */
+static void many_recipients(void **state)
+{
+	enum { MANY = 300 };
+	struct trial *t = *state;
+	uint64_t id = put(t, "far.example", MANY, 0), other = put(t, "far.example", 1, 0);
+	int64_t now = id_wall_us(id) / 1000000;
+
+	assert_true(id < other);
+	assert_int_equal(change(t, QUEUE_HOLD, id), MANY);
+	assert_int_equal(change(t, QUEUE_RETRY, 0), 1);
+	assert_int_equal(change(t, QUEUE_RELEASE, id), MANY);
+	assert_int_equal(age(t, now + 4 * 3600 + 60), MANY + 1); /* all hear of the delay */
+	assert_int_equal(age(t, now + 5 * 3600), 0); /* once */
+	assert_int_equal(age(t, now + 5 * 86400 + 60), MANY + 1);
+	assert_int_equal(change(t, QUEUE_REMOVE, id), MANY);
+	assert_int_equal(trial_rows(t, "queue_message"), 1);
+}
+
+/* What is said of it afterwards still counts: it is not sent twice. */
+static void held_while_it_is_under_way(void **state)
+{
+	struct trial *t = *state;
+	uint64_t id = put(t, "far.example", 3, 0);
+	struct queue_lease_job a, b;
+
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_int_equal(change(t, QUEUE_HOLD, id), 3);
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[0].id, QUEUE_OUT_SENT, NOW, 0), 1);
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[1].id, QUEUE_OUT_DEFERRED, NOW, 0), 1);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 2);
+	assert_int_equal(lease(t, &b, NOW + 1000, 10, 10), 0); /* the third: its lease ran out */
+	assert_true(b.next_s == QUEUE_IDLE_S);
+	store_job_fini(&b.job);
+	assert_int_equal(change(t, QUEUE_RELEASE, id), 2);
+	assert_int_equal(lease(t, &b, NOW + 1000, 10, 10), 1);
+	assert_int_equal(b.leases[0].rcpt_count, 2);
+	store_job_fini(&a.job);
+	store_job_fini(&b.job);
+}
+
 static void mail_of_domains_we_are_the_backup_of(void **state)
 {
 	struct trial *t = *state;
@@ -490,6 +546,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
+	    cmocka_unit_test_setup_teardown(many_recipients, start, end),
+	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
 	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
