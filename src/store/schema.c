@@ -135,10 +135,15 @@ static const char trace_notes[] = "ALTER TABLE trace ADD COLUMN notes {text} NOT
 /* Of counts that TLSA records decided: the name they stood at. */
 static const char tlsa_base[] = "ALTER TABLE tls_count ADD COLUMN tlsa_base {text} NOT NULL DEFAULT '';";
 
+/* What is over is deleted whenever a policy is kept. */
+static const char sts_policy_until[] = "CREATE INDEX sts_policy_until ON sts_policy (until_s);";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false},     {version_2, NULL, false},   {version_3, NULL, false},   {version_4, NULL, false},
-    {tls_of_others, NULL, false}, {dkim_keys, NULL, false},   {queue_via, NULL, false},   {quota_messages, NULL, false},
-    {summaries, NULL, false},     {trace_index, NULL, false}, {trace_notes, NULL, false}, {tlsa_base, NULL, false},
+    {version_1, NULL, false},        {version_2, NULL, false},      {version_3, NULL, false},
+    {version_4, NULL, false},        {tls_of_others, NULL, false},  {dkim_keys, NULL, false},
+    {queue_via, NULL, false},        {quota_messages, NULL, false}, {summaries, NULL, false},
+    {trace_index, NULL, false},      {trace_notes, NULL, false},    {tlsa_base, NULL, false},
+    {sts_policy_until, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

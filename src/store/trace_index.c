@@ -21,6 +21,7 @@ enum {
 	LATE_S = 60,
 	PRUNE_EVENTS = 1000,
 	PRUNE_SEGMENTS = 4,
+	LATE_SLICES = 64, /* of the hashes of trace_late */
 	ID_BITS_BELOW_MS = 22,
 };
 
@@ -377,6 +378,7 @@ int trace_look_up(struct store_reader *r, struct view text, uint64_t after, size
 struct pruning {
 	uint64_t after, now_after;
 	bool events_done, now_events_done;
+	uint32_t late_done, now_late_done; /* slices */
 };
 
 /* The message at which a slice ends; *ret 0: it is the last slice. */
@@ -410,11 +412,14 @@ static int prune_events(struct writer *w, uint64_t before, struct pruning *x)
 	return rc < 0 ? rc : sql_run(st);
 }
 
-static int prune_by(struct writer *w, enum sql_id statement, uint64_t before)
+static int prune_late(struct writer *w, uint64_t before, uint32_t slice)
 {
-	struct sql_stmt *st = sql_use(w->sql, statement);
+	const uint64_t hashes = (UINT64_C(1) << 32) / LATE_SLICES;
+	struct sql_stmt *st = sql_use(w->sql, SQL_trace_late_delete);
 
-	sql_bind_u64(st, 1, before);
+	sql_bind_u64(st, 1, slice * hashes);
+	sql_bind_u64(st, 2, slice * hashes + hashes - 1);
+	sql_bind_u64(st, 3, before);
 	return sql_run(st);
 }
 
@@ -436,8 +441,11 @@ static int prune_segment(struct writer *w, uint64_t before)
 	sql_bind_u64(st, 1, id * PARTS_MAX);
 	sql_bind_u64(st, 2, id * PARTS_MAX + PARTS_MAX - 1);
 	rc = sql_run(st);
-	if (rc == 0)
-		rc = prune_by(w, SQL_trace_segment_delete, id);
+	if (rc < 0)
+		return rc;
+	st = sql_use(w->sql, SQL_trace_segment_delete);
+	sql_bind_u64(st, 1, id);
+	rc = sql_run(st);
 	return rc < 0 ? rc : 1;
 }
 
@@ -447,6 +455,7 @@ static void advance_prune(struct store_job *job)
 
 	x->after = x->now_after;
 	x->events_done = x->now_events_done;
+	x->late_done = x->now_late_done;
 }
 
 static void forget_prune(struct store_job *job)
@@ -467,6 +476,7 @@ static enum job_step run_prune(struct writer *w, struct store_job *job)
 	x = job->progress;
 	x->now_after = x->after;
 	x->now_events_done = x->events_done;
+	x->now_late_done = x->late_done;
 	if (!x->events_done) {
 		rc = prune_events(w, before, x);
 		return rc < 0 ? writer_error(w, rc, "forgetting old events") : STEP_AGAIN;
@@ -475,9 +485,12 @@ static enum job_step run_prune(struct writer *w, struct store_job *job)
 		rc = prune_segment(w, before);
 	if (rc > 0)
 		return STEP_AGAIN;
+	x->now_late_done = x->late_done + 1;
 	if (rc == 0)
-		rc = prune_by(w, SQL_trace_late_delete, before);
-	return rc < 0 ? writer_error(w, rc, "forgetting old events") : STEP_DONE;
+		rc = prune_late(w, before, x->late_done);
+	if (rc < 0)
+		return writer_error(w, rc, "forgetting old events");
+	return x->now_late_done < LATE_SLICES ? STEP_AGAIN : STEP_DONE;
 }
 
 void trace_prune_job_init(struct trace_prune_job *j)

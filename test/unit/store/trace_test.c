@@ -165,6 +165,16 @@ static void what_we_make_is_found_and_notes_are_kept(void **state)
 	}
 }
 
+static void prune(struct trial *t, int64_t before_s)
+{
+	struct trace_prune_job j;
+
+	trace_prune_job_init(&j);
+	j.before_s = before_s;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+}
+
 /* A slow upload: its id is older than the last segment's end when it is committed. */
 static void comes_late(void **state)
 {
@@ -179,16 +189,10 @@ static void comes_late(void **state)
 	assert_int_equal(find(t, "slow@x.example", 0, ids, 10), 1);
 	assert_int_equal(find(t, "far@one.example", 0, ids, 10), 2);
 	assert_true(ids[0] == slow && ids[1] == quick);
-}
-
-static void prune(struct trial *t, int64_t before_s)
-{
-	struct trace_prune_job j;
-
-	trace_prune_job_init(&j);
-	j.before_s = before_s;
-	assert_int_equal(trial_run(t, &j.job), STORE_OK);
-	store_job_fini(&j.job);
+	prune(t, now - 10);
+	assert_int_equal(trial_rows(t, "trace_late"), 3);
+	prune(t, now + 4000);
+	assert_int_equal(trial_rows(t, "trace_late"), 0);
 }
 
 static void ends(void **state)
