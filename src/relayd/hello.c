@@ -217,22 +217,11 @@ void hello_start_tls(struct session_private *s)
 		free(others[i]);
 }
 
-/* By what the other side was recognized, for people. Where nobody asks, a good certificate is told all the same. */
-static const char *how_verified(const struct policy *p, int verified)
-{
-	if (verified == TLS_VERIFIED_DANE)
-		return "DANE verified";
-	if (verified == TLS_NOT_VERIFIED)
-		return "not verified";
-	return p->source == TLS_FROM_STS && p->level == POLICY_VERIFY && !p->testing ? "MTA-STS verified"
-										     : "certificate verified";
-}
-
 static void describe_tls(struct session_private *s, int verified, const char *why)
 {
 	buf_reset(&s->tls);
 	buf_append_view(&s->tls, stream_tls_text(s->stream));
-	buf_printf(&s->tls, " (%s%s%s)", how_verified(&s->policy, verified), *why ? ": " : "", why);
+	buf_printf(&s->tls, " (%s%s%s)", policy_verified_text(&s->policy, verified), *why ? ": " : "", why);
 }
 
 void hello_tls_failed(struct session_private *s, const char *why)

@@ -141,3 +141,13 @@ bool policy_is_met(const struct policy *p, int verified)
 	}
 	return false;
 }
+
+const char *policy_verified_text(const struct policy *p, int verified)
+{
+	if (verified == TLS_VERIFIED_DANE)
+		return "DANE verified";
+	if (verified == TLS_NOT_VERIFIED)
+		return "not verified";
+	return p->source == TLS_FROM_STS && p->level == POLICY_VERIFY && !p->testing ? "MTA-STS verified"
+										     : "certificate verified";
+}

@@ -47,5 +47,7 @@ bool policy_wants_tls(const struct policy *p); /* where it is offered */
 bool policy_needs_tls(const struct policy *p);
 /* Is a connection verified as `verified` (enum tls_verified) enough? */
 bool policy_is_met(const struct policy *p, int verified);
+/* By what the other side was recognized, for people (doc/tls-policy.md). Where nobody asks, a good certificate is told all the same. */
+const char *policy_verified_text(const struct policy *p, int verified);
 
 #endif
