@@ -540,7 +540,7 @@ def test_a_unix_socket_answers_for_each_recipient(make_server, tmp_path):
         sent = server.wait_log(event="sent", to="good@store.test", since=0)
         assert (sent["mx"], sent["ip"], sent["tls"], sent["route"]) == ("mail.example.test", str(path), "over a UNIX socket", "store")
         trace = server.cli("trace", "good@store.test").stdout
-        assert f"by mail.example.test ({path}, route store), over a UNIX socket: 250 2.0.0 kept" in " ".join(trace.split())
+        assert f"to mail.example.test ({path}, route store), over a UNIX socket, which said: 250 2.0.0 kept" in " ".join(trace.split())
         shown = server.cli_json("route", "show", "x@store.test")
         assert (shown["socket"], shown["host"], shown["port"], shown["tls"]) == (str(path), None, None, "none")
         assert f"to {path} by lmtp, a UNIX socket" in server.cli("route", "show", "x@store.test").stdout
