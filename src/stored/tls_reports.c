@@ -2,7 +2,7 @@
  * The daily reports of how TLS with other domains went (RFC 8460): for each domain and past day with counts, one at a time.
  *
  *   counts (reader) ─▶ who wants them? (dnsd) ─nobody▶ forgotten
- *                            └▶ JSON, gzip ─▶ https: handed to fetchd
+ *                            └▶ JSON, gzip ─▶ https: handed to fetchd; nobody took it, and there is no mailto: ─▶ again, for a day ─▶ forgotten
  *                                          └▶ mailto: message ─▶ policyd ─▶ recipients resolved (reader) ─▶ kept ─▶ forgotten
  *
  * A crash between the last two sends a report twice, with the same id. */
@@ -37,6 +37,7 @@ enum {
 	DAY_S = 86400,
 	DELAY_MIN_S = 3600, /* §4.1: not everybody at midnight */
 	DELAY_SPREAD_S = 3 * 3600,
+	POST_AGAIN_S = DAY_S, /* §5.5 */
 	DNS_MS = 20000,
 	POST_MS = 60000,
 	GZIP_WINDOW_BITS = 15 + 16,
@@ -56,6 +57,8 @@ struct report {
 	struct view to[TLS_REPORT_RUA_MAX];
 	struct recipient recipients[TLS_REPORT_RUA_MAX];
 	size_t to_count;
+	unsigned posts; /* under way, where it goes by HTTPS alone */
+	bool posted;
 	struct incoming *incoming;
 	struct smtp_rcpt rcpts[TLS_REPORT_RUA_MAX];
 	struct smtp_begin envelope;
@@ -291,22 +294,81 @@ static void send_mail(struct report *r)
 
 /* ---- by HTTPS (§5.4) ---- */
 
-static void on_posted(void *ctx, const struct fetch_msg *answer)
+static bool is_taken(const struct fetch_msg *answer)
 {
 	bool taken = answer && answer->type == FETCH_RESPONSE && answer->response.status / 100 == 2;
 
-	(void)ctx;
 	log_event(taken ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, taken ? "tls-report-posted" : "tls-report-not-posted",
 		  NULL);
+	return taken;
 }
 
-static void post(const struct report *r, struct view uri)
+static void on_posted(void *ctx, const struct fetch_msg *answer)
+{
+	(void)ctx;
+	(void)is_taken(answer);
+}
+
+/* §5.5: the first attempt was when the day's reports were due. */
+static bool is_worth_another_post(const struct report *r)
+{
+	return clock_wall_s() < (r->day.day + 1) * DAY_S + r->owner->delay_s + POST_AGAIN_S;
+}
+
+static void one_post_over(struct report *r)
+{
+	if (--r->posts)
+		return;
+	if (!r->posted && is_worth_another_post(r))
+		report_over(r, true);
+	else
+		forget(r);
+}
+
+static void on_posted_alone(void *ctx, const struct fetch_msg *answer)
+{
+	struct report *r = ctx;
+
+	r->posted |= is_taken(answer);
+	one_post_over(r);
+}
+
+/* False: fetchd is away. */
+static bool post(const struct report *r, struct view uri, fetch_answer_fn *fn, void *ctx)
 {
 	const struct fetch_post m = {uri, VIEW_LIT("application/tlsrpt+gzip"), r->gzip, POST_MS};
 	struct stored *sd = r->owner->sd;
 
-	if (sd->fetch)
-		(void)fetch_call_post(sd->fetch, &m, POST_MS + 1000, on_posted, sd);
+	return sd->fetch && fetch_call_post(sd->fetch, &m, POST_MS + 1000, fn, ctx);
+}
+
+static bool is_https(struct view uri)
+{
+	return view_starts_with_nocase(uri, VIEW_LIT("https:"));
+}
+
+/* Beside mail, which will be tried again itself. */
+static void post_also(const struct report *r, const struct tls_report_record *wanted)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (is_https(wanted->rua[i]))
+			(void)post(r, wanted->rua[i], on_posted, r->owner->sd);
+}
+
+/* The report's end comes with the last answer. */
+static void post_alone(struct report *r, const struct tls_report_record *wanted)
+{
+	bool any = false;
+
+	r->posts = 1; /* this loop */
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (!is_https(wanted->rua[i]))
+			continue;
+		any = true;
+		r->posts += post(r, wanted->rua[i], on_posted_alone, r);
+	}
+	r->posted |= !any; /* it could go nowhere, tomorrow neither */
+	one_post_over(r);
 }
 
 /* ---- the report ---- */
@@ -378,15 +440,15 @@ static void serve(struct report *r, const struct tls_report_record *wanted)
 	for (size_t i = 0; i < wanted->count; i++) {
 		_cleanup_(buf_fini) struct buf address = BUF_INIT(512);
 
-		if (view_starts_with_nocase(wanted->rua[i], VIEW_LIT("https:")))
-			post(r, wanted->rua[i]);
-		else if (tls_report_mailto(wanted->rua[i], &address))
+		if (tls_report_mailto(wanted->rua[i], &address))
 			r->to[r->to_count++] = arena_copy(&r->arena, buf_view(&address));
 	}
-	if (r->to_count)
-		send_mail(r);
-	else
-		forget(r);
+	if (r->to_count == 0) {
+		post_alone(r, wanted);
+		return;
+	}
+	post_also(r, wanted);
+	send_mail(r);
 }
 
 static void on_record(void *ctx, const struct dns_msg *m)

@@ -65,6 +65,7 @@ class PolicyHost:
 
     def __init__(self, contexts):
         self.policies, self.asked, self.contexts = {}, [], contexts
+        self.posts, self.answers = [], []  # what was posted: (host, path, type, body); the next answers, else 201
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -79,6 +80,13 @@ class PolicyHost:
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text.encode())
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                owner.posts.append((self.headers["Host"].split(":")[0], self.path, self.headers["Content-Type"], body))
+                self.send_response(owner.answers.pop(0) if owner.answers else 201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_):
                 pass
@@ -165,7 +173,7 @@ def submit(server, *to, text=TEXT, options=()):
 
 def later(server, days):
     server.stop()
-    server.env["POMBO_CLOCK_SHIFT"] = str(days * 86400)
+    server.env["POMBO_CLOCK_SHIFT"] = str(int(days * 86400))
     server.start()
 
 
@@ -679,3 +687,40 @@ def test_a_report_of_the_day_before(make_server, world, monkeypatch):
     assert report["policies"][0]["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
     assert b"tls-report-domain:tls-report-submitter" in signed.split(b"\r\n\r\n")[0].replace(b"\r\n", b"").replace(b" ", b"").replace(b"\t", b"").lower()
     assert counts(server) == []  # RFC 8460 §3: how the reports went is not told of in the next
+
+
+def test_a_report_by_https(make_server, world):
+    """RFC 8460 §5.4, and §5.5: posted again until somebody takes it, for a day; then nothing is left of it."""
+    world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"])
+    world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=https://reports.far.test/v1"'], ("reports.far.test", "A"): ["127.0.0.1"]})
+    world.web.contexts["reports.far.test"] = world.ca.server("reports.far.test")
+    world.web.answers = [503]
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    at = (int(time.time()) // 86400 + 1) * 86400 - int(time.time()) + 4.5 * 3600  # when all reports of today are due
+    later(server, at / 86400)
+    server.wait_log(event="tls-report-not-posted", timeout=30 * SLOW)
+    assert len(counts(server)) == 1
+    server.start()
+    server.wait_log(event="tls-report-posted", timeout=30 * SLOW)
+    assert counts(server) == []
+    (host, path, kind, body), again = world.web.posts
+    assert (host, path, kind) == ("reports.far.test", "/v1", "application/tlsrpt+gzip") == again[:3]
+    first, second = (json.loads(gzip.decompress(b)) for b in (body, again[3]))
+    assert first == second and first["policies"][0]["policy"] == {"policy-type": "no-policy-found", "policy-domain": "far.test"}
+
+
+def test_a_report_that_nobody_takes_is_given_up(make_server, world):
+    world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"])
+    world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=https://reports.far.test/v1"'], ("reports.far.test", "A"): ["127.0.0.1"]})
+    world.web.contexts["reports.far.test"] = world.ca.server("reports.far.test")
+    world.web.answers = [503]
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    later(server, 3)
+    server.wait_log(event="tls-report-not-posted", timeout=30 * SLOW)
+    assert counts(server) == []
