@@ -322,13 +322,21 @@ static void interleave(struct resolved_host *h)
 	memcpy(h->addresses, all, n * sizeof all[0]);
 }
 
+/* 0.0.0.0 and :: lead to this machine, whatever it listens on, and so may IPv4 in IPv6 (RFC 4291 §2.5.5): no record has a reason to name them. */
+static bool means_this_machine(const struct ip *ip)
+{
+	static const uint8_t nothing[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(ip->bytes, nothing, ip->is_v6 ? 16 : 4) == 0 || (ip->is_v6 && memcmp(ip->bytes, mapped, 12) == 0);
+}
+
 static void add_address(struct resolved_host *h, struct view data, bool is_v6)
 {
 	struct ip ip = {.is_v6 = is_v6};
 
 	if (h->address_count == RESOLVED_ADDRESSES_MAX)
 		return;
-	if (is_v6 ? dns_read_aaaa(data, ip.bytes) : dns_read_a(data, ip.bytes))
+	if ((is_v6 ? dns_read_aaaa(data, ip.bytes) : dns_read_a(data, ip.bytes)) && !means_this_machine(&ip))
 		h->addresses[h->address_count++] = ip;
 }
 

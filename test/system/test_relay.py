@@ -272,14 +272,15 @@ def test_mx_order_and_a_dead_first_host(make_server):
 
 
 def test_what_the_dns_says_without_a_server(make_server):
-    records = {("null.test", "MX"): ["0 ."], ("loop.test", "MX"): ["10 mail.example.test."], ("implicit.test", "A"): ["127.0.0.1"]}
+    records = {("null.test", "MX"): ["0 ."], ("loop.test", "MX"): ["10 mail.example.test."], ("implicit.test", "A"): ["127.0.0.1"],
+               ("zero.test", "A"): ["0.0.0.0"], ("zero.test", "AAAA"): ["::", "::ffff:127.0.0.1"]}
     with SmtpServer() as mx, DnsServer(records) as dns:
         server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
-        submit(server, "a@null.test", "b@loop.test", "c@implicit.test", "d@nowhere.test", "e@[127.0.0.1]")
+        submit(server, "a@null.test", "b@loop.test", "c@implicit.test", "d@nowhere.test", "e@[127.0.0.1]", "f@zero.test")
         wait_empty(server)
         assert sorted(a for m in mx.messages for a in m.addresses()) == ["c@implicit.test", "e@[127.0.0.1]"]
         failed = {f["to"]: f for f in server.log_lines(event="failed")}
-        assert set(failed) == {"a@null.test", "b@loop.test", "d@nowhere.test"}
+        assert set(failed) == {"a@null.test", "b@loop.test", "d@nowhere.test", "f@zero.test"}
         assert failed["a@null.test"]["code"] == "556" and "loops" in failed["b@loop.test"]["reply"]
 
 
