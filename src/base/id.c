@@ -18,7 +18,8 @@ void id_source_init(struct id_source *s, uint32_t node, uint64_t last_given)
 
 uint64_t id_next(struct id_source *s)
 {
-	uint64_t ms = (uint64_t)(clock_wall_us() / 1000 - EPOCH_MS);
+	int64_t since_ms = clock_wall_us() / 1000 - EPOCH_MS;
+	uint64_t ms = since_ms > 0 ? (uint64_t)since_ms : 0; /* a machine without a battery begins in 1970 */
 	uint64_t id = ms << (NODE_BITS + SEQUENCE_BITS) | (uint64_t)s->node << SEQUENCE_BITS;
 
 	if (id <= s->last) {

@@ -28,6 +28,23 @@ static void ids_rise_even_when_the_clock_steps_back(void **state)
 	clock_shift_wall(60000000);
 }
 
+/* Ids fit what a database calls an integer, and go on from there when the clock is set right. */
+static void a_clock_before_the_first_year(void **state)
+{
+	const int64_t years_us = INT64_C(40) * 365 * 86400 * 1000000;
+	struct id_source s;
+	uint64_t early, next;
+
+	(void)state;
+	id_source_init(&s, 0, 0);
+	clock_shift_wall(-years_us);
+	early = id_next(&s);
+	next = id_next(&s);
+	clock_shift_wall(years_us);
+	assert_true(early > 0 && early < next && next < id_next(&s) && id_next(&s) < INT64_MAX);
+	assert_true(id_wall_us(id_next(&s)) <= clock_wall_us());
+}
+
 static void text_sorts_as_the_number_and_comes_back(void **state)
 {
 	struct id_source s;
@@ -50,6 +67,7 @@ static void text_sorts_as_the_number_and_comes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_clock_before_the_first_year),
 	    cmocka_unit_test(ids_rise_even_when_the_clock_steps_back),
 	    cmocka_unit_test(text_sorts_as_the_number_and_comes_back),
 	};
