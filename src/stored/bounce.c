@@ -29,7 +29,7 @@ enum {
 	SUMMARY_MAX = 3 * 1024 * 1024,
 	WHOLE_MAX = 50000,
 	NOTICE_BYTES_MAX = 400 * 1024 + WHOLE_MAX + 65536,
-	AGE_EVERY_S = 20,
+	AGE_EVERY_MS = 20000,
 	PRUNE_EVENTS = 500,
 	AGE_ARENA_MAX = 2 * 1024 * 1024
 };
@@ -67,7 +67,7 @@ struct notices {
 	struct write age_write;
 	struct arena age_arena;
 	bool aging;
-	int64_t aged_s;
+	uint64_t age_next_ms;
 };
 
 static struct notices *notices_of(struct stored *sd)
@@ -580,16 +580,16 @@ void notices_tick(struct stored *sd)
 {
 	struct notices *ns = notices_of(sd);
 	const struct conf *conf = role_conf(sd->role);
-	int64_t now_s = clock_wall_s();
+	uint64_t now_ms = clock_mono_ms();
 
 	ns->dirty = true;
 	look(ns);
-	if (ns->aging || now_s - ns->aged_s < AGE_EVERY_S)
+	if (ns->aging || now_ms < ns->age_next_ms)
 		return;
 	ns->aging = true;
-	ns->aged_s = now_s;
+	ns->age_next_ms = now_ms + AGE_EVERY_MS;
 	queue_age_job_init(&ns->age);
-	ns->age.wall_s = now_s;
+	ns->age.wall_s = clock_wall_s();
 	ns->age.lifetime_s = (int64_t)(conf->queue_lifetime / 1000);
 	ns->age.delay_after_s = (int64_t)(conf->delay_notice_after / 1000);
 	set_patient(ns, conf);

@@ -26,6 +26,7 @@ enum {
 	LEASES_PER_DOMAIN = 50,
 	FETCH_LEASES = 8, /* whose bytes one reader task gets */
 	CREDIT_MAX = 65536,
+	CLOSED_MAX_S = 3600, /* twice what relayd says at most: it may be wrong, and outlives its words */
 	PIECE_BYTES = 131072,
 	FETCH_ARENA_MAX = 32 * 1024 * 1024,
 };
@@ -503,7 +504,7 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	r->job.mta = arena_copy(a, m->mx);
 	r->job.peer = peer_text(a, m->mx, m->ip, m->route);
 	r->job.tls = arena_copy(a, m->tls);
-	r->job.closed_s = m->closed_s ? r->job.wall_s + (int64_t)m->closed_s : 0;
+	r->job.closed_s = m->closed_s ? r->job.wall_s + (m->closed_s < CLOSED_MAX_S ? m->closed_s : CLOSED_MAX_S) : 0;
 	r->job.reached = m->mx.n && !m->closed_s;
 	lanes_reached(&o->lanes, m->token, r->job.reached);
 	if (!copy_fates(r, m))

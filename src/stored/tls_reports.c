@@ -69,7 +69,8 @@ struct report {
 struct tls_reports {
 	struct stored *sd;
 	struct report *current;
-	int64_t looked_s, delay_s;
+	int64_t delay_s;
+	uint64_t look_next_ms;
 	int64_t after_day; /* those up to here could not be sent: the next time */
 	struct buf after_domain;
 };
@@ -532,7 +533,7 @@ static struct tls_reports *reports_of(struct stored *sd)
 		random_bytes(&r, sizeof r);
 		rs->sd = sd;
 		rs->delay_s = DELAY_MIN_S + (int64_t)(r % DELAY_SPREAD_S);
-		rs->looked_s = clock_wall_s() - EVERY_S + FIRST_AFTER_S;
+		rs->look_next_ms = clock_mono_ms() + 1000 * FIRST_AFTER_S;
 		buf_init(&rs->after_domain, 256);
 	}
 	return sd->tls_reports;
@@ -541,10 +542,10 @@ static struct tls_reports *reports_of(struct stored *sd)
 void tls_reports_tick(struct stored *sd)
 {
 	struct tls_reports *rs = reports_of(sd);
-	int64_t now_s = clock_wall_s();
+	uint64_t now_ms = clock_mono_ms();
 
-	if (rs->current || !role_conf(sd->role)->tls_reports || now_s - rs->looked_s < EVERY_S)
+	if (rs->current || !role_conf(sd->role)->tls_reports || now_ms < rs->look_next_ms)
 		return;
-	rs->looked_s = now_s;
+	rs->look_next_ms = now_ms + 1000 * EVERY_S;
 	look(rs);
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { LOOK_EVERY_S = 20, PRUNE_EVERY_S = 1800, ARENA_MAX = 4 * 1024 * 1024 };
+enum { LOOK_EVERY_MS = 20000, PRUNE_EVERY_MS = 1800000, ARENA_MAX = 4 * 1024 * 1024 };
 
 struct traces {
 	struct task task;
@@ -20,7 +20,8 @@ struct traces {
 	struct arena arena;
 	enum store_outcome outcome;
 	bool busy, pruning, more;
-	int64_t made_s, looked_s, pruned_s;
+	int64_t made_s;
+	uint64_t look_next_ms, prune_next_ms;
 };
 
 static struct traces *traces_of(struct stored *sd)
@@ -47,7 +48,7 @@ static void kept(struct completion *c)
 	if (t->segment.job.outcome == STORE_OK) {
 		t->made_s = clock_wall_s();
 		if (t->more)
-			t->looked_s = 0; /* there is work for another */
+			t->look_next_ms = 0; /* there is work for another */
 	} else {
 		log_event(LOG_LEVEL_WARNING, "trace-not-indexed", store_outcome_name(t->segment.job.outcome));
 	}
@@ -80,7 +81,7 @@ static void collected(struct completion *c)
 static void collect(struct traces *t)
 {
 	t->busy = true;
-	t->looked_s = clock_wall_s();
+	t->look_next_ms = clock_mono_ms() + LOOK_EVERY_MS;
 	arena_init(&t->arena, ARENA_MAX);
 	trace_segment_job_init(&t->segment);
 	t->segment.waits_since_s = t->made_s;
@@ -103,16 +104,16 @@ static void pruned(struct completion *c)
 void traces_tick(struct stored *sd)
 {
 	struct traces *t = traces_of(sd);
-	int64_t now_s = clock_wall_s();
+	uint64_t now_ms = clock_mono_ms();
 
-	if (!t->busy && now_s - t->looked_s >= LOOK_EVERY_S)
+	if (!t->busy && now_ms >= t->look_next_ms)
 		collect(t);
-	if (t->pruning || now_s - t->pruned_s < PRUNE_EVERY_S)
+	if (t->pruning || now_ms < t->prune_next_ms)
 		return;
 	t->pruning = true;
-	t->pruned_s = now_s;
+	t->prune_next_ms = now_ms + PRUNE_EVERY_MS;
 	trace_prune_job_init(&t->prune);
-	t->prune.before_s = now_s - (int64_t)(role_conf(sd->role)->trace_time / 1000);
+	t->prune.before_s = clock_wall_s() - (int64_t)(role_conf(sd->role)->trace_time / 1000);
 	t->prune_write.completion.done = pruned;
 	t->prune_write.job = &t->prune.job;
 	write_put(sd->writer, &t->prune_write);
