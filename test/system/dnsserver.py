@@ -7,6 +7,7 @@
 DnsServer answers from a dictionary, out of a thread, by UDP and TCP; what it was asked is in dns.asked. A value may also be a function
 (query, transport) -> bytes or None: that is sent as it is, or nothing. Knot (SignedZones) serves signed zones.
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -143,19 +144,20 @@ class DnsServer:
 
 
 class SignedZones:
-    """Knot on loopback, signing every zone it is given: {"signed.test": "zone file text"}; .anchors() are its DS records."""
+    """Knot, signing every zone it is given: {"signed.test": "zone file text"}; .anchors() are its DS records. On loopback, or on port 53 of a
+    host (hosts.py)."""
 
-    def __init__(self, zones):
+    def __init__(self, zones, host=None):
         if not shutil.which("knotd") and not os.path.exists("/usr/sbin/knotd"):
             import pytest
             pytest.skip("no knotd")
-        self.zones = zones
+        self.zones, self.host = zones, host
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-knot-"))
-        self.ports = PortBlock()  # its own until close(): what was free a moment ago could be anybody's
-        self.port = self.ports["https"]
-        text = [f"server:\n  rundir: {self.top}\n  user: root\n  listen: 127.0.0.1@{self.port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
-                if os.geteuid() == 0 else
-                f"server:\n  rundir: {self.top}\n  listen: 127.0.0.1@{self.port}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n",
+        self.ports = None if host else PortBlock()  # its own until close(): what was free a moment ago could be anybody's
+        self.port = 53 if host else self.ports["https"]
+        self.addresses = host.addresses if host else ["127.0.0.1"]
+        text = [f"server:\n  rundir: {self.top}\n", "  user: root\n" if os.geteuid() == 0 else "",
+                *[f"  listen: {a}@{self.port}\n" for a in self.addresses], "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n",
                 "log:\n  - target: stderr\n    any: info\n",
                 f"database:\n  storage: {self.top}\n  journal-db-max-size: 16M\n  kasp-db-max-size: 16M\n  timer-db-max-size: 8M\n  catalog-db-max-size: 8M\n",
                 f"template:\n  - id: default\n    storage: {self.top}\n    dnssec-signing: on\n    zonefile-sync: -1\n    journal-content: all\n",
@@ -166,8 +168,10 @@ class SignedZones:
         self.conf = self.top / "knot.conf"
         self.conf.write_text("".join(text))
         self.log = open(self.top / "log", "wb")
-        self.process = subprocess.Popen(["/usr/sbin/knotd", "-c", str(self.conf)], stdout=self.log, stderr=self.log)
-        self.wait()
+        popen = host.popen if host else subprocess.Popen
+        self.process = popen(["/usr/sbin/knotd", "-c", str(self.conf)], stdout=self.log, stderr=self.log)
+        with host.inside() if host else contextlib.nullcontext():
+            self.wait()
 
     def wait(self):
         """Until every zone is signed."""
@@ -176,7 +180,7 @@ class SignedZones:
             while True:
                 try:
                     q = dns.message.make_query(name, "SOA", want_dnssec=True)
-                    if any(r.rdtype == dns.rdatatype.RRSIG for r in dns.query.udp(q, "127.0.0.1", 1, self.port).answer):
+                    if any(r.rdtype == dns.rdatatype.RRSIG for r in dns.query.udp(q, self.addresses[0], 1, self.port).answer):
                         break
                 except Exception:
                     pass
@@ -197,6 +201,7 @@ class SignedZones:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
-        self.ports.close()
+        if self.ports:
+            self.ports.close()
         self.log.close()
         shutil.rmtree(self.top, ignore_errors=True)

@@ -5,9 +5,12 @@
         mta.inbox()                      # what came for `domains`, as bytes
         mta.send("a@x.test", "b@y.test") # handed to it as by its own users: it relays to `relay`, under verified TLS
 
+On a `host` (hosts.py) of its own, without a relay, it sends as MX records say, by IPv4 and IPv6.
+
 A certificate is a PEM file with key and chain. Where a server is not installed the test is skipped. Packages that exclude each other may be
 unpacked (tools/unpack-servers) into the folder that POMBO_TEST_SERVERS names.
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -32,10 +35,10 @@ def find(*paths):
 
 
 class Server:
-    def __init__(self, port, certificates, domains, relay):
+    def __init__(self, port, certificates, domains, relay=None, host=None):
         if os.geteuid() != 0:
             pytest.skip("another mail server wants root")
-        self.port, self.certificates, self.domains, self.relay = port, certificates, domains, relay
+        self.port, self.certificates, self.domains, self.relay, self.host = port, certificates, domains, relay, host
         self.find()
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-foreign-"))
         self.top.chmod(0o755)
@@ -46,11 +49,13 @@ class Server:
 
     def __enter__(self):
         try:
-            self.relay = (*self.relay[:2], shutil.copy(self.relay[2], self.top / "relay.pem"), *self.relay[3:])
-            (self.top / "relay.pem").chmod(0o644)
+            if self.relay:
+                self.relay = (*self.relay[:2], shutil.copy(self.relay[2], self.top / "relay.pem"), *self.relay[3:])
+                (self.top / "relay.pem").chmod(0o644)
             self.configure()
+            popen = self.host.popen if self.host else subprocess.Popen
             with open(self.top / "out", "wb") as out:
-                self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+                self.process = popen(self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
             self.wait()
         except BaseException:
             self.__exit__()
@@ -71,7 +76,8 @@ class Server:
         shutil.rmtree(self.top, ignore_errors=True)
 
     def smtp(self):
-        return smtplib.SMTP(next(iter(self.certificates)), self.port, timeout=30 * SLOW)
+        with self.host.inside() if self.host else contextlib.nullcontext():
+            return smtplib.SMTP(next(iter(self.certificates)), self.port, timeout=30 * SLOW)
 
     def wait(self):
         deadline = time.monotonic() + 30 * SLOW
@@ -111,9 +117,6 @@ mail_owner = postfix
 setgid_group = postdrop
 myhostname = mx.foreign.test
 mydestination =
-mynetworks = 127.0.0.0/8
-inet_interfaces = loopback-only
-inet_protocols = ipv4
 alias_maps =
 alias_database =
 maillog_file = {top}/log
@@ -123,13 +126,30 @@ virtual_mailbox_base = {top}/box
 virtual_mailbox_maps = static:all/
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
+smtp_tls_loglevel = 1
+"""
+POSTFIX_RELAY = """
+mynetworks = 127.0.0.0/8
+inet_interfaces = loopback-only
+inet_protocols = ipv4
 disable_dns_lookups = yes
 default_transport = smtp:[{relay[0]}]:{relay[1]}
 smtp_tls_security_level = secure
 smtp_tls_CAfile = {relay[2]}
 smtp_tls_secure_cert_match = {relay[3]}
-smtp_tls_loglevel = 1
 """
+POSTFIX_MX = """
+mynetworks = {networks}
+inet_interfaces = all
+inet_protocols = all
+smtp_tls_security_level = may
+"""
+
+
+def bracketed(addresses):
+    return [f"[{a}]" if ":" in a else a for a in addresses]
+
+
 POSTFIX_SERVICES = """
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -158,11 +178,11 @@ class Postfix(Server):
         for name in ("queue", "lib", "etc"):
             (self.top / name).mkdir()
         shutil.chown(self.top / "lib", "postfix")
-        (self.top / "etc/main.cf").write_text(POSTFIX_MAIN.format(
-            top=self.top, relay=self.relay, domains=" ".join(self.domains)))
+        (self.top / "etc/main.cf").write_text((POSTFIX_MAIN + (POSTFIX_RELAY if self.relay else POSTFIX_MX)).format(
+            top=self.top, relay=self.relay, domains=" ".join(self.domains), networks=" ".join(bracketed(self.certificates))))
         services = POSTFIX_SERVICES
         for address, certificate in self.certificates.items():
-            services += f"{address}:{self.port} inet n - n - - smtpd\n"
+            services += f"{bracketed([address])[0]}:{self.port} inet n - n - - smtpd\n"
             if certificate:
                 services += f"  -o smtpd_tls_security_level=may -o smtpd_tls_chain_files={certificate}\n"
         (self.top / "etc/master.cf").write_text(services)
@@ -188,8 +208,8 @@ local_interfaces = <; {interfaces}
 host_lookup =
 rfc1413_hosts =
 keep_environment =
-tls_advertise_hosts = ${{if exists{{{top}/${{received_ip_address}}.pem}}{{*}}}}
-tls_certificate = {top}/${{received_ip_address}}.pem
+tls_advertise_hosts = ${{if exists{{{top}/${{sg{{$received_ip_address}}{{:}}{{.}}}}.pem}}{{*}}}}
+tls_certificate = {top}/${{sg{{$received_ip_address}}{{:}}{{.}}}}.pem
 domainlist ours = {domains}
 acl_smtp_rcpt = all
 begin acl
@@ -201,9 +221,7 @@ ours:
   domains = +ours
   transport = box
 others:
-  driver = manualroute
-  route_list = * {relay[0]}
-  self = send
+  {router}
   transport = out
 begin transports
 box:
@@ -214,7 +232,12 @@ box:
   group = nogroup
 out:
   driver = smtp
-  port = {relay[1]}
+{transport}
+"""
+EXIM_ROUTER = """driver = manualroute
+  route_list = * {relay[0]}
+  self = send"""
+EXIM_TRANSPORT = """  port = {relay[1]}
   hosts_require_tls = *
   tls_verify_certificates = {relay[2]}
   tls_verify_hosts = *
@@ -260,12 +283,14 @@ class Exim(Unpacked):
         shutil.chown(self.top / "spool", "nobody", "nogroup")
         for address, certificate in self.certificates.items():
             if certificate:
-                shutil.copy(certificate, self.top / f"{address}.pem")
-                shutil.chown(self.top / f"{address}.pem", "nobody")
+                own = shutil.copy(certificate, self.top / f"{address.replace(':', '.')}.pem")
+                shutil.chown(own, "nobody")
         shutil.chown(self.top, "nobody")
         (self.top / "conf").write_text(EXIM.format(
-            top=self.top, exim=self.exim, relay=self.relay, domains=" : ".join(self.domains),
-            interfaces=" ; ".join(f"{address}.{self.port}" for address in self.certificates)))
+            top=self.top, exim=self.exim, domains=" : ".join(self.domains),
+            router=EXIM_ROUTER.format(relay=self.relay) if self.relay else "driver = dnslookup",
+            transport=EXIM_TRANSPORT.format(relay=self.relay) if self.relay else "",
+            interfaces=" ; ".join(f"{a}.{self.port}" for a in self.certificates)))
 
     def command(self):
         return self.within(f"{self.exim} -C {self.top}/conf -bdf -q10s")

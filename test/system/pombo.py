@@ -8,6 +8,7 @@
 POMBO_BUILD names the build under test (default: build/ of this tree). The fixtures are in test/conftest.py.
 """
 import atexit
+import contextlib
 import functools
 import imaplib
 import json
@@ -24,7 +25,7 @@ import time
 
 import logfmt
 import processes
-from ports import PortBlock
+from ports import PortBlock, WellKnownPorts
 from wire import TlsContext, Wire
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -93,9 +94,12 @@ def cut_sections(lines):
 
 
 class Server:
-    """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text)."""
+    """Initialises a folder; start() runs it. `config` is a list of lines for pombo.conf (or one text). On a `host` (hosts.py) it has the
+    default ports, and its clients here are there too."""
 
-    def __init__(self, config=(), users=(ALICE,), hostname=HOSTNAME, domain=DOMAIN, addresses=("127.0.0.1",), env=None, own=False):
+    def __init__(self, config=(), users=(ALICE,), hostname=HOSTNAME, domain=DOMAIN, addresses=("127.0.0.1",), env=None, own=False, host=None):
+        self.host = host
+        addresses = host.addresses if host else addresses
         self.hostname, self.domain, self.address = hostname, domain, addresses[0]
         self.env = env or {}
         self.password = PASSWORD
@@ -104,7 +108,7 @@ class Server:
         self.session = None  # of the supervisor and whatever it starts
         self.binary = BINARY
         self.first = []  # the processes that were there when all was ready
-        self.ports = PortBlock(addresses)
+        self.ports = WellKnownPorts() if host else PortBlock(addresses)
         # Not pytest's folder: servers started as root run their processes under other users, who must reach it.
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-test-"))
         self.top.chmod(0o755)
@@ -171,10 +175,10 @@ class Server:
         """Runs `pombo run`; with `wait`, returns when every port answers."""
         assert not self.running, "already running"
         self.mark = self.log_file.stat().st_size
+        popen = self.host.popen if self.host else subprocess.Popen
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([str(self.binary), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, start_new_session=True,
-                                            env={**os.environ, **self.env}, **as_whom)
+            self.process = popen([str(self.binary), "run", "--dir", str(self.dir)], stdin=subprocess.DEVNULL,
+                                 stdout=log, stderr=log, start_new_session=True, env={**os.environ, **self.env}, **as_whom)
         self.session = self.process.pid
         self.first = []
         if wait:
@@ -324,7 +328,7 @@ class Server:
         deadline = time.monotonic() + timeout
         while True:
             again = [int(line["pid"]) for line in self.log_lines(self.mark, event="process_ready")]
-            fresh = [p for p in self.pids(role) if p not in former and (starting or p in self.first or p in again)]
+            fresh = [p for p in self.pids(role) if p not in former and (starting or p in self.first or processes.own_pid(p) in again)]
             if fresh:
                 return fresh[0]
             assert time.monotonic() < deadline, f"no process of {role} within {timeout} s\n{self.tail()}"
@@ -356,6 +360,9 @@ class Server:
 
     # Clients
 
+    def inside(self):
+        return self.host.inside() if self.host else contextlib.nullcontext()
+
     def tls(self):
         """A context that trusts this server's certificate and wants its name."""
         return TlsContext(self.hostname, self.certificate)
@@ -363,33 +370,38 @@ class Server:
     def wire(self, service, tls=None, source=None, timeout=20.0 * SLOW):
         """A raw connection; TLS from the first byte where the service has it, or as told."""
         tls = service.endswith("s") if tls is None else tls
-        return Wire(self.address, self.ports[service], self.tls() if tls else None, source, timeout)
+        with self.inside():
+            return Wire(self.address, self.ports[service], self.tls() if tls else None, source, timeout)
 
     def smtp(self, timeout=30 * SLOW):
-        return smtplib.SMTP(self.address, self.ports["smtp"], local_hostname="client.example.net", timeout=timeout)
+        with self.inside():
+            return smtplib.SMTP(self.address, self.ports["smtp"], local_hostname="client.example.net", timeout=timeout)
 
     def submission(self, user=ALICE, password=None, starttls=False, timeout=30 * SLOW):
         """Logged in, over port 465, or 587 with STARTTLS; not logged in when user is None."""
         names = {"local_hostname": "client.example.net", "timeout": timeout}
-        if starttls:
-            s = smtplib.SMTP(self.address, self.ports["submission"], **names)
-            s.starttls(context=self.tls())
-        else:
-            s = smtplib.SMTP_SSL(self.address, self.ports["submissions"], context=self.tls(), **names)
+        with self.inside():
+            if starttls:
+                s = smtplib.SMTP(self.address, self.ports["submission"], **names)
+                s.starttls(context=self.tls())
+            else:
+                s = smtplib.SMTP_SSL(self.address, self.ports["submissions"], context=self.tls(), **names)
         if user:
             s.login(user, password or self.password)
         return s
 
     def imap(self, user=ALICE, password=None, timeout=30 * SLOW):
         """Logged in over port 993; not logged in when user is None."""
-        c = imaplib.IMAP4_SSL(self.address, self.ports["imaps"], ssl_context=self.tls(), timeout=timeout)
+        with self.inside():
+            c = imaplib.IMAP4_SSL(self.address, self.ports["imaps"], ssl_context=self.tls(), timeout=timeout)
         if user:
             c.login(user, password or self.password)
         return c
 
     def pop3(self, user=ALICE, password=None, timeout=30 * SLOW):
         """Logged in over port 995; not logged in when user is None."""
-        c = poplib.POP3_SSL(self.address, self.ports["pop3s"], context=self.tls(), timeout=timeout)
+        with self.inside():
+            c = poplib.POP3_SSL(self.address, self.ports["pop3s"], context=self.tls(), timeout=timeout)
         if user:
             c.user(user)
             c.pass_(password or self.password)

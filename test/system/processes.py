@@ -38,6 +38,15 @@ def role_of(pid):
     return s[0].removeprefix("pombo-") if s else ""
 
 
+def own_pid(pid):
+    """What a process takes its pid for: another one in a namespace of its own."""
+    try:
+        text = (PROC / str(pid) / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(re.search(r"^NSpid:.*?(\d+)$", text, re.M)[1])
+
+
 def arguments(pid):
     try:
         return (PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")

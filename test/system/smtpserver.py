@@ -173,7 +173,7 @@ class SmtpServer:
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*certificate)
-        self.messages, self.tried, self.commands, self.complaints = [], [], [], []
+        self.messages, self.tried, self.commands, self.complaints, self.peers = [], [], [], [], []
         self.socks = []
         self.connections, self.open, self.most_open, self.lock = 0, 0, 0, threading.Lock()
         if path:
@@ -190,10 +190,11 @@ class SmtpServer:
     def accept(self):
         while True:
             try:
-                sock, _ = self.listener.accept()
+                sock, peer = self.listener.accept()
             except OSError:
                 return
             if not self.path:
+                self.peers.append(peer[0])
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
