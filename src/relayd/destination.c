@@ -26,7 +26,7 @@ enum {
 struct destination {
 	struct relayd *relayd;
 	struct route route; /* a copy: settings may change */
-	struct view key, domain;
+	struct view key, domain, id;
 	TAILQ_HEAD(, job) waiting;
 	size_t waiting_count;
 	LIST_HEAD(, session) idle, busy;
@@ -63,6 +63,11 @@ struct relayd *destination_relayd(const struct destination *d)
 	return d->relayd;
 }
 
+struct view destination_id(const struct destination *d)
+{
+	return d->id;
+}
+
 static struct view own(struct view v)
 {
 	return view_from(v.n ? xmemdup(v.p, v.n) : xstrdup(""), v.n);
@@ -74,6 +79,20 @@ static enum message_tls tls_of(const struct job *j)
 	if (j->requiretls && j->sender.n)
 		return MESSAGE_TLS_REQUIRED;
 	return j->tls_optional ? MESSAGE_TLS_OPTIONAL : MESSAGE_TLS_USUAL;
+}
+
+/* What its key says, without the password: it goes into the store. */
+static struct view make_id(const struct destination *d)
+{
+	static const char *const words[] = {[MESSAGE_TLS_USUAL] = "",
+					    [MESSAGE_TLS_OPTIONAL] = " TLS optional",
+					    [MESSAGE_TLS_REQUIRED] = " TLS required"};
+	_cleanup_(buf_fini) struct buf id = BUF_INIT(1024);
+	struct view where = destination_name(d);
+
+	buf_printf(&id, "%.*s %.*s:%u%s%s", VIEW_FMT(d->route.name), VIEW_FMT(where), d->route.port,
+		   d->route.host.n && !d->route.use_mx ? "" : " mx", words[d->tls]);
+	return own(buf_view(&id));
 }
 
 static struct destination *destination_of(struct relayd *r, const struct job *j)
@@ -103,6 +122,7 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 	d->route.password = own(route->password);
 	d->key = own(buf_view(&key));
 	d->domain = own(j->domain);
+	d->id = make_id(d);
 	d->place.destination = d;
 	d->window = WINDOW_FIRST;
 	TAILQ_INIT(&d->waiting);
@@ -113,7 +133,7 @@ static struct destination *destination_of(struct relayd *r, const struct job *j)
 static void free_when_empty(struct destination *d)
 {
 	struct view *const views[] = {&d->route.name,     &d->route.key, &d->route.host, &d->route.user,
-				      &d->route.password, &d->key,       &d->domain};
+				      &d->route.password, &d->key,       &d->domain,     &d->id};
 
 	if (d->sessions || d->waiting_count || d->resolving || d->running ||
 	    (d->failures && !d->outdated && d->relayd->destinations.count < REMEMBERED_MAX))
@@ -237,7 +257,7 @@ static void cannot_be_found(struct destination *d, const struct resolved *answer
 		break;
 	}
 	f.text = buf_view(&text);
-	destination_unreachable(d, &(struct report_about){.route = d->route.name}, &f);
+	destination_unreachable(d, &(struct report_about){.route = d->route.name, .destination = d->id}, &f);
 }
 
 static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
@@ -460,7 +480,7 @@ void destinations_break_off(struct relayd *r)
 	}
 }
 
-void destinations_reload(struct relayd *r)
+void destinations_reload(struct relayd *r, bool anew)
 {
 	TAILQ_HEAD(, job) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 	struct map_entry *e = map_first(&r->destinations), *next;
@@ -474,8 +494,14 @@ void destinations_reload(struct relayd *r)
 			TAILQ_INSERT_TAIL(&waiting, j, link);
 		if (d->hosts)
 			d->hosts->good_until_ms = 0;
-		if (routes_has_key(r->routes, d->route.key))
+		if (anew) {
+			d->failures = 0;
+			d->closed_until_ms = 0;
+		}
+		if (routes_has_key(r->routes, d->route.key)) {
+			free_when_empty(d);
 			continue;
+		}
 		(void)map_remove(&r->destinations, d->key);
 		d->outdated = true;
 		free_when_empty(d);

@@ -14,8 +14,9 @@
 void destination_take(struct relayd *r, struct job *j);
 /* stored went: waiting jobs are dropped, transactions before the final dot broken off. */
 void destinations_break_off(struct relayd *r);
-/* Settings changed: hosts are looked up again, and what waits goes by the routes as they are now. What is under way ends as it began. */
-void destinations_reload(struct relayd *r);
+/* Settings changed: hosts are looked up again, and what waits goes by the routes as they are now. What is under way ends as it began. `anew`:
+ * ways are others, so failures until now say nothing. */
+void destinations_reload(struct relayd *r, bool anew);
 
 /* ---- for sessions ---- */
 
@@ -39,6 +40,8 @@ void destination_session_ready(struct destination *d, bool ready);
 void destination_run(struct destination *d);
 const struct route *destination_route(const struct destination *d);
 struct view destination_name(const struct destination *d);
+/* A name for what is reached or not, as stored keeps it: the same for whatever shares connections. */
+struct view destination_id(const struct destination *d);
 enum message_tls destination_tls(const struct destination *d);
 struct relayd *destination_relayd(const struct destination *d);
 

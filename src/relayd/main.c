@@ -31,6 +31,7 @@ static int prepare(struct role *role)
 	map_init(&r->destinations);
 	TAILQ_INIT(&r->reports);
 	room_init(r);
+	buf_init(&r->ways, ROUTES_TEXT_MAX);
 	r->routes = routes_new(relayd_conf(r));
 	r->resolver = resolver_new(r);
 	r->sts = sts_new(r);
@@ -66,21 +67,39 @@ static int on_file(struct role *role, const char *name, int fd)
 	return -EINVAL;
 }
 
+/* Whether they are other ways than those described last. */
+static bool describe_ways(struct relayd *r)
+{
+	struct buf now = BUF_INIT(ROUTES_TEXT_MAX);
+	bool same;
+
+	routes_describe(r->routes, &now);
+	same = !now.overflow && view_eq(buf_view(&now), buf_view(&r->ways));
+	buf_fini(&r->ways);
+	r->ways = now;
+	return !same;
+}
+
 static int start(struct role *role)
 {
 	of(role)->passwords_given = false;
+	(void)describe_ways(of(role));
 	return 0;
 }
 
 static int reloaded(struct role *role)
 {
 	struct relayd *r = of(role);
+	bool changed;
 
 	if (!r->passwords_given)
 		routes_forget_passwords(r->routes);
 	r->passwords_given = false;
 	routes_configure(r->routes, relayd_conf(r));
-	destinations_reload(r);
+	changed = describe_ways(r);
+	destinations_reload(r, changed);
+	if (changed)
+		store_reopen(r);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ struct relayd {
 	uint64_t accepted, sent, deferred, failed;
 	bool credit_scheduled;
 	bool passwords_given; /* with the settings that come */
+	bool reopen_due; /* stored is to hear that ways have changed */
+	struct buf ways; /* routes_describe(), as of the last settings */
 };
 
 const struct conf *relayd_conf(const struct relayd *r);
@@ -58,6 +60,7 @@ struct report_about {
 	struct view tls;
 	uint32_t closed_s;
 	struct view route; /* its name */
+	struct view destination; /* destination_id() */
 };
 /* Fates of recipients of `j`, which has `j->open` fewer afterwards; with none left the job is over and freed. Copied. */
 void report_fates(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fates,
@@ -69,6 +72,8 @@ void report_resume(struct relayd *r);
 
 /* ---- store.c: the channel ---- */
 must_check int store_add(struct relayd *r, int fd);
+/* Ways have changed: stored makes due who waits, now or when it is there again. */
+void store_reopen(struct relayd *r);
 /* Forgets and frees a job. */
 void store_job_drop(struct relayd *r, struct job **j);
 /* Its message is another one from now on. Takes over m->message. */

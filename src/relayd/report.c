@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = 512 * 1024, TEXT_MAX = 1024, DONE_MS = 60000 };
+enum { ARENA_MAX = 512 * 1024, TEXT_MAX = 1024, DESTINATION_MAX = 1024, DONE_MS = 60000 };
 
 struct report {
 	TAILQ_ENTRY(report) link;
@@ -132,6 +132,8 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 	p->result.ip = text_of(&p->arena, about->ip.p ? about->ip : VIEW_EMPTY, 128);
 	p->result.tls = text_of(&p->arena, about->tls.p ? about->tls : VIEW_EMPTY, 200);
 	p->result.route = text_of(&p->arena, about->route.p ? about->route : VIEW_EMPTY, 64);
+	p->result.destination =
+	    text_of(&p->arena, about->destination.p ? about->destination : VIEW_EMPTY, DESTINATION_MAX);
 	p->result.closed_s = about->closed_s;
 	p->result.last = j->open == 0;
 	TAILQ_INSERT_TAIL(&r->reports, p, link);

@@ -226,3 +226,26 @@ bool routes_has_key(const struct routes *rs, struct view key)
 			return true;
 	return view_eq(rs->direct.key, key) || (rs->smart.host.n && view_eq(rs->smart.key, key));
 }
+
+/* ---- all of them ---- */
+
+static void put_list(struct buf *out, const char *key, const struct conf_list *l)
+{
+	buf_printf(out, "\n%s", key);
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(out, " %.*s", VIEW_FMT(l->items[i]));
+}
+
+void routes_describe(const struct routes *rs, struct buf *out)
+{
+	const struct conf *c = rs->conf;
+
+	buf_printf(out, "%s %s %s", c->hostname, c->outbound_ca, c->trust_anchor);
+	put_list(out, "dns", &c->dns_server);
+	buf_printf(out, "\n%.*s\n%.*s", VIEW_FMT(rs->direct.key), VIEW_FMT(rs->smart.key));
+	for (size_t i = 0; i < c->n_routes; i++) {
+		put_list(out, "to", &c->routes[i].to);
+		put_list(out, "from", &c->routes[i].from);
+		buf_printf(out, "\n%.*s", VIEW_FMT(rs->sections[i].key));
+	}
+}

@@ -39,6 +39,9 @@ must_check int routes_read_passwords(struct routes *rs, int fd);
 void routes_forget_passwords(struct routes *rs); /* the file is gone */
 /* Never NULL; valid until the next routes_configure() or routes_read_passwords(). `domain`: canonical; `sender` as it came. */
 const struct route *route_for(const struct routes *rs, struct view sender, struct view domain);
+/* All that decides which way mail takes and what it meets there, passwords too: when it is another text, ways have changed. */
+enum { ROUTES_TEXT_MAX = 64 * 1024 * 1024 };
+void routes_describe(const struct routes *rs, struct buf *out);
 /* Is there still a route with that key, that is, one that means the same? */
 bool routes_has_key(const struct routes *rs, struct view key);
 

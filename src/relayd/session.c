@@ -51,7 +51,11 @@ void session_set_wait(struct session_private *s, uint64_t ms)
 
 struct report_about session_about(const struct session_private *s)
 {
-	return (struct report_about){buf_view(&s->mx), buf_view(&s->ip), buf_view(&s->tls), 0, route_of(s)->name};
+	return (struct report_about){.mx = buf_view(&s->mx),
+				     .ip = buf_view(&s->ip),
+				     .tls = buf_view(&s->tls),
+				     .route = route_of(s)->name,
+				     .destination = destination_id(s->destination)};
 }
 
 /* ---- the end ---- */

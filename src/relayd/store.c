@@ -42,6 +42,11 @@ static void give_credit(struct relayd *r)
 	r->credit += jobs;
 }
 
+void store_reopen(struct relayd *r)
+{
+	r->reopen_due = !r->store || !relay_send_reopen(r->store, 0, &(struct relay_reopen){0});
+}
+
 static void on_credit_due(evutil_socket_t fd, short what, void *ctx)
 {
 	struct relayd *r = ctx;
@@ -144,6 +149,7 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	case RELAY_VARIANT_NEVER:
 	case RELAY_VARIANT_LATER:
 	case RELAY_RESUME:
+	case RELAY_REOPEN:
 	case RELAY_CREDIT:
 	case RELAY_RESULT:
 		return;
@@ -174,6 +180,8 @@ int store_add(struct relayd *r, int fd)
 	}
 	r->store = channel_new(r->base, fd, &relay_proto, RELAY_PEER_RELAY, RELAY_PEER_STORE, &handlers, r);
 	report_resume(r);
+	if (r->reopen_due)
+		store_reopen(r);
 	r->credit = 0;
 	give_credit(r);
 	return 0;

@@ -69,6 +69,7 @@ void variant_ask(struct relayd *r, struct job *j, const struct report_about *abo
 	a->about.ip = copy(a, about->ip);
 	a->about.tls = copy(a, about->tls);
 	a->about.route = copy(a, about->route);
+	a->about.destination = copy(a, about->destination);
 	if (!r->store ||
 	    !relay_call_variant_ask(r->store, &(struct relay_variant_ask){a->token}, ANSWER_MS, on_answer, a))
 		on_answer(a, NULL);

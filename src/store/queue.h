@@ -123,14 +123,27 @@ struct queue_result_job {
 	struct view mta; /* the other server's name */
 	struct view peer; /* with its address, for trace */
 	struct view tls;
+	struct view destination; /* a name for who was to be reached, whatever the domain; may be empty */
 	int64_t closed_s; /* the destination is closed until then; 0: open */
 	bool reached; /* and it answered */
 	const struct queue_fate *fates;
 	size_t fate_count;
 	size_t ret_counted; /* fates that counted: whose lease was still this one */
 	size_t ret_notices; /* of them, those that brought about a notice */
+	bool ret_reopened; /* others wait because that destination did not answer: queue_wake_job is for them */
 };
 void queue_result_job_init(struct queue_result_job *j);
+
+/* Whoever waits for a later time is due now, and no destination is closed. In slices. */
+struct queue_wake_job {
+	struct store_job job;
+	int64_t wall_s;
+	struct view
+	    destination; /* those only whom it did not answer for; empty: all. Stays as it is until the job is over */
+	const char *why; /* for `pombo trace` */
+	uint64_t ret_count; /* whose time was moved */
+};
+void queue_wake_job_init(struct queue_wake_job *j);
 
 /* ---- age ---- */
 

@@ -16,7 +16,8 @@ must_check int queue_domain_is_due(struct writer *w, struct view domain, int64_t
 #define QUEUE_REACHED_S ((int64_t)-1) /* it answered when it was last tried */
 #define QUEUE_UNKNOWN_S ((int64_t)0) /* nothing is known of it */
 #define QUEUE_AS_IT_WAS_S ((int64_t)-2) /* argument only */
-/* Finds anew when the domain is due; closed until closed_s, or one of the three. A parked one stays so. */
+#define QUEUE_NOT_CLOSED_S ((int64_t)-3) /* argument only: as it was, but no longer closed */
+/* Finds anew when the domain is due; closed until closed_s, or one of the four. A parked one stays so. */
 must_check int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s);
 /* The same, and it is parked no longer. */
 must_check int queue_domain_unpark(struct writer *w, struct view domain, int64_t closed_s);

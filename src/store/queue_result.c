@@ -59,6 +59,7 @@ static int defer(struct applying *x, const struct queue_row *row, const struct q
 	sql_bind_text(st, 5, f->status);
 	sql_bind_text(st, 6, x->j->mta);
 	sql_bind_i64(st, 7, QUEUE_NEVER_S);
+	sql_bind_text(st, 8, x->j->closed_s > 0 ? x->j->destination : VIEW_EMPTY);
 	rc = sql_run(st);
 	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, row->held ? 0 : next_s);
 }
@@ -125,6 +126,23 @@ static int64_t closed_of(const struct queue_result_job *j)
 	return j->reached ? QUEUE_REACHED_S : QUEUE_UNKNOWN_S;
 }
 
+/* It answers: does anybody wait for a later time because it did not? */
+static int note_reopened(struct applying *x)
+{
+	struct sql_stmt *st;
+	int rc;
+
+	if (!x->j->reached || x->j->destination.n == 0)
+		return 0;
+	st = sql_use(x->w->sql, SQL_queue_unreached);
+	sql_bind_text(st, 1, x->j->destination);
+	sql_bind_i64(st, 2, 1);
+	rc = sql_step(st);
+	sql_reset(st);
+	x->j->ret_reopened = rc > 0;
+	return rc < 0 ? rc : 0;
+}
+
 static enum job_step run_result(struct writer *w, struct store_job *job)
 {
 	struct queue_result_job *j = (struct queue_result_job *)job;
@@ -132,11 +150,14 @@ static enum job_step run_result(struct writer *w, struct store_job *job)
 	int rc = 0;
 
 	j->ret_counted = j->ret_notices = 0;
+	j->ret_reopened = false;
 	arena_init(&x.arena, ARENA_MAX);
 	for (size_t i = 0; rc == 0 && i < j->fate_count; i++)
 		rc = apply_fate(&x, &j->fates[i]);
 	if (rc == 0 && j->ret_counted)
 		rc = queue_domain_settle(w, x.domain, closed_of(j));
+	if (rc == 0 && j->ret_counted)
+		rc = note_reopened(&x);
 	arena_fini(&x.arena);
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});

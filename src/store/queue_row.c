@@ -91,6 +91,8 @@ static int settle(struct writer *w, struct view domain, int64_t closed_s, bool u
 	sql_reset(st);
 	if (rc <= 0)
 		return rc;
+	if (closed_s == QUEUE_NOT_CLOSED_S)
+		closed_s = was_closed_s > 0 ? QUEUE_UNKNOWN_S : was_closed_s;
 	if (closed_s == QUEUE_AS_IT_WAS_S)
 		closed_s = was_closed_s;
 	st = sql_use(w->sql, SQL_queue_first_due);

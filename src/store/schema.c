@@ -138,12 +138,17 @@ static const char tlsa_base[] = "ALTER TABLE tls_count ADD COLUMN tlsa_base {tex
 /* What is over is deleted whenever a policy is kept. */
 static const char sts_policy_until[] = "CREATE INDEX sts_policy_until ON sts_policy (until_s);";
 
+/* The destination that could not be reached when a recipient was last tried; empty: it answered, or was not tried since. */
+static const char queue_unreached[] =
+    "ALTER TABLE queue_recipient ADD COLUMN unreached {text} NOT NULL DEFAULT '';"
+    "CREATE INDEX queue_recipient_unreached ON queue_recipient (unreached) WHERE unreached <> '';";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false},        {version_2, NULL, false},      {version_3, NULL, false},
-    {version_4, NULL, false},        {tls_of_others, NULL, false},  {dkim_keys, NULL, false},
-    {queue_via, NULL, false},        {quota_messages, NULL, false}, {summaries, NULL, false},
-    {trace_index, NULL, false},      {trace_notes, NULL, false},    {tlsa_base, NULL, false},
-    {sts_policy_until, NULL, false},
+    {version_1, NULL, false},        {version_2, NULL, false},       {version_3, NULL, false},
+    {version_4, NULL, false},        {tls_of_others, NULL, false},   {dkim_keys, NULL, false},
+    {queue_via, NULL, false},        {quota_messages, NULL, false},  {summaries, NULL, false},
+    {trace_index, NULL, false},      {trace_notes, NULL, false},     {tlsa_base, NULL, false},
+    {sts_policy_until, NULL, false}, {queue_unreached, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

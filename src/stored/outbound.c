@@ -15,6 +15,7 @@
 #include "stored/op.h"
 #include "stored/tls_peer.h"
 #include "stored/variant.h"
+#include "stored/waking.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -448,6 +449,8 @@ static void recorded(struct op *op, struct channel *c)
 		(void)relay_send_done(c, op->reply.id, &(struct relay_done){0});
 	if (r->last && o->peer == op->reply.peer)
 		lanes_token_is_over(&o->lanes, r->job.token);
+	if (r->job.ret_reopened)
+		waking_begin(o->sd, r->job.destination, r->job.mta, " answers again");
 	o->dirty |= r->looks;
 	lease(o);
 }
@@ -504,6 +507,7 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	r->job.mta = arena_copy(a, m->mx);
 	r->job.peer = peer_text(a, m->mx, m->ip, m->route);
 	r->job.tls = arena_copy(a, m->tls);
+	r->job.destination = arena_copy(a, m->destination);
 	r->job.closed_s = m->closed_s ? r->job.wall_s + (m->closed_s < CLOSED_MAX_S ? m->closed_s : CLOSED_MAX_S) : 0;
 	r->job.reached = m->mx.n && !m->closed_s;
 	lanes_reached(&o->lanes, m->token, r->job.reached);
@@ -528,6 +532,9 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 		return;
 	case RELAY_RESULT:
 		on_result(o, id, &m->result);
+		return;
+	case RELAY_REOPEN:
+		waking_begin(o->sd, VIEW_EMPTY, VIEW_EMPTY, "the way it takes is another one now");
 		return;
 	case RELAY_VARIANT_ASK:
 		variant_make(o->sd, o->peer, id, m->variant_ask.token);

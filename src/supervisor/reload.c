@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
- * New settings, certificate and key without dropping a connection: read and checked whole first, then told to keyd, then to
- * all others, so that nobody shows a certificate whose key is not there yet. */
+ * New settings, certificate and key without dropping a connection: read and checked whole first, then told to keyd and dnsd, then
+ * to all others, so that nobody shows a certificate whose key is not there yet, or has it tried anew by resolvers that are no more. */
 #include "supervisor/server.h"
 
 #include "conf/relay_password.h"
@@ -130,7 +130,7 @@ int inputs_read(struct server_inputs *in, const char *dir, const struct listen_s
 
 /* ---- reload ---- */
 
-enum reload_stage { RELOAD_KEY, RELOAD_OTHERS };
+enum reload_stage { RELOAD_FIRST, RELOAD_OTHERS };
 
 struct reload {
 	enum reload_stage stage;
@@ -193,6 +193,11 @@ static void tell(struct process *p)
 	}
 }
 
+static bool is_asked_by_others(const struct process *p)
+{
+	return p->kind == KIND_KEY || p->kind == KIND_DNS;
+}
+
 static size_t tell_stage(struct server *s)
 {
 	size_t waiting = 0;
@@ -200,7 +205,7 @@ static size_t tell_stage(struct server *s)
 	for (size_t i = 0; i < s->n; i++) {
 		struct process *p = &s->processes[i];
 
-		if ((p->kind == KIND_KEY) == (s->reload->stage == RELOAD_KEY))
+		if (is_asked_by_others(p) == (s->reload->stage == RELOAD_FIRST))
 			tell(p);
 		waiting += p->reloading;
 	}
@@ -212,7 +217,7 @@ static void go_on(struct server *s)
 	for (size_t i = 0; i < s->n; i++)
 		if (s->processes[i].reloading)
 			return;
-	if (s->reload->stage == RELOAD_KEY) {
+	if (s->reload->stage == RELOAD_FIRST) {
 		s->reload->stage = RELOAD_OTHERS;
 		if (tell_stage(s) > 0)
 			return;
@@ -226,7 +231,7 @@ static void on_late(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (s->reload->stage == RELOAD_KEY) {
+	if (s->reload->stage == RELOAD_FIRST) {
 		s->reload->stage = RELOAD_OTHERS;
 		(void)tell_stage(s);
 	}

@@ -93,16 +93,114 @@ def test_without_host_the_domains_own_servers_or_anothers(make_server):
 
 
 def test_a_reload_takes_the_queue_along(make_server):
-    """What waits goes by the new route; with the old settings it would have waited on."""
+    """What waits goes by the new route, at once; with the old settings it would have waited on."""
     with SmtpServer({"MAIL": b"451 4.7.1 not now\r\n"}) as old, SmtpServer() as new:
-        server = make_server(config=[*GO, "retry-first = 2s", *route("way", "to = far.test", *to(old))])
+        server = make_server(config=[*GO, "retry-first = 1h", *route("way", "to = far.test", *to(old))])
         submit(server, *[f"r{i}@far.test" for i in range(5)])
         deferred(server, "not now")
         server.configure(route("way", "to = far.test", *to(new)))
         server.reload()
-        retry(server)
         wait_empty(server)
         assert addresses(new) == [f"r{i}@far.test" for i in range(5)] and old.messages == []
+
+
+@pytest.fixture
+def dead():
+    """A port where nobody listens, and nobody else will meanwhile."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        yield s.getsockname()[1]
+
+
+def events(server, address, kind):
+    return [e for e in server.cli_json("trace", address) if e["event"] == kind and e["address"] == address]
+
+
+@pytest.mark.parametrize("was", ["a wrong relay-host", "a wrong route", "no route", "a wrong password"])
+def test_a_mended_way_is_taken_at_once(make_server, tmp_path, dead, was):
+    """Nobody waits for a time that was set, or a destination that was closed, because the way was wrong."""
+    tmp_path.chmod(0o755)
+    ca = Authority(tmp_path)
+    with contextlib.ExitStack() as stack:
+        dns = stack.enter_context(DnsServer({("smtp.provider.test", "A"): ["127.0.0.1"], ("far.test", "A"): ["127.0.0.1"]}))
+        right = stack.enter_context(Provider(ca.server("smtp.provider.test")) if was == "a wrong password" else SmtpServer())
+        before = {"a wrong relay-host": [f"relay-host = 127.0.0.1:{dead}"],
+                  "a wrong route": route("way", "to = far.test", f"host = 127.0.0.1:{dead}"), "no route": [],
+                  "a wrong password": route("way", f"host = smtp.provider.test:{right.port}", "user = me")}[was]
+        server = make_server(start=False, config=[*dns.settings(), *GO, "retry-first = 1h", f"outbound-port = {dead}",
+                                                  f"outbound-ca = {ca.file}", *before])
+        if was == "a wrong password":
+            server.cli("route", "password", "way", "--password-stdin", input="wrong\n")
+        server.start()
+        recipients = [f"r{i}@far.test" for i in range(5)]
+        for r in recipients:
+            submit(server, r)
+        wait_queue(server, lambda q: any(r["attempts"] for r in q))
+        if was == "a wrong password":
+            server.cli("route", "password", "way", "--password-stdin", input="pass word\n")
+        elif was == "a wrong relay-host":
+            server.configure([f"relay-host = 127.0.0.1:{right.port}"])
+        else:
+            server.configure(route("way", "to = far.test", f"host = 127.0.0.1:{right.port}"))
+        server.reload()
+        wait_empty(server)
+        got = [r for _, to, _ in right.got for r in to] if was == "a wrong password" else addresses(right)
+        assert sorted(got) == recipients
+        told = [e["text"] for r in recipients for e in events(server, r, "retried")]
+        assert told and set(told) == {"the way it takes is another one now"}
+
+
+def test_a_reload_that_changes_no_way_hurries_nobody(make_server, dead):
+    with SmtpServer() as mx:
+        server = make_server(config=[*GO, "retry-first = 1h", *route("mx", "to = far.test", *to(mx)),
+                                     *route("dead", "to = dead.test", f"host = 127.0.0.1:{dead}")])
+        submit(server, "x@dead.test")
+        deferred(server, "Connection refused")
+        (before,) = server.cli_json("queue", "list")
+        server.configure(["log-level = debug", "retry-max = 3h"])
+        server.reload()
+        # A change that comes later is seen: the former would have been.
+        server.configure(["hostname = other.example.test"])
+        server.reload()
+        (after,) = wait_queue(server, lambda q: q and q[0]["attempts"] == 2)
+        assert after["next"] > before["next"] and len(events(server, "x@dead.test", "retried")) == 1
+
+
+# ---- a destination that comes back ----
+
+
+@pytest.mark.parametrize("by", ["relay-host", "mx"])
+def test_all_follow_once_one_gets_through(make_server, by):
+    """A dead host that lives again: whoever was tried in vain goes out with the first that gets through, not each at its own time. Who was
+    told to come later by the host itself keeps that time."""
+    def rcpt(connection, line):
+        return b"451 4.7.1 greylisted\r\n" if b"grey" in line else b"250 ok\r\n"
+
+    port = PortBlock(("127.0.0.1",))["smtp"]
+    domains = ["far.test"] if by == "mx" else [f"far{i}.test" for i in range(4)]
+    records = {("far.test", "MX"): ["10 mx.far.test."], ("mx.far.test", "A"): ["127.0.0.1"]}
+    with DnsServer(records) as dns:
+        way = [f"outbound-port = {port}"] if by == "mx" else [f"relay-host = 127.0.0.1:{port}"]
+        server = make_server(config=[*dns.settings(), *GO, "retry-first = 1h", *way])
+        with SmtpServer({"RCPT": rcpt}, port=port) as before:
+            submit(server, f"grey@{domains[0]}")
+            deferred(server, "greylisted")
+            submit(server, f"first@{domains[0]}")
+            wait_queue(server, lambda q: len(q) == 1)
+        before.hang_up()
+        dead = [f"r{i}@{domain}" for i in range(8) for domain in domains]
+        for r in dead:
+            submit(server, r)
+        wait_queue(server, lambda q: len(q) == len(dead) + 1 and {r["recipient"].split("@")[1] for r in q if r["attempts"]} == set(domains))
+        tried = [r for r in server.cli_json("queue", "list") if r["attempts"] and "grey" not in r["recipient"]]
+        with SmtpServer({"RCPT": rcpt}, port=port) as mx:
+            server.cli("queue", "retry", tried[0]["id"])
+            left = wait_queue(server, lambda q: len(q) == 1)
+            assert left[0]["recipient"] == f"grey@{domains[0]}" and left[0]["attempts"] == 1
+            assert sorted(addresses(mx)) == sorted(dead)
+        others = [r for r in tried if r["id"] != tried[0]["id"]]
+        told = [e["text"] for r in others for e in events(server, r["recipient"], "retried")]
+        assert bool(told) == bool(others) and all(t.endswith("answers again") for t in told)
 
 
 def test_bad_routes_are_told_with_their_line_and_change_nothing(make_server):

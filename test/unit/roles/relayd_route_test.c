@@ -141,12 +141,66 @@ static void a_key_is_all_that_a_route_means(void **state)
 	conf_free(&again);
 }
 
+static bool describes_alike(const char *a, const char *b)
+{
+	struct conf *ca = conf_of(a), *cb = conf_of(b);
+	struct routes *rs = routes_new(ca);
+	_cleanup_(buf_fini) struct buf first = BUF_INIT(1 << 20), second = BUF_INIT(1 << 20);
+	bool alike;
+
+	give_passwords(rs, "h.test u p\n");
+	routes_describe(rs, &first);
+	routes_configure(rs, cb);
+	routes_describe(rs, &second);
+	alike = view_eq(buf_view(&first), buf_view(&second));
+	routes_free(&rs);
+	conf_free(&ca);
+	conf_free(&cb);
+	return alike;
+}
+
+static void what_makes_ways_others(void **state)
+{
+	static const char base[] = "hostname = a.test\n[route a]\nto = x.test\nhost = h.test\nuser = u\n";
+	static const char *const others[] = {
+	    "hostname = b.test\n[route a]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\noutbound-ca = /x\n[route a]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\ndns-server = 192.0.2.1\n[route a]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\noutbound-port = 26\n[route a]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\nrelay-host = h.test\n[route a]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\n[route a]\nto = x.test y.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\n[route a]\nto = x.test\nfrom = y.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\n[route a]\nto = x.test\nhost = h.test\nuser = v\n",
+	    "hostname = a.test\n[route a]\nto = x.test\nhost = h.test\nuser = u\ntls = require\n",
+	    "hostname = a.test\n[route b]\nto = x.test\nhost = h.test\nuser = u\n",
+	    "hostname = a.test\n",
+	};
+	struct conf *c = conf_of(base);
+	struct routes *rs = routes_new(c);
+	_cleanup_(buf_fini) struct buf without = BUF_INIT(1 << 20), with = BUF_INIT(1 << 20);
+
+	(void)state;
+	assert_true(describes_alike(base, base));
+	assert_true(describes_alike(base, "log-level = debug\nhostname = a.test\nretry-first = 2m\n"
+					  "[route a]\nto = x.test\nhost = h.test\nuser = u\n"));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (describes_alike(base, others[i]))
+			fail_msg("%s", others[i]);
+	routes_describe(rs, &without);
+	give_passwords(rs, "h.test u p\n");
+	routes_describe(rs, &with);
+	assert_false(view_eq(buf_view(&without), buf_view(&with)));
+	routes_free(&rs);
+	conf_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_sections),
 	    cmocka_unit_test(sections_before_the_smart_host),
 	    cmocka_unit_test(a_key_is_all_that_a_route_means),
+	    cmocka_unit_test(what_makes_ways_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

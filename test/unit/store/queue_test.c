@@ -272,6 +272,144 @@ static void relayd_comes_anew(void **state)
 	store_job_fini(&b.job);
 }
 
+/* One recipient's fate, and what it says of a destination. True: others wait because of that. */
+static bool told(struct trial *t, const struct queue_lease *l, enum queue_outcome outcome, const char *destination,
+		 int64_t closed)
+{
+	const struct queue_fate fate = {.id = l->rcpts[0].id,
+					.outcome = outcome,
+					.code = 451,
+					.status = VIEW_LIT("4.0.0"),
+					.text = VIEW_LIT("words")};
+	struct queue_result_job j;
+
+	queue_result_job_init(&j);
+	j.token = l->token;
+	j.wall_s = NOW;
+	j.schedule = (struct queue_schedule){3600, 14400};
+	j.mta = j.peer = j.tls = VIEW_EMPTY;
+	j.destination = view_from_cstr(destination);
+	j.closed_s = closed;
+	j.reached = closed == 0;
+	j.fates = &fate;
+	j.fate_count = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	assert_int_equal(j.ret_counted, 1);
+	store_job_fini(&j.job);
+	return j.ret_reopened;
+}
+
+static uint64_t wake(struct trial *t, const char *destination)
+{
+	struct queue_wake_job j;
+	uint64_t n;
+
+	queue_wake_job_init(&j);
+	j.wall_s = NOW;
+	j.destination = view_from_cstr(destination);
+	j.why = "words";
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	n = j.ret_count;
+	store_job_fini(&j.job);
+	return n;
+}
+
+/* Two domains behind one host that is dead, then alive; who was told 4xx by it, or waits for another, is left alone. */
+static void who_waits_for_a_dead_host(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job a, b;
+
+	for (size_t i = 0; i < 3; i++)
+		(void)put(t, "one.example", 1, 0);
+	(void)put(t, "two.example", 1, 0);
+	(void)put(t, "elsewhere.example", 1, 0);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 5);
+	for (size_t i = 0; i < 5; i++) {
+		bool elsewhere = view_eq(a.leases[i].domain, VIEW_LIT("elsewhere.example"));
+
+		assert_false(told(t, &a.leases[i], QUEUE_OUT_DEFERRED, elsewhere ? "b" : "a", NOW + 600));
+	}
+	store_job_fini(&a.job);
+	assert_int_equal(wake(t, "c"), 0);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 0);
+	store_job_fini(&a.job);
+	/* New mail finds it alive: all that waited for it is due, the closed domains too. */
+	assert_int_equal(lease(t, &a, NOW + 600, 10, 10), 0);
+	store_job_fini(&a.job);
+	(void)put(t, "three.example", 1, 0);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_false(told(t, &a.leases[0], QUEUE_OUT_RELEASED, "", 0));
+	store_job_fini(&a.job);
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 1);
+	assert_true(told(t, &a.leases[0], QUEUE_OUT_DEFERRED, "a", 0)); /* it said 4xx, but it answers */
+	store_job_fini(&a.job);
+	assert_int_equal(wake(t, "a"), 4);
+	assert_int_equal(lease(t, &b, NOW, 10, 10), 4); /* not the one that it said 4xx for */
+	for (size_t i = 0; i < 4; i++)
+		assert_false(told(t, &b.leases[i], QUEUE_OUT_SENT, "a", 0));
+	store_job_fini(&b.job);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 2);
+	/* Another way: all. */
+	assert_int_equal(wake(t, ""), 2);
+	assert_int_equal(wake(t, ""), 0);
+	assert_int_equal(lease(t, &b, NOW, 10, 10), 2);
+	assert_int_equal(wake(t, ""), 0); /* not what is leased */
+	assert_int_equal(lease(t, &a, NOW, 10, 10), 0);
+	store_job_fini(&a.job);
+	store_job_fini(&b.job);
+}
+
+static uint64_t change(struct trial *t, enum queue_change what, uint64_t message)
+{
+	struct queue_change_job j;
+	uint64_t n;
+
+	queue_change_job_init(&j);
+	j.wall_s = NOW;
+	j.change = what;
+	j.message = message;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	n = j.ret_count;
+	store_job_fini(&j.job);
+	return n;
+}
+
+static void many_wake_in_slices_and_the_held_sleep_on(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job a;
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < 45; i++)
+		held = put(t, "far.example", 10, 0);
+	for (size_t done = 0; done < 45; done += a.lease_count, store_job_fini(&a.job)) {
+		assert_true(lease(t, &a, NOW, 25, 25) > 0);
+		for (size_t i = 0; i < a.lease_count; i++)
+			for (size_t k = 0; k < a.leases[i].rcpt_count; k++) {
+				struct queue_lease one = a.leases[i];
+
+				one.rcpts += k;
+				(void)told(t, &one, QUEUE_OUT_DEFERRED, "a", 0); /* open, or no more would be leased */
+			}
+	}
+	assert_int_equal(change(t, QUEUE_HOLD, held), 10);
+	assert_int_equal(wake(t, "a"), 0); /* it answered */
+	assert_int_equal(wake(t, ""), 440);
+	assert_int_equal(wake(t, ""), 0);
+	assert_int_equal(change(t, QUEUE_RELEASE, held), 10);
+	/* Held while it is under way, and then its host goes. */
+	assert_true(lease(t, &a, NOW, 50, 50) > 10);
+	held = a.leases[0].envelope.message;
+	assert_int_equal(change(t, QUEUE_HOLD, held), 10);
+	for (size_t i = 0; i < a.lease_count; i++)
+		assert_false(told(t, &a.leases[i], QUEUE_OUT_DEFERRED, i == 0 ? "b" : "a", NOW + 60));
+	assert_int_equal(wake(t, "b"), 0);
+	assert_int_equal(wake(t, "a"), a.lease_count - 1);
+	assert_int_equal(wake(t, "a"), 0);
+	store_job_fini(&a.job);
+}
+
 static void schedule(void **state)
 {
 	static const struct queue_schedule s = {60, 14400};
@@ -363,21 +501,6 @@ static void an_end_while_a_delay_is_told(void **state)
 	settle_told(t, &failed);
 	assert_int_equal(trial_rows(t, "queue_message"), 0);
 	store_job_fini(&a.job);
-}
-
-static uint64_t change(struct trial *t, enum queue_change what, uint64_t message)
-{
-	struct queue_change_job j;
-	uint64_t n;
-
-	queue_change_job_init(&j);
-	j.wall_s = NOW;
-	j.change = what;
-	j.message = message;
-	assert_int_equal(trial_run(t, &j.job), STORE_OK);
-	n = j.ret_count;
-	store_job_fini(&j.job);
-	return n;
 }
 
 /* More than one slice takes, of one message. */
@@ -554,6 +677,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
 	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
 	    cmocka_unit_test_setup_teardown(summaries, start, end),
+	    cmocka_unit_test_setup_teardown(who_waits_for_a_dead_host, start, end),
+	    cmocka_unit_test_setup_teardown(many_wake_in_slices_and_the_held_sleep_on, start, end),
 	    cmocka_unit_test(schedule),
 	    cmocka_unit_test_setup_teardown(old_mail, start, end),
 	};
