@@ -242,6 +242,14 @@ static void ask_aliases(struct resolver_request *q)
 
 /* ---- ourselves ---- */
 
+/* 0.0.0.0 and :: lead to this machine, whatever it listens on, and so may IPv4 in IPv6 (RFC 4291 §2.5.5): no record has a reason to name them. */
+static bool means_this_machine(const struct ip *ip)
+{
+	static const uint8_t nothing[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(ip->bytes, nothing, ip->is_v6 ? 16 : 4) == 0 || (ip->is_v6 && memcmp(ip->bytes, mapped, 12) == 0);
+}
+
 /* Does mail that is sent to that address come to us? The kernel says whether it is one of this machine's: then it is also what a socket connected
  * to it has at our end (UDP: nothing is sent). */
 static bool is_own_address(const struct ip *ip)
@@ -283,7 +291,7 @@ static bool has_own_address(const struct resolver_request *q, const struct resol
 	if (q->port != SMTP_PORT + conf->port_offset)
 		return false; /* there something else answers */
 	for (size_t i = 0; i < h->address_count; i++)
-		if (is_listened_on(conf, &h->addresses[i]))
+		if (means_this_machine(&h->addresses[i]) || is_listened_on(conf, &h->addresses[i]))
 			return true;
 	return false;
 }
@@ -320,14 +328,6 @@ static void interleave(struct resolved_host *h)
 					all[n++] = h->addresses[i];
 		}
 	memcpy(h->addresses, all, n * sizeof all[0]);
-}
-
-/* 0.0.0.0 and :: lead to this machine, whatever it listens on, and so may IPv4 in IPv6 (RFC 4291 §2.5.5): no record has a reason to name them. */
-static bool means_this_machine(const struct ip *ip)
-{
-	static const uint8_t nothing[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(ip->bytes, nothing, ip->is_v6 ? 16 : 4) == 0 || (ip->is_v6 && memcmp(ip->bytes, mapped, 12) == 0);
 }
 
 static void add_address(struct resolved_host *h, struct view data, bool is_v6)
@@ -506,7 +506,10 @@ void resolver_ask(struct resolver *rs, struct view domain, bool use_mx, uint16_t
 		q->hosts[0].address_count = 1;
 		q->answer.host_count = 1;
 		q->answer.ttl_s = TTL_LITERAL_S;
-		give_hosts(q);
+		if (use_mx && drop_ourselves_and_worse(q))
+			give(q, RESOLVED_LOOP, NULL);
+		else
+			give_hosts(q);
 	} else if (!use_mx) {
 		add_host(q, q->domain, 0);
 		q->secure = true;

@@ -360,3 +360,16 @@ def test_a_smart_host_with_a_password(make_server):
     server.start()
     submit(server, "x@elsewhere.test")
     assert other.wait_log(event="login", since=0)["account"] == "relay@far.test"
+
+
+def test_mail_for_our_own_address_does_not_go_round(make_server):
+    """A client that may relay, and port 25 of this machine as an address literal says it: found before the first hop."""
+    server = make_server(config=["trusted-networks = 127.0.0.1", *GO])
+    server.configure([f"outbound-port = {server.ports['smtp']}"])
+    server.reload()
+    literals = ["[127.0.0.1]", "[0.0.0.0]", "[IPv6:::ffff:127.0.0.1]"]
+    submit(server, *[f"x@{literal}" for literal in literals])
+    wait_empty(server)
+    assert {f["to"].split("@")[1]: f["reply"].split(" loops ")[0] for f in server.log_lines(event="failed")} == {
+        literal: f"mail for {literal}" for literal in literals}
+    assert server.log_lines(event="sent") == []
