@@ -18,7 +18,7 @@ static int add(const struct cli *c, struct store_client *s, bool encoded, uint16
 	int r = store_client_do(s, encoded, type, c->argv[1], stdout);
 
 	if (r == 0 && dkim)
-		r = dkim_keys_make(c, s, c->argv[1], true);
+		r = dkim_keys_make(c, s, c->argv[1]);
 	store_client_close(s);
 	return r;
 }

@@ -51,36 +51,6 @@ static int show(const struct cli *c, const char *domain, const struct dkim_key_l
 	return 0;
 }
 
-/* Where no key signs yet there is nothing to wait for. */
-static bool none_signs(const struct dkim_key_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->keys[i].state == 1)
-			return false;
-	return true;
-}
-
-static bool any_waits(const struct dkim_key_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->keys[i].state == 0)
-			return true;
-	return false;
-}
-
-static int rotate(const struct cli *c, struct store_client *s, const char *domain)
-{
-	_cleanup_(dkim_key_list_fini) struct dkim_key_list l = {NULL, 0};
-	int r = dkim_keys_get(s, domain, &l);
-
-	if (r)
-		return r;
-	if (any_waits(&l))
-		return cli_fail(CLI_CANNOT_CREATE, domain, "new keys wait already to be published",
-				"see 'pombo domain dkim', and publish them");
-	return dkim_keys_make(c, s, domain, none_signs(&l));
-}
-
 static int run(struct cli *c)
 {
 	_cleanup_(dkim_key_list_fini) struct dkim_key_list l = {NULL, 0};
@@ -97,7 +67,7 @@ static int run(struct cli *c)
 	if (r)
 		return r;
 	if (want_new)
-		r = rotate(c, &s, c->argv[1]);
+		r = dkim_keys_make(c, &s, c->argv[1]);
 	if (r == 0)
 		r = s.pid || want_new ? dkim_keys_get(&s, c->argv[1], &l) : dkim_keys_look(&s, c->argv[1], &l);
 	store_client_close(&s);

@@ -217,7 +217,7 @@ static int make_store(const struct cli *c, struct init *in)
 	if (r == 0 && in->user)
 		r = account_add(&s, &account, out);
 	if (r == 0)
-		r = dkim_keys_make(c, &s, in->domain, true);
+		r = dkim_keys_make(c, &s, in->domain);
 	if (r == 0)
 		r = dkim_keys_get(&s, in->domain, &in->keys);
 	store_client_close(&s);

@@ -103,16 +103,16 @@ static void copy_kept(struct view text, struct view domain, const struct dkim_ke
 	bool drop = false;
 
 	while (rest.n > 0) {
-		const char *begin = rest.p;
-
 		if (!view_cut(rest, '\n', &line, &rest)) {
 			line = rest;
 			rest = VIEW_EMPTY;
 		}
 		if (view_starts_with(line, VIEW_LIT("key ")))
 			drop = is_dropped(view_trim(view_sub(line, 4, line.n)), domain, keep);
-		if (!drop)
-			buf_append_view(out, view_from(begin, line.n + 1));
+		if (drop)
+			continue;
+		buf_append_view(out, line);
+		buf_append_char(out, '\n'); /* the last one's may be missing */
 	}
 }
 
@@ -143,20 +143,27 @@ static int replace(const char *folder, const char *path, const char *fresh, stru
 	return r;
 }
 
-/* Keys of the domain that are not to be kept go, `add` comes. */
+/* One command at a time makes or drops keys: what the store knows and what the file holds belong together. *ret_fd is closed by the caller. */
+static int lock_keys(const struct cli *c, int *ret_fd)
+{
+	_cleanup_(free_ptr) char *folder = cli_path(c, "keys");
+
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return cli_fail_errno(CLI_CANNOT_CREATE, folder, errno, NULL);
+	*ret_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX) < 0)
+		return cli_fail_errno(CLI_CANNOT_CREATE, folder, errno, NULL);
+	return 0;
+}
+
+/* Keys of the domain that are not to be kept go, `add` comes. The keys are locked. */
 static int rewrite(const struct cli *c, struct view domain, const struct dkim_key_list *keep, struct view add)
 {
 	_cleanup_(free_ptr) char *folder = cli_path(c, "keys"), *path = cli_path(c, "keys/dkim"),
 				 *fresh = cli_path(c, "keys/dkim.new");
 	_cleanup_(free_secret) struct buf old = BUF_INIT(FILE_MAX), new = BUF_INIT(FILE_MAX);
-	_cleanup_(fd_close) int lock = -1;
 	int r;
 
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return cli_fail_errno(CLI_CANNOT_CREATE, folder, errno, NULL);
-	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
-		return cli_fail_errno(CLI_CANNOT_CREATE, folder, errno, NULL);
 	r = cli_read_file(path, &old);
 	if (r < 0 && r != -ENOENT)
 		return cli_fail_errno(CLI_CANNOT_CREATE, path, r, NULL);
@@ -263,16 +270,30 @@ static int tell_server(struct store_client *s)
 					ADMIN_RELOAD_ASK, "reload", NULL);
 }
 
-static int make_all(const struct cli *c, struct store_client *s, const char *domain, bool at_once,
-		    struct fresh_key *keys, size_t n)
+static bool any_has_state(const struct dkim_key_list *l, unsigned state)
 {
+	for (size_t i = 0; i < l->n; i++)
+		if (l->keys[i].state == state)
+			return true;
+	return false;
+}
+
+static int make_all(const struct cli *c, struct store_client *s, const char *domain, struct fresh_key *keys, size_t n)
+{
+	enum { WAITS, SIGNS };
 	_cleanup_(buf_fini) struct buf canon = BUF_INIT(ADDRESS_DOMAIN_MAX);
 	_cleanup_(free_secret) struct buf text = BUF_INIT(65536);
 	_cleanup_(dkim_key_list_fini) struct dkim_key_list known = {NULL, 0};
-	int r = dkim_keys_get(s, domain, &known);
+	_cleanup_(fd_close) int lock = -1;
+	int r = lock_keys(c, &lock);
 
+	if (r == 0)
+		r = dkim_keys_get(s, domain, &known);
 	if (r)
 		return r;
+	if (any_has_state(&known, WAITS))
+		return cli_fail(CLI_CANNOT_CREATE, domain, "new keys wait already to be published",
+				"see 'pombo domain dkim', and publish them");
 	if (!address_domain_canon(view_from_cstr(domain), &canon))
 		return cli_fail(CLI_BAD_DATA, domain, "this is not a domain", NULL);
 	for (size_t i = 0; i < n; i++) {
@@ -286,11 +307,11 @@ static int make_all(const struct cli *c, struct store_client *s, const char *dom
 	if (r == 0)
 		r = tell_server(s);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = tell_store(s, domain, &keys[i], at_once);
+		r = tell_store(s, domain, &keys[i], !any_has_state(&known, SIGNS));
 	return r;
 }
 
-int dkim_keys_make(const struct cli *c, struct store_client *s, const char *domain, bool at_once)
+int dkim_keys_make(const struct cli *c, struct store_client *s, const char *domain)
 {
 	struct fresh_key keys[DKIM_ALGORITHMS] = {{.algorithm = DKIM_RSA_SHA256}, {.algorithm = DKIM_ED25519_SHA256}};
 	int r;
@@ -299,7 +320,7 @@ int dkim_keys_make(const struct cli *c, struct store_client *s, const char *doma
 		buf_init(&keys[i].selector, DKIM_SELECTOR_MAX);
 		buf_init(&keys[i].public_key, PUBLIC_MAX);
 	}
-	r = make_all(c, s, domain, at_once, keys, ARRAY_LEN(keys));
+	r = make_all(c, s, domain, keys, ARRAY_LEN(keys));
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		buf_fini(&keys[i].selector);
 		buf_fini(&keys[i].public_key);
@@ -311,8 +332,11 @@ int dkim_keys_make(const struct cli *c, struct store_client *s, const char *doma
 int dkim_keys_drop(const struct cli *c, const char *domain)
 {
 	_cleanup_(buf_fini) struct buf canon = BUF_INIT(ADDRESS_DOMAIN_MAX);
+	_cleanup_(fd_close) int lock = -1;
+	int r;
 
 	if (!address_domain_canon(view_from_cstr(domain), &canon))
 		return 0;
-	return rewrite(c, buf_view(&canon), NULL, VIEW_EMPTY);
+	r = lock_keys(c, &lock);
+	return r ? r : rewrite(c, buf_view(&canon), NULL, VIEW_EMPTY);
 }

@@ -26,8 +26,9 @@ void dkim_key_list_fini(struct dkim_key_list *l);
 must_check int dkim_keys_get(struct store_client *s, const char *domain, struct dkim_key_list *ret);
 /* The same after a look at the domain's name servers, for keys that wait. */
 must_check int dkim_keys_look(struct store_client *s, const char *domain, struct dkim_key_list *ret);
-/* Makes an RSA-2048 and an Ed25519 key for the domain. at_once: they sign from now on. A running server takes them up. */
-must_check int dkim_keys_make(const struct cli *c, struct store_client *s, const char *domain, bool at_once);
+/* Makes an RSA-2048 and an Ed25519 key for the domain; where none signs yet they sign from now on, and where some wait already it fails. A running
+ * server takes them up. */
+must_check int dkim_keys_make(const struct cli *c, struct store_client *s, const char *domain);
 /* The domain is none of ours any more: its private keys go. */
 must_check int dkim_keys_drop(const struct cli *c, const char *domain);
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What is published: a new DKIM key signs only when every name server of the zone shows its record; `pombo dns --check` says what is there."""
+import base64
 import re
+import subprocess
 import time
 
 from dnsserver import DnsServer
@@ -84,3 +86,20 @@ def test_what_is_published_is_checked(make_server):
         done = server.cli("dns", DOMAIN, "--check", check=False)
         told = [line for line in done.stdout.splitlines() if "wrong" in line or "missing" in line]
         assert done.returncode == 1 and len(told) == 2 and "elsewhere.test" in done.stdout, done.stdout
+
+
+def test_rotations_at_once_make_one_pair_of_keys(make_server):
+    """The private halves are those whose public halves are to be published; a file that was edited by hand may lack its last line's end."""
+    server = make_server()
+    keys = server.dir / "keys" / "dkim"
+    keys.write_text(keys.read_text().rstrip("\n"))
+    rotate = [str(server.binary), "domain", "dkim", DOMAIN, "--rotate", "--dir", str(server.dir)]
+    several = [subprocess.Popen(rotate, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ends = sorted((p.communicate(timeout=60 * SLOW)[1], p.returncode) for p in several)
+    assert [status for _, status in ends] == [0, 73, 73] and all("wait already" in error for error, _ in ends[1:])
+    records = server.cli("dns", DOMAIN).stdout.replace('" "', "")
+    private = re.findall(r"^key \S+ (rsa\S+)\n(-----BEGIN.*?END PRIVATE KEY-----\n)", keys.read_text(), re.M | re.S)
+    assert len(private) == 2
+    for selector, pem in private:
+        der = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem.encode(), capture_output=True, check=True).stdout
+        assert selector in records and base64.b64encode(der).decode() in re.sub(r'["\s]', "", records)
