@@ -15,7 +15,7 @@ from pombo import ALICE, HOSTNAME, SLOW
 from test_tls_policy import CERTIFICATES, TEXT, fate, submit, world  # noqa: F401  (a fixture)
 
 # certificate -> what becomes of mail to a domain whose MTA-STS policy is enforced, and to one without
-CASES = {"good": ("sent", "(verified)"), "expired": ("deferred", "(not verified"), "wrong-name": ("deferred", "(not verified"),
+CASES = {"good": ("sent", "(certificate verified)"), "expired": ("deferred", "(not verified"), "wrong-name": ("deferred", "(not verified"),
          "plaintext": ("deferred", "")}
 
 
