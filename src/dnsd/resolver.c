@@ -108,9 +108,9 @@ static struct ub_ctx *make_ctx(struct event_base *base, const struct servers *s,
 	for (size_t i = 0; i < ARRAY_LEN(options) && e == 0; i++)
 		e = ub_ctx_set_option(ctx, options[i].option, options[i].value);
 	/* A resolver that is silent about some names (their servers are dead) is still asked about all others: its silence is soon
-	 * forgotten. */
-	if (s->n_forwarders > 0 && e == 0)
-		e = ub_ctx_set_option(ctx, "infra-host-ttl:", "1");
+	 * forgotten. Nor do those that were silent while the network was away count as dead for the 15 minutes that are usual. */
+	if (e == 0)
+		e = ub_ctx_set_option(ctx, "infra-host-ttl:", s->n_forwarders > 0 ? "1" : "20");
 	for (size_t i = 0; i < s->n_forwarders && e == 0; i++)
 		e = ub_ctx_set_fwd(ctx, s->forwarders[i]);
 	for (size_t i = 0; i < s->n_anchors && validating && e == 0; i++)
