@@ -534,6 +534,11 @@ void stream_close(struct stream *s)
 	stream_end(s, STREAM_CLOSED_BY_US);
 }
 
+void stream_abort(struct stream *s)
+{
+	stream_die(s, STREAM_CLOSED_BY_US);
+}
+
 bool stream_is_closing(const struct stream *s)
 {
 	return s->closing;

@@ -101,6 +101,8 @@ bool stream_is_deflated(const struct stream *s);
 /* Writes what is gathered (within 10 s), sends TLS close_notify, closes; on_closed follows. Consume what was answered first: where input is left,
  * the peer gets 2 s to read the last reply and hang up, as closing at once would reset the connection. */
 void stream_close(struct stream *s);
+/* Closes at once, for a peer that takes nothing any more: what is not written is lost. */
+void stream_abort(struct stream *s);
 bool stream_is_closing(const struct stream *s);
 
 #endif

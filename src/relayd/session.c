@@ -465,6 +465,7 @@ static void on_timeout(void *ctx)
 		stream_close(s->stream);
 	} else if (s->state == SESSION_SENDING) {
 		transaction_broken(s, "did not answer in time");
+		stream_abort(s->stream);
 	} else if (s->state == SESSION_HELLO) {
 		session_remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s did not answer in time",
 				       buf_cstr(&s->mx));

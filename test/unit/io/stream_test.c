@@ -510,6 +510,28 @@ static void handlers_change(void **state)
 	rig_fini(&r);
 }
 
+static void abort_waits_for_nobody(void **state)
+{
+	static char much[400000];
+	struct rig r;
+	uint64_t began_ms = clock_mono_ms();
+
+	(void)state;
+	rig_init(&r, 100);
+	stream_write(r.stream, view_from(much, sizeof much));
+	turns(&r, 3);
+	assert_true(stream_is_full(r.stream)); /* the peer reads nothing */
+	stream_close(r.stream);
+	turns(&r, 3);
+	assert_false(r.closed);
+	stream_abort(r.stream);
+	turns(&r, 2);
+	assert_true(r.closed);
+	assert_true(clock_mono_ms() - began_ms < 8000);
+	assert_string_equal(buf_cstr(&r.log), "closed:us");
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +541,7 @@ int main(void)
 	    cmocka_unit_test(half_close),
 	    cmocka_unit_test(close_ends_it),
 	    cmocka_unit_test(close_with_unread_input),
+	    cmocka_unit_test(abort_waits_for_nobody),
 	    cmocka_unit_test(full_input_stops_reading),
 	    cmocka_unit_test(output_is_bounded),
 	    cmocka_unit_test(slow_reader),
