@@ -286,6 +286,9 @@ static void remember_dial_error(struct session_private *s, int error)
 	for (size_t i = 0; is_local && i < ARRAY_LEN(local); i++)
 		if (local[i].error == error)
 			text = local[i].text;
+	if (error == EADDRNOTAVAIL && route_of(s)->source_count)
+		text = "this machine has not the address that it is to come from (outbound-source, or source of the "
+		       "route)";
 	session_remember_error(s, 451, (struct dsn_status){4, 4, 1}, "cannot connect to %s: %s",
 			       buf_cstr(is_local ? &s->ip : &s->mx), text);
 }
