@@ -126,6 +126,56 @@ def test_success_is_reported_where_it_was_asked_for(make_server, dsn):
         assert any("NOTIFY=SUCCESS,FAILURE" in c for c in mx.commands) == dsn
 
 
+WISHES = ("", "NEVER", "SUCCESS", "FAILURE", "DELAY", "SUCCESS,FAILURE,DELAY", "FAILURE,DELAY")
+
+
+@pytest.mark.parametrize("dsn", [True, False])
+def test_every_wish_and_every_fate(make_server, dsn):
+    """RFC 3461 §5.2.1 to §5.2.6: what is handed on, and of what the sender hears."""
+    def rcpt(_, line):
+        return b"550 5.1.1 no\r\n" if b".refused@" in line else b"450 4.2.1 later\r\n" if b".late@" in line else b"250 ok\r\n"
+
+    wish_of = {f"w{i}": wish for i, wish in enumerate(WISHES)}
+    local = [f"{w}@example.test" for w in wish_of]
+    with SmtpServer({"RCPT": rcpt}, extensions=[e for e in EXTENSIONS if dsn or e != "DSN"]) as mx:
+        server = relaying(make_server, mx, users=[ALICE, *local])
+        everybody = [*local, *[f"{w}.{fate}@far.test" for w in wish_of for fate in ("sent", "refused", "late")]]
+        with server.submission() as s:
+            assert s.mail(ALICE, ["RET=HDRS", "ENVID=e1"])[0] == 250
+            for to in everybody:
+                wish = wish_of[re.split("[.@]", to)[0]]
+                assert s.rcpt(to, [f"NOTIFY={wish}"] if wish else [])[0] == 250
+            assert s.data(TEXT)[0] == 250
+        wait_queue(server, lambda q: len(q) == len(wish_of) and all(r["attempts"] for r in q))
+        for command in [c for c in mx.commands if c.startswith("RCPT")]:
+            wish = wish_of[re.match(r"RCPT TO:<(w\d)", command)[1]]
+            assert re.findall(" NOTIFY=([^ ]*)", command) == ([wish] if wish and dsn else []), command
+            assert "ORCPT" not in command
+        assert all((" RET=HDRS" in c and " ENVID=e1" in c) == dsn for c in mx.commands if c.startswith("MAIL"))
+        heard = set()
+
+        def hear():
+            deadline = time.monotonic() + 20 * SLOW
+            while (missing := wanted - heard) and time.monotonic() < deadline:
+                time.sleep(0.05)
+                for m in map(email.message_from_bytes, server.messages()):
+                    assert fields(m)[0]["Original-Envelope-Id"] == "e1"
+                    heard.update((r["Final-Recipient"].split(";")[1], r["Action"]) for r in fields(m)[1])
+            assert not missing and heard == wanted, (missing, heard - wanted)
+
+        wanted = {(f"{w}@example.test", "delivered") for w, wish in wish_of.items() if "SUCCESS" in wish}
+        wanted |= {(f"{w}.refused@far.test", "failed") for w, wish in wish_of.items() if not wish or "FAILURE" in wish}
+        wanted |= {(f"{w}.sent@far.test", "relayed") for w, wish in wish_of.items() if "SUCCESS" in wish and not dsn}
+        hear()
+        restart_later(server, 5 * 3600)
+        wanted |= {(f"{w}.late@far.test", "delayed") for w, wish in wish_of.items() if not wish or "DELAY" in wish}
+        hear()
+        restart_later(server, 6 * 86400)
+        wait_empty(server)
+        wanted |= {(f"{w}.late@far.test", "failed") for w, wish in wish_of.items() if not wish or "FAILURE" in wish}
+        hear()
+
+
 def test_no_notice_of_a_notice_and_none_that_is_not_wanted(make_server):
     with SmtpServer({"RCPT": b"550 5.1.1 no\r\n"}) as mx:
         server = relaying(make_server, mx, "trusted-networks = 127.0.0.1")
