@@ -229,6 +229,28 @@ static enum found take_any(struct resolve *x, struct view local, struct view dom
 	return found;
 }
 
+/* "postmaster" alone is that of the first domain (RFC 5321 §4.5.1). */
+static struct view with_first_domain(struct resolve *x, struct view local)
+{
+	struct sql_stmt *st = sql_use(x->r->sql, SQL_domain_first);
+	struct view address = VIEW_EMPTY;
+	int rc = sql_step(st);
+
+	if (rc > 0)
+		address = address_form_join(x->a, local, sql_bytes(st, 0));
+	sql_reset(st);
+	if (rc < 0)
+		x->error = rc;
+	return address;
+}
+
+/* Our notices come from postmaster@HOSTNAME: who answers one reaches somebody (RFC 3461 §9.3, RFC 3464 §2). */
+static bool is_of_this_host(const struct resolve *x, struct view local, struct view domain)
+{
+	return view_eq_nocase(domain, x->settings.hostname) &&
+	       (view_eq_lit(local, "postmaster") || view_eq_lit(local, "abuse"));
+}
+
 /* Adds what the address leads to; the verdict is about this address alone. */
 static enum directory_verdict resolve_address(struct resolve *x, struct view address)
 {
@@ -243,24 +265,11 @@ static enum directory_verdict resolve_address(struct resolve *x, struct view add
 		x->error = rc;
 		return DIRECTORY_NO_USER;
 	}
+	if (!ours && is_of_this_host(x, local, domain))
+		return resolve_address(x, with_first_domain(x, local));
 	if (!ours)
 		return DIRECTORY_NOT_OURS;
 	return take_any(x, local, real) == FOUND_NONE ? DIRECTORY_NO_USER : DIRECTORY_LOCAL;
-}
-
-/* "postmaster" alone is that of the first domain (RFC 5321 §4.5.1). */
-static struct view with_first_domain(struct resolve *x, struct view local)
-{
-	struct sql_stmt *st = sql_use(x->r->sql, SQL_domain_first);
-	struct view address = VIEW_EMPTY;
-	int rc = sql_step(st);
-
-	if (rc > 0)
-		address = address_form_join(x->a, local, sql_bytes(st, 0));
-	sql_reset(st);
-	if (rc < 0)
-		x->error = rc;
-	return address;
 }
 
 static void conclude(struct resolve *x, enum directory_verdict verdict, struct directory_result *ret)

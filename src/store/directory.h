@@ -10,7 +10,8 @@
  *
  * How an address is resolved: the domain must be ours (an alias domain stands for its real one). Then the first that
  * exists of: alias `local@domain`; account `local@domain`; both again without "+detail"; for postmaster and abuse the
- * postmaster setting, else the first account; the catch-all alias `@domain`. Alias targets are resolved in turn, an alias
+ * postmaster setting, else the first account; the catch-all alias `@domain`. Where our host name is no domain of ours, postmaster and
+ * abuse of it are those of the first domain. Alias targets are resolved in turn, an alias
  * that names itself means the account of that name (keep a copy and forward), loops are cut, DIRECTORY_DEPTH_MAX levels,
  * DIRECTORY_TARGETS_MAX targets, the same target once. A disabled account still gets its mail; it cannot log in. */
 enum { DIRECTORY_DEPTH_MAX = 10, DIRECTORY_TARGETS_MAX = 1000, DIRECTORY_ALIAS_TARGETS_MAX = 1000 };

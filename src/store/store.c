@@ -100,6 +100,9 @@ void store_set(struct store *s, const struct store_settings *settings)
 	buf_reset(&s->postmaster);
 	buf_append_view(&s->postmaster, settings->postmaster);
 	s->settings.postmaster = buf_view(&s->postmaster);
+	buf_reset(&s->hostname);
+	buf_append_view(&s->hostname, settings->hostname);
+	s->settings.hostname = buf_view(&s->hostname);
 	s->space_looked_ms = 0;
 	pthread_mutex_unlock(&s->lock);
 	directory_cache_clear(s->directory);
@@ -110,6 +113,7 @@ void store_settings_get(struct store *s, struct arena *a, struct store_settings 
 	pthread_mutex_lock(&s->lock);
 	*ret = s->settings;
 	ret->postmaster = a ? arena_copy(a, s->settings.postmaster) : VIEW_EMPTY;
+	ret->hostname = a ? arena_copy(a, s->settings.hostname) : VIEW_EMPTY;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -387,6 +391,7 @@ static struct store *new_store(const struct store_options *options)
 	buf_init(&s->dir, PATH_BYTES_MAX);
 	buf_append_cstr(&s->dir, options->dir);
 	buf_init(&s->postmaster, STORE_ADDRESS_MAX);
+	buf_init(&s->hostname, STORE_ADDRESS_MAX);
 	s->dir_fd = s->lock_fd = s->database_fd = -1;
 	s->driver = &sql_sqlite;
 	s->settings = (struct store_settings){.undelete_s = 14 * 86400, .delimiter = '+'};
@@ -436,6 +441,7 @@ void store_close(struct store **s)
 	free(x->unlinks);
 	buf_fini(&x->dir);
 	buf_fini(&x->postmaster);
+	buf_fini(&x->hostname);
 	free(x);
 	*s = NULL;
 }

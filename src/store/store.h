@@ -81,6 +81,8 @@ struct store_settings {
 	int64_t undelete_s; /* expunged mail is kept so long; at least an hour whatever is said */
 	char delimiter; /* in user+detail@; 0: none */
 	struct view postmaster; /* canonical address, or empty: the first account made */
+	struct view
+	    hostname; /* ours; its postmaster is the first domain's, as it signs our notices. Empty: not known */
 };
 
 /* Opens under an exclusive lock (DIR/lock, held until close or death), ends what a crash left half-done, migrates the schema

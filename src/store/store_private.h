@@ -41,7 +41,7 @@ struct store {
 	pthread_mutex_t lock; /* for all below */
 	struct id_source ids;
 	struct store_settings settings;
-	struct buf postmaster; /* what settings.postmaster points into */
+	struct buf postmaster, hostname; /* what settings.postmaster and .hostname point into */
 	uint64_t space_looked_ms;
 	bool space_is_low;
 	uint64_t *unlinks; /* content files whose rows are gone */
@@ -51,7 +51,7 @@ struct store {
 
 /* The first call's reason stays. Returns -EIO. */
 int store_fail(struct store *s, const char *what, const char *why);
-/* A copy of the settings; postmaster points into `a`. */
+/* A copy of the settings; postmaster and hostname point into `a`. */
 void store_settings_get(struct store *s, struct arena *a, struct store_settings *ret);
 /* `content` files to remove once their rows are gone for good. */
 void store_unlink_later(struct store *s, uint64_t content);

@@ -35,6 +35,7 @@ static struct store_settings settings_of(const struct conf *c)
 	    .undelete_s = (int64_t)(c->undelete_time / 1000),
 	    .delimiter = c->recipient_delimiter[0],
 	    .postmaster = view_from_cstr(c->postmaster),
+	    .hostname = view_from_cstr(c->hostname),
 	};
 }
 

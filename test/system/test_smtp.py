@@ -88,6 +88,7 @@ def test_no_relaying_for_strangers(shared_server, sender):
 
 
 @pytest.mark.parametrize("to", ["<Postmaster>", "<postmaster>", "<postmaster@example.test>", "<POSTMASTER@EXAMPLE.TEST>",
+                                "<postmaster@mail.example.test>",
                                 "<abuse@example.test>", "<Alice@example.test>", '<"alice"@example.test>',
                                 "<@relay.example:alice@example.test>", "<alice+detail@example.test>"])
 def test_local_addresses_in_every_form(shared_server, to):

@@ -191,6 +191,14 @@ static void test_settings(void **state)
 	settings.postmaster = VIEW_LIT("postmaster@example.org");
 	store_set(t->store, &settings);
 	assert_string_equal(resolve(t, "abuse@example.org"), "anna@example.org");
+	/* Our own host has a postmaster, and nobody else. */
+	settings.hostname = VIEW_LIT("MX.example.org");
+	settings.postmaster = VIEW_LIT("postmaster@mx.example.org");
+	store_set(t->store, &settings);
+	assert_string_equal(resolve(t, "postmaster@mx.example.org"), "anna@example.org");
+	assert_string_equal(resolve(t, "abuse@mx.example.org"), "anna@example.org");
+	assert_string_equal(resolve(t, "anna@mx.example.org"), "(not ours)");
+	assert_string_equal(resolve(t, "postmaster@elsewhere.example"), "(not ours)");
 }
 
 static void test_deep_and_wide(void **state)
