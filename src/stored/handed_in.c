@@ -674,17 +674,18 @@ void handed_in_end(struct handed_in_table *t, uint32_t id)
 
 	if (!h)
 		return;
-	incoming_finish(h->incoming, &(struct judge_judge){
-					 .purpose = purposes[h->by],
-					 .sender = h->envelope.sender,
-					 .client_ip = h->envelope.client_ip,
-					 .helo = h->envelope.helo,
-					 .hostname = view_from_cstr(conf->hostname),
-					 .wall_s = clock_wall_s(),
-					 .max_hops = (uint32_t)conf->max_hops,
-					 .max_header_bytes = (uint32_t)conf->max_header_size,
-					 .sign = h->by != BY_STRANGER && conf->dkim_sign,
-				     });
+	incoming_finish(h->incoming,
+			&(struct judge_judge){
+			    .purpose = purposes[h->by],
+			    .sender = h->envelope.sender,
+			    .client_ip = h->envelope.client_ip,
+			    .helo = h->envelope.helo,
+			    .hostname = view_from_cstr(conf->hostname),
+			    .wall_s = clock_wall_s(),
+			    .max_hops = (uint32_t)conf->max_hops,
+			    .max_header_bytes = (uint32_t)conf->max_header_size,
+			    .sign = h->by != BY_STRANGER && signer_would_sign(h->sd, incoming_head(h->incoming)),
+			});
 }
 
 void handed_in_abort(struct handed_in_table *t, uint32_t id)

@@ -209,6 +209,11 @@ uint64_t incoming_bytes(const struct incoming *in)
 	return in->bytes;
 }
 
+struct view incoming_head(const struct incoming *in)
+{
+	return buf_view(&in->head);
+}
+
 /* ---- judging ---- */
 
 static void on_verdict(void *ctx, const struct judge_msg *answer)

@@ -48,5 +48,7 @@ must_check bool incoming_message(struct incoming *in, const struct judge_judged 
 /* `kept`: a durable commit names the message; otherwise its file goes. NULL-safe, sets NULL. */
 void incoming_free(struct incoming **in, bool kept);
 uint64_t incoming_bytes(const struct incoming *in);
+/* What has come and is kept in memory: all of a small message, or more than the header of a large one may take. */
+struct view incoming_head(const struct incoming *in);
 
 #endif

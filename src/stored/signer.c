@@ -348,6 +348,21 @@ static const char *say_why_not(const struct stored *sd, const struct judge_judge
 	return NULL;
 }
 
+bool signer_would_sign(const struct stored *sd, struct view head)
+{
+	_cleanup_(buf_fini) struct buf author = BUF_INIT(255);
+	const struct signer *s = sd->signer;
+	struct view domain;
+
+	if (!role_conf(sd->role)->dkim_sign || !dkim_sign_domain(head, &author))
+		return false;
+	domain = signing_domain(sd, buf_view(&author));
+	for (size_t i = find_domain(s, domain); i < s->n && view_eq(s->rows[i].domain, domain); i++)
+		if (can_sign(&s->rows[i]))
+			return true;
+	return false;
+}
+
 void signer_sign(struct stored *sd, const struct judge_judged *judged, struct new_message *message, struct arena *a,
 		 signer_done_fn *done, void *ctx)
 {

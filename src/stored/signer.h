@@ -24,6 +24,10 @@ void signer_tick(struct stored *sd);
 /* All keys as they are known, by domain; valid until the loop turns. */
 const struct dkim_row *signer_keys(const struct stored *sd, size_t *ret_count);
 
+/* Whether keys of ours would sign for the author that this message names: what nobody signs need not be hashed. `head`: its beginning, at
+ * least the header. */
+must_check bool signer_would_sign(const struct stored *sd, struct view head);
+
 /* Signs what policyd judged: `message` gets the fields in front of its header_add, in `a`, and its index grows with it. `done` comes once, maybe
  * out of this call. ok false: keyd is away; try again later. said: with what it was signed, or why not, as `pombo trace` shows it; in `a`. */
 typedef void signer_done_fn(void *ctx, bool ok, struct view said);
