@@ -189,39 +189,74 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	return sql_run(st);
 }
 
-static int queue_recipient(struct writer *w, const struct deliver_job *j, const struct deliver_remote *r)
+/* Adds whoever was not there yet to those that are leased at once. */
+static void note_leased(struct writer *w, struct deliver_job *j, const struct deliver_remote *r, uint64_t id)
+{
+	if (j->ret_lease && sql_changes(w->sql) > 0)
+		j->ret_leased[j->ret_leased_count++] =
+		    (struct queue_lease_rcpt){.id = id, .address = r->address, .orcpt = r->orcpt, .notify = r->notify};
+}
+
+static int queue_recipient(struct writer *w, struct deliver_job *j, const struct deliver_remote *r)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_recipient_insert);
+	int64_t next_s = r->notice ? QUEUE_NEVER_S : j->ret_lease ? j->lease_until_s : j->wall_s;
+	uint64_t id = writer_count(w, COUNTER_QUEUE);
 	int rc;
 
-	sql_bind_u64(st, 1, writer_count(w, COUNTER_QUEUE));
+	sql_bind_u64(st, 1, id);
 	sql_bind_u64(st, 2, j->message.id);
 	sql_bind_text(st, 3, r->address);
 	sql_bind_text(st, 4, r->domain);
 	sql_bind_text(st, 5, r->orcpt);
 	sql_bind_i64(st, 6, r->notify);
-	sql_bind_i64(st, 7, r->notice ? QUEUE_NEVER_S : j->wall_s);
+	sql_bind_i64(st, 7, next_s);
 	sql_bind_i64(st, 8, r->notice);
 	sql_bind_text(st, 9, r->words);
 	sql_bind_text(st, 10, r->status);
 	sql_bind_text(st, 11, r->via);
+	sql_bind_u64(st, 12, j->ret_lease);
 	rc = sql_run(st);
-	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, j->wall_s);
+	if (rc == 0)
+		note_leased(w, j, r, id);
+	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, next_s);
 }
 
-static int queue_all(struct writer *w, const struct deliver_job *j, size_t prefix_off, bool summary)
+/* The token under which all of it goes at once, where that was asked for and the domain is open. */
+static int lease_at_once(struct writer *w, struct deliver_job *j)
+{
+	bool open;
+	int rc;
+
+	j->ret_lease = 0;
+	j->ret_leased_count = 0;
+	if (!j->lease_until_s || j->remote_count == 0)
+		return 0;
+	rc = queue_domain_is_open(w, j->remotes[0].domain, j->wall_s, &open);
+	if (rc < 0 || !open)
+		return rc;
+	j->ret_leased = arena_array(&j->job.results, j->remote_count, sizeof *j->ret_leased);
+	if (j->ret_leased)
+		j->ret_lease = writer_count(w, COUNTER_LEASE);
+	return 0;
+}
+
+static int queue_all(struct writer *w, struct deliver_job *j, size_t prefix_off, bool summary)
 {
 	int rc;
 
 	if (j->remote_count == 0 && !summary)
 		return 0;
-	rc = queue_envelope(w, j, prefix_off,
-			    !summary          ? QUEUE_NO_SUMMARY
-			    : j->remote_count ? QUEUE_SUMMARY_LATER
-					      : QUEUE_SUMMARY_DUE);
+	rc = lease_at_once(w, j);
+	if (rc == 0)
+		rc = queue_envelope(w, j, prefix_off,
+				    !summary          ? QUEUE_NO_SUMMARY
+				    : j->remote_count ? QUEUE_SUMMARY_LATER
+						      : QUEUE_SUMMARY_DUE);
 	for (size_t i = 0; rc == 0 && i < j->remote_count; i++)
 		rc = queue_recipient(w, j, &j->remotes[i]);
-	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	if (!j->ret_lease)
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
 	return rc;
 }
 

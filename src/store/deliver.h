@@ -19,6 +19,8 @@ struct new_message {
 	int64_t sent_s; /* the Date field's time, for SORT */
 };
 
+struct queue_lease_rcpt;
+
 /* A copy into one account. */
 struct deliver_local {
 	uint64_t account;
@@ -66,6 +68,12 @@ struct deliver_job {
 	bool own; /* handed in by one of ours, or made here: we may sign it */
 	const struct trace_event *events; /* written with it */
 	size_t event_count;
+	/* Not 0: the recipients on other servers, all of one domain and none with a notice due, are leased until then in the same commit, if the domain
+	 * is open; then `ret_lease` is the token, and ret_leased (in job.results) who has it. Otherwise ret_lease is 0. */
+	int64_t lease_until_s;
+	uint64_t ret_lease;
+	struct queue_lease_rcpt *ret_leased;
+	size_t ret_leased_count;
 	/* The message is a notice: the recipients it tells of are done with, in the same commit. */
 	uint64_t notices_of; /* the message it is about; 0: it is no notice */
 	const struct queue_noticed *told;

@@ -12,6 +12,8 @@
 
 /* A recipient of the domain is due at due_s. */
 must_check int queue_domain_is_due(struct writer *w, struct view domain, int64_t due_s);
+/* Neither closed nor parked: mail for it may go at once. */
+must_check int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret);
 /* queue_domain.closed_s, where it is no time: */
 #define QUEUE_REACHED_S ((int64_t)-1) /* it answered when it was last tried */
 #define QUEUE_UNKNOWN_S ((int64_t)0) /* nothing is known of it */

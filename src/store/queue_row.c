@@ -65,6 +65,31 @@ int queue_domain_is_due(struct writer *w, struct view domain, int64_t due_s)
 	return sql_run(st);
 }
 
+/* 1 found. */
+static int get_domain(struct writer *w, struct view domain, int64_t *ret_due_s, int64_t *ret_closed_s)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_queue_domain_get);
+	int rc;
+
+	sql_bind_text(st, 1, domain);
+	rc = sql_step(st);
+	if (rc > 0) {
+		*ret_due_s = sql_i64(st, 0);
+		*ret_closed_s = sql_i64(st, 1);
+	}
+	sql_reset(st);
+	return rc;
+}
+
+int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret)
+{
+	int64_t due_s, closed_s;
+	int rc = get_domain(w, domain, &due_s, &closed_s);
+
+	*ret = rc == 0 || (rc > 0 && due_s != QUEUE_PARKED_S && closed_s <= now_s);
+	return rc < 0 ? rc : 0;
+}
+
 static int set_domain(struct writer *w, struct view domain, int64_t due_s, int64_t closed_s)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_domain_set);
@@ -77,18 +102,11 @@ static int set_domain(struct writer *w, struct view domain, int64_t due_s, int64
 
 static int settle(struct writer *w, struct view domain, int64_t closed_s, bool unpark)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_queue_domain_get);
 	int64_t due_s = 0, was_due_s = 0, was_closed_s = 0;
+	struct sql_stmt *st;
 	bool any;
-	int rc;
+	int rc = get_domain(w, domain, &was_due_s, &was_closed_s);
 
-	sql_bind_text(st, 1, domain);
-	rc = sql_step(st);
-	if (rc > 0) {
-		was_due_s = sql_i64(st, 0);
-		was_closed_s = sql_i64(st, 1);
-	}
-	sql_reset(st);
 	if (rc <= 0)
 		return rc;
 	if (closed_s == QUEUE_NOT_CLOSED_S)

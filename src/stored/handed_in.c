@@ -15,6 +15,7 @@
 #include "stored/copy_prefix.h"
 #include "stored/forward.h"
 #include "stored/incoming.h"
+#include "stored/outbound.h"
 #include "stored/recipients.h"
 #include "stored/signer.h"
 
@@ -33,6 +34,7 @@ enum {
 struct handed_in {
 	struct write write; /* once it commits */
 	struct deliver_job job;
+	struct outbound_offer offer;
 	struct task resolving;
 	struct stored *sd;
 	const struct handed_in_answers *answers;
@@ -174,6 +176,7 @@ static void committed(struct completion *c)
 	struct channel *channel = reply_channel(&h->reply);
 	struct verdict v;
 
+	outbound_kept(h->sd, &h->job, &h->offer);
 	if (h->job.job.outcome != STORE_OK) {
 		v = verdict_of(h->job.job.outcome);
 		refuse(h, &v);
@@ -241,6 +244,7 @@ static void keep(struct handed_in *h)
 		refuse(h, &temporary);
 		return;
 	}
+	outbound_offer(h->sd, j, &h->offer);
 	h->write.completion.done = committed;
 	h->write.job = &j->job;
 	write_put(h->sd->writer, &h->write);

@@ -48,13 +48,18 @@ static void lane_drop(struct lanes *ls, struct lane *l)
 	free(l);
 }
 
+static bool is_full(const struct lane *l)
+{
+	return l->out >= (l->reached ? LANE_FULL : LANE_UNKNOWN);
+}
+
 static void lane_settle(struct lanes *ls, struct lane *l)
 {
-	unsigned full = l->reached ? LANE_FULL : LANE_UNKNOWN, low = l->reached ? LANE_LOW : LANE_UNKNOWN - 1;
+	unsigned low = l->reached ? LANE_LOW : LANE_UNKNOWN - 1;
 
 	if (l->changing)
 		return;
-	if (l->parked ? l->out <= low : l->out >= full) {
+	if (l->parked ? l->out <= low : is_full(l)) {
 		l->next = ls->changes;
 		ls->changes = l;
 		l->changing = true;
@@ -95,6 +100,29 @@ void lanes_leased(struct lanes *ls, const struct queue_lease *leases, size_t n)
 	}
 	for (size_t i = 0; i < n; i++)
 		lane_settle(ls, lane_of(ls, leases[i].domain));
+}
+
+bool lanes_reserve(struct lanes *ls, struct view domain)
+{
+	struct lane *l = lane_of(ls, domain);
+
+	if (l->parked || l->changing || is_full(l))
+		return false;
+	l->out++;
+	return true;
+}
+
+/* Not settled where it was leased: a domain whose window came to be full this way has nothing else waiting that would have to be kept back. */
+void lanes_reserved(struct lanes *ls, struct view domain, uint64_t token)
+{
+	struct lane *l = lane_of(ls, domain);
+
+	if (token) {
+		(void)map_u64_set(&ls->tokens, token, l);
+		return;
+	}
+	l->out--;
+	lane_settle(ls, l);
 }
 
 void lanes_reached(struct lanes *ls, uint64_t token, bool reached)

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "store/queue.h"
 
 /* What relayd has in hand, by domain. At LANE_FULL jobs the domain is parked, at LANE_LOW it is looked at again. Of a domain that has not
@@ -20,6 +21,10 @@ struct lanes {
 void lanes_init(struct lanes *ls);
 void lanes_clear(struct lanes *ls); /* relayd went, and all its leases with it */
 void lanes_leased(struct lanes *ls, const struct queue_lease *leases, size_t n);
+/* Room for a job that is about to be leased; false: the domain's window is full. */
+must_check bool lanes_reserve(struct lanes *ls, struct view domain);
+/* It was, under this token; or, 0, it was not. Not after lanes_clear(). */
+void lanes_reserved(struct lanes *ls, struct view domain, uint64_t token);
 void lanes_token_is_over(struct lanes *ls, uint64_t token);
 /* Its domain answered, or did not. */
 void lanes_reached(struct lanes *ls, uint64_t token, bool reached);

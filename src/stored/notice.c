@@ -2,6 +2,7 @@
  * Tells front ends what a commit changed: mailboxes to the sessions that watch them, ended grants, stale credentials. */
 #include "stored/indexer.h"
 #include "stored/mailbox_peer.h"
+#include "stored/outbound.h"
 #include "stored/session.h"
 #include "stored/signer.h"
 #include "stored/smtp_peer.h"

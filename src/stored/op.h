@@ -32,6 +32,8 @@ void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id);
 void op_read(struct op *op);
 /* Hands op->write.job to the writer. op->outcome is the job's at the answer. */
 void op_write(struct op *op, struct store_job *job);
+/* The same with write_put_later(). */
+void op_write_later(struct op *op, struct store_job *job);
 /* A held read answers when it is finished, now at the earliest. */
 void op_release(struct op *op);
 /* Answers (outcome as set) and frees: for requests that need no thread. */

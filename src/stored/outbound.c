@@ -3,16 +3,14 @@
  *
  *     due, credit ─▶ lease job (writer) ─▶ bytes (reader threads) ─▶ job frames ─▶ relayd ─▶ result ─▶ result job ─▶ done
  *
- * One lease job is under way at a time; what is out for each domain is bounded (lanes.h). */
-#include "stored/stored.h"
+ * One lease job is under way at a time; what is out for each domain is bounded (lanes.h). What has just come in
+ * mostly goes another way (outbound_offer.c). */
+#include "stored/outbound.h"
 
 #include "base/clock.h"
-#include "ipc/msgs/relay_msgs.h"
-#include "mail/smtp_command.h"
-#include "store/queue.h"
 #include "stored/forward.h"
-#include "stored/lanes.h"
 #include "stored/op.h"
+#include "stored/outbound_private.h"
 #include "stored/tls_peer.h"
 #include "stored/variant.h"
 #include "stored/waking.h"
@@ -28,22 +26,10 @@ enum {
 	FETCH_LEASES = 8, /* whose bytes one reader task gets */
 	CREDIT_MAX = 65536,
 	CLOSED_MAX_S = 3600, /* twice what relayd says at most: it may be wrong, and outlives its words */
-	PIECE_BYTES = 131072,
 	FETCH_ARENA_MAX = 32 * 1024 * 1024,
 };
 
-struct outbound {
-	struct stored *sd;
-	struct peer *peer; /* NULL: no relayd */
-	bool resumed;
-	bool dirty; /* something may be due */
-	bool leasing;
-	unsigned credit;
-	int64_t next_s; /* when something will be due */
-	struct lanes lanes;
-};
-
-static struct outbound *outbound_of(struct stored *sd)
+struct outbound *outbound_of(struct stored *sd)
 {
 	if (!sd->outbound) {
 		struct outbound *o = sd->outbound = xcalloc(1, sizeof *o);
@@ -129,79 +115,6 @@ static void fetch_run(struct task *t, unsigned thread_index)
 	}
 }
 
-static struct relay_job job_of(const struct queue_lease *l, struct view sender, uint32_t lease_ms, struct view bytes,
-			       struct arena *a)
-{
-	const struct queue_envelope *e = &l->envelope;
-	struct relay_job m = {
-	    .token = l->token,
-	    .message_id = e->message,
-	    .lease_ms = lease_ms,
-	    .domain = l->domain,
-	    .sender = sender,
-	    .envid = e->envid,
-	    .ret = e->ret,
-	    .body = e->body ? 1 : 0,
-	    .smtputf8 = e->smtputf8,
-	    .requiretls = e->requiretls,
-	    .local = e->account != 0,
-	    .eightbit = e->body != 0,
-	    .size_bytes = e->size_bytes,
-	    .bytes = bytes,
-	};
-
-	m.rcpts = arena_array(a, l->rcpt_count, sizeof *m.rcpts);
-	for (size_t i = 0; m.rcpts && i < l->rcpt_count; i++) {
-		const struct queue_lease_rcpt *r = &l->rcpts[i];
-
-		m.rcpts[m.n_rcpts++] =
-		    (struct relay_rcpt){r->id, r->address, view_sub(r->orcpt, 0, 512), r->notify, r->attempts};
-	}
-	return m;
-}
-
-static void send_pieces(struct channel *c, uint64_t token, struct view rest)
-{
-	while (rest.n) {
-		(void)relay_send_piece(c, 0, &(struct relay_piece){token, view_sub(rest, 0, PIECE_BYTES)});
-		rest = view_sub(rest, PIECE_BYTES, rest.n);
-	}
-}
-
-static void send_job(struct channel *c, const struct queue_lease *l, struct view sender, uint32_t lease_ms,
-		     struct queue_bytes *b, struct arena *a)
-{
-	struct relay_job m = job_of(l, sender, lease_ms, view_sub(b->head, 0, PIECE_BYTES), a);
-
-	if (b->content_fd < 0) {
-		(void)relay_send_job(c, 0, &m);
-	} else {
-		struct relay_job_file f = {m.token,
-					   m.message_id,
-					   m.lease_ms,
-					   m.domain,
-					   m.sender,
-					   m.envid,
-					   m.ret,
-					   m.body,
-					   m.smtputf8,
-					   m.requiretls,
-					   m.local,
-					   m.eightbit,
-					   m.size_bytes,
-					   m.rcpts,
-					   m.n_rcpts,
-					   m.bytes,
-					   (uint32_t)b->head.n,
-					   b->content_offset,
-					   b->content_fd};
-
-		b->content_fd = -1; /* the channel's now */
-		(void)relay_send_job_file(c, 0, &f);
-	}
-	send_pieces(c, m.token, view_sub(b->head, PIECE_BYTES, b->head.n));
-}
-
 /* The end of a lease whose bytes cannot be had. */
 struct unread {
 	struct write write;
@@ -256,7 +169,8 @@ static void fetch_done(struct completion *c)
 		const struct queue_lease *l = &b->job.leases[f->first + i];
 
 		if (f->outcomes[i] == STORE_OK) {
-			send_job(channel, l, f->senders[i], (uint32_t)conf->lease_time, &f->bytes[i], &f->arena);
+			outbound_send_job(channel, l, f->senders[i], (uint32_t)conf->lease_time, &f->bytes[i],
+					  &f->arena);
 		} else {
 			log_outcome("queued-message-not-read", f->outcomes[i]);
 			put_off(b->o, l);
@@ -513,7 +427,11 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	lanes_reached(&o->lanes, m->token, r->job.reached);
 	if (!copy_fates(r, m))
 		r->job.fate_count = 0;
-	op_write(&r->op, &r->job.job);
+	/* relayd keeps what it has not heard to be on disk, and says it again should we go meanwhile. */
+	if (r->looks)
+		op_write(&r->op, &r->job.job);
+	else
+		op_write_later(&r->op, &r->job.job);
 }
 
 static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)

@@ -4,6 +4,7 @@
 
 #include "stored/indexer.h"
 #include "stored/judge.h"
+#include "stored/outbound.h"
 #include "stored/rotation.h"
 #include "stored/session.h"
 #include "stored/signer.h"

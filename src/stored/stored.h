@@ -63,6 +63,9 @@ must_check int write_thread_new(struct stored *sd, struct write_thread **ret);
 /* Finishes what was given. */
 void write_thread_free(struct write_thread **w);
 void write_put(struct write_thread *w, struct write *write);
+/* The same for what nobody waits for: it goes with the next group that somebody waits for, or with one of its own after WRITE_LATER_MS. */
+enum { WRITE_LATER_MS = 3 };
+void write_put_later(struct write_thread *w, struct write *write);
 size_t write_waiting(struct write_thread *w);
 
 /* ---- work that nobody waits for (upkeep.c): pruning, files to remove; called once a second ---- */
@@ -80,10 +83,6 @@ void smtp_peers_tell_space(struct stored *sd, bool low);
 /* A grant ended that no process has shown yet: whichever of them has its session hears it. */
 void smtp_peers_tell_grant_ended(struct stored *sd, struct view handle);
 must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /* mailbox_peer.c */
-must_check int outbound_add(struct stored *sd, int fd); /* outbound.c: relayd */
-/* Recipients were queued, or may be due. */
-void outbound_wake(struct stored *sd);
-void outbound_tick(struct stored *sd); /* once a second */
 /* bounce.c: notices to senders; recipients that ended, or grew old */
 void notices_wake(struct stored *sd);
 void notices_tick(struct stored *sd); /* once a second */

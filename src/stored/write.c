@@ -24,6 +24,8 @@ struct write_thread {
 	pthread_cond_t more;
 	struct write_list waiting;
 	size_t n_waiting;
+	struct write_list later; /* what nobody waits for */
+	uint64_t later_ms; /* when it is to be written all the same, if any */
 	bool ending;
 	/* The thread's own: */
 	struct write_list again; /* not finished in the last group; go first */
@@ -84,11 +86,21 @@ static void log_trouble(struct stored *sd, size_t jobs)
 	log_end(&l);
 }
 
+/* What can wait goes behind what cannot, or alone once it has waited. */
+static void take_later(struct write_thread *w)
+{
+	bool others = !STAILQ_EMPTY(&w->waiting) || !STAILQ_EMPTY(&w->again);
+
+	if (!STAILQ_EMPTY(&w->later) && (others || w->ending || clock_mono_ms() >= w->later_ms))
+		STAILQ_CONCAT(&w->waiting, &w->later);
+}
+
 static size_t gather(struct write_thread *w)
 {
 	size_t n = 0;
 	struct write *one;
 
+	take_later(w);
 	while (n < GROUP_MAX && (one = STAILQ_FIRST(&w->again))) {
 		STAILQ_REMOVE_HEAD(&w->again, link);
 		w->group[n++] = one;
@@ -125,11 +137,10 @@ static void run_group(struct write_thread *w, size_t n)
 
 static void wait_a_moment(struct write_thread *w)
 {
-	struct timespec until;
+	uint64_t until_ms = STAILQ_EMPTY(&w->later) ? clock_mono_ms() + IDLE_WORK_MS : w->later_ms;
+	struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_WORK_MS / 1000;
-	if (pthread_cond_timedwait(&w->more, &w->lock, &until) == ETIMEDOUT) {
+	if (pthread_cond_timedwait(&w->more, &w->lock, &until) == ETIMEDOUT && STAILQ_EMPTY(&w->later)) {
 		(void)pthread_mutex_unlock(&w->lock);
 		if (store_between_groups(w->sd->store) < 0)
 			die(w->sd);
@@ -168,6 +179,7 @@ int write_thread_new(struct stored *sd, struct write_thread **ret)
 
 	w->sd = sd;
 	STAILQ_INIT(&w->waiting);
+	STAILQ_INIT(&w->later);
 	STAILQ_INIT(&w->again);
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_condattr_init(&monotonic);
@@ -209,6 +221,18 @@ void write_put(struct write_thread *w, struct write *write)
 	STAILQ_INSERT_TAIL(&w->waiting, write, link);
 	w->n_waiting++;
 	(void)pthread_cond_signal(&w->more);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void write_put_later(struct write_thread *w, struct write *write)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	if (STAILQ_EMPTY(&w->later)) {
+		w->later_ms = clock_mono_ms() + WRITE_LATER_MS;
+		(void)pthread_cond_signal(&w->more);
+	}
+	STAILQ_INSERT_TAIL(&w->later, write, link);
+	w->n_waiting++;
 	(void)pthread_mutex_unlock(&w->lock);
 }
 

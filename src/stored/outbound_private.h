@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POMBO_STORED_OUTBOUND_PRIVATE_H
+#define POMBO_STORED_OUTBOUND_PRIVATE_H
+
+#include "ipc/msgs/relay_msgs.h"
+#include "store/queue.h"
+#include "stored/lanes.h"
+#include "stored/stored.h"
+
+/* What the parts of outbound.c share. */
+struct outbound {
+	struct stored *sd;
+	struct peer *peer; /* NULL: no relayd */
+	bool resumed;
+	bool dirty; /* something may be due */
+	bool leasing;
+	unsigned credit;
+	int64_t next_s; /* when something will be due */
+	struct lanes lanes;
+};
+
+struct outbound *outbound_of(struct stored *sd);
+
+/* One leased message with its bytes; b->content_fd is the channel's then (outbound_send.c). */
+void outbound_send_job(struct channel *c, const struct queue_lease *l, struct view sender, uint32_t lease_ms,
+		       struct queue_bytes *b, struct arena *a);
+
+#endif
