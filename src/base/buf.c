@@ -48,27 +48,12 @@ static bool grow(struct buf *b, size_t n)
 	return true;
 }
 
-void buf_append(struct buf *b, const void *p, size_t n)
+void buf_append_growing(struct buf *b, const void *p, size_t n)
 {
 	if (!grow(b, n) || n == 0)
 		return;
 	memcpy(b->p + b->n, p, n);
 	b->n += n;
-}
-
-void buf_append_view(struct buf *b, struct view v)
-{
-	buf_append(b, v.p, v.n);
-}
-
-void buf_append_cstr(struct buf *b, const char *s)
-{
-	buf_append(b, s, strlen(s));
-}
-
-void buf_append_char(struct buf *b, char c)
-{
-	buf_append(b, &c, 1);
 }
 
 void buf_append_u64(struct buf *b, uint64_t value)
@@ -85,14 +70,16 @@ void buf_append_u64(struct buf *b, uint64_t value)
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->cap - b->n; /* where it fits as a rule */
 	va_list again;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room ? b->p + b->n : NULL, room, fmt, ap);
 	assert(n >= 0);
 	if (grow(b, (size_t)n)) {
-		(void)vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+		if ((size_t)n >= room)
+			(void)vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
 	}
 	va_end(again);
@@ -130,11 +117,6 @@ void buf_truncate(struct buf *b, size_t n)
 {
 	assert(n <= b->n);
 	b->n = n;
-}
-
-struct view buf_view(const struct buf *b)
-{
-	return (struct view){b->p ? b->p : "", b->n};
 }
 
 const char *buf_cstr(struct buf *b)

@@ -22,10 +22,28 @@ void buf_init(struct buf *b, size_t max_bytes);
 void buf_fini(struct buf *b); /* frees; usable again with the same max */
 void buf_reset(struct buf *b); /* empties, keeps the memory */
 
-void buf_append(struct buf *b, const void *p, size_t n);
-void buf_append_view(struct buf *b, struct view v);
-void buf_append_cstr(struct buf *b, const char *s);
-void buf_append_char(struct buf *b, char c);
+void buf_append_growing(struct buf *b, const void *p, size_t n); /* buf_append() where there may be no room yet */
+static inline void buf_append(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0 || b->overflow || n >= b->cap - b->n) {
+		buf_append_growing(b, p, n);
+		return;
+	}
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+static inline void buf_append_view(struct buf *b, struct view v)
+{
+	buf_append(b, v.p, v.n);
+}
+static inline void buf_append_cstr(struct buf *b, const char *s)
+{
+	buf_append(b, s, strlen(s));
+}
+static inline void buf_append_char(struct buf *b, char c)
+{
+	buf_append(b, &c, 1);
+}
 void buf_append_u64(struct buf *b, uint64_t value); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
@@ -36,7 +54,11 @@ void buf_commit(struct buf *b, size_t n);
 void buf_consume(struct buf *b, size_t n);
 /* Shortens to `n` bytes (n <= b->n). */
 void buf_truncate(struct buf *b, size_t n);
-struct view buf_view(const struct buf *b); /* valid until the next change */
+/* Valid until the next change. */
+static inline struct view buf_view(const struct buf *b)
+{
+	return (struct view){b->p ? b->p : "", b->n};
+}
 /* NUL-terminates (not counted in n) and returns the bytes; "" when empty. Owned by b. NULL on overflow. */
 const char *buf_cstr(struct buf *b);
 /* Ownership of the bytes moves to the caller (free()); b is empty afterwards. */

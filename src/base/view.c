@@ -6,21 +6,6 @@
 
 #include <string.h>
 
-struct view view_from_cstr(const char *s)
-{
-	return (struct view){s, strlen(s)};
-}
-
-struct view view_from(const void *p, size_t n)
-{
-	return (struct view){p, n};
-}
-
-bool view_eq(struct view a, struct view b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool view_eq_nocase(struct view a, struct view b)
 {
 	if (a.n != b.n)
@@ -29,16 +14,6 @@ bool view_eq_nocase(struct view a, struct view b)
 		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
 			return false;
 	return true;
-}
-
-bool view_eq_lit(struct view a, const char *lit)
-{
-	return view_eq(a, view_from_cstr(lit));
-}
-
-bool view_eq_lit_nocase(struct view a, const char *lit)
-{
-	return view_eq_nocase(a, view_from_cstr(lit));
 }
 
 bool view_starts_with(struct view v, struct view prefix)
@@ -64,22 +39,6 @@ int view_cmp(struct view a, struct view b)
 	if (r)
 		return r;
 	return a.n < b.n ? -1 : a.n > b.n;
-}
-
-struct view view_sub(struct view v, size_t off, size_t n)
-{
-	if (off > v.n)
-		off = v.n;
-	if (n > v.n - off)
-		n = v.n - off;
-	return (struct view){v.p ? v.p + off : v.p, n};
-}
-
-size_t view_find_char(struct view v, char c)
-{
-	const char *hit = v.n ? memchr(v.p, c, v.n) : NULL;
-
-	return hit ? (size_t)(hit - v.p) : v.n;
 }
 
 size_t view_find(struct view v, struct view needle)
@@ -121,7 +80,14 @@ bool view_has_nul(struct view v)
 
 bool view_is_ascii(struct view v)
 {
-	for (size_t i = 0; i < v.n; i++)
+	size_t i = 0;
+
+	for (uint64_t eight; v.n - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, v.p + i, sizeof eight);
+		if (eight & 0x8080808080808080)
+			return false;
+	}
+	for (; i < v.n; i++)
 		if ((unsigned char)v.p[i] >= 0x80)
 			return false;
 	return true;

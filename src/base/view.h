@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A borrowed run of bytes. Not NUL-terminated; may hold any byte. Copied by value; owns nothing. */
 struct view {
@@ -20,13 +21,28 @@ enum parse { PARSE_DONE, PARSE_MORE, PARSE_BAD };
 /* For printf's "%.*s". */
 #define VIEW_FMT(v) (int)(v).n, (v).p
 
-struct view view_from_cstr(const char *s);
-struct view view_from(const void *p, size_t n);
+static inline struct view view_from_cstr(const char *s)
+{
+	return (struct view){s, strlen(s)};
+}
+static inline struct view view_from(const void *p, size_t n)
+{
+	return (struct view){p, n};
+}
 
-bool view_eq(struct view a, struct view b);
+static inline bool view_eq(struct view a, struct view b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 bool view_eq_nocase(struct view a, struct view b); /* ASCII only */
-bool view_eq_lit(struct view a, const char *lit);
-bool view_eq_lit_nocase(struct view a, const char *lit);
+static inline bool view_eq_lit(struct view a, const char *lit)
+{
+	return view_eq(a, view_from_cstr(lit));
+}
+static inline bool view_eq_lit_nocase(struct view a, const char *lit)
+{
+	return view_eq_nocase(a, view_from_cstr(lit));
+}
 bool view_starts_with(struct view v, struct view prefix);
 bool view_starts_with_nocase(struct view v, struct view prefix);
 bool view_ends_with_nocase(struct view v, struct view suffix);
@@ -34,9 +50,21 @@ bool view_ends_with_nocase(struct view v, struct view suffix);
 int view_cmp(struct view a, struct view b);
 
 /* The bytes from `off` on, at most `n`; both are clamped to what is there. */
-struct view view_sub(struct view v, size_t off, size_t n);
+static inline struct view view_sub(struct view v, size_t off, size_t n)
+{
+	if (off > v.n)
+		off = v.n;
+	if (n > v.n - off)
+		n = v.n - off;
+	return (struct view){v.p ? v.p + off : v.p, n};
+}
 /* Offset of the first `c` (or of `needle`), or v.n when absent. */
-size_t view_find_char(struct view v, char c);
+static inline size_t view_find_char(struct view v, char c)
+{
+	const char *hit = v.n ? (const char *)memchr(v.p, c, v.n) : NULL;
+
+	return hit ? (size_t)(hit - v.p) : v.n;
+}
 size_t view_find(struct view v, struct view needle);
 /* Splits at the first `c`: true with both sides (without `c`), false (and nothing written) when there is none. */
 bool view_cut(struct view v, char c, struct view *ret_left, struct view *ret_right);

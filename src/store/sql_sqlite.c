@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "store/sql_driver.h"
 #include "store/sqlite_ahead.h"
+#include "store/sqlite_wal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@ struct lite {
 	sqlite3_stmt *begin, *commit;
 	uint64_t wal_pages;
 	struct sqlite_ahead ahead;
+	struct sqlite_wal wal;
 };
 
 struct lite_stmt {
@@ -119,6 +121,7 @@ static void lite_close(struct sql *c)
 	(void)sqlite3_finalize(l->begin);
 	(void)sqlite3_finalize(l->commit);
 	(void)sqlite3_close(l->db);
+	sqlite_wal_end(&l->wal);
 	free(l);
 }
 
@@ -147,6 +150,8 @@ static int lite_open(const struct sql_options *o, struct sql **ret)
 		lite_close(&l->base);
 		return rc;
 	}
+	if (o->mode == SQL_WRITER && run_text(l, "SELECT 1 FROM sqlite_schema LIMIT 1") == 0)
+		sqlite_wal_start(&l->wal, l->db);
 	if (o->ahead_fd > 0)
 		sqlite_ahead_start(&l->ahead, l->db, o->ahead_fd);
 	*ret = &l->base;

@@ -27,13 +27,12 @@ static int end(void **state)
 	return 0;
 }
 
-/* The later half of the recipients is forwarded through `via`. */
-static uint64_t put_via(struct trial *t, const char *domain, size_t n, uint8_t notify, const char *via)
-{
-	struct deliver_remote remotes[300];
-	struct deliver_job j;
-	uint64_t id;
+enum { RCPTS_MAX = 300 };
 
+/* Not run yet; `remotes` outlives it. The later half of the recipients is forwarded through `via`. */
+static void make(struct trial *t, struct deliver_job *j, struct deliver_remote remotes[RCPTS_MAX], const char *domain,
+		 size_t n, uint8_t notify, const char *via)
+{
 	for (size_t i = 0; i < n; i++) {
 		struct buf address = BUF_INIT(100);
 
@@ -45,21 +44,29 @@ static uint64_t put_via(struct trial *t, const char *domain, size_t n, uint8_t n
 						     .notify = notify};
 		buf_fini(&address);
 	}
-	deliver_job_init(&j);
-	id = j.message.id = store_next_id(t->store);
-	j.message.header = VIEW_LIT("Subject: x\r\n\r\n");
-	j.message.content = VIEW_LIT("hello\r\n");
-	j.message.index = j.message.header_add = VIEW_EMPTY;
-	j.wall_s = NOW;
-	j.remotes = remotes;
-	j.remote_count = n;
-	j.remote_prefix = VIEW_LIT("Received: x\r\n");
-	j.sender = VIEW_LIT("a@example.org");
-	j.envid = VIEW_EMPTY;
-	j.own = *via != 0;
+	deliver_job_init(j);
+	j->message.id = store_next_id(t->store);
+	j->message.header = VIEW_LIT("Subject: x\r\n\r\n");
+	j->message.content = VIEW_LIT("hello\r\n");
+	j->message.index = j->message.header_add = VIEW_EMPTY;
+	j->wall_s = NOW;
+	j->remotes = remotes;
+	j->remote_count = n;
+	j->remote_prefix = VIEW_LIT("Received: x\r\n");
+	j->sender = VIEW_LIT("a@example.org");
+	j->envid = VIEW_EMPTY;
+	j->own = *via != 0;
+}
+
+static uint64_t put_via(struct trial *t, const char *domain, size_t n, uint8_t notify, const char *via)
+{
+	struct deliver_remote remotes[RCPTS_MAX];
+	struct deliver_job j;
+
+	make(t, &j, remotes, domain, n, notify, via);
 	assert_int_equal(trial_run(t, &j.job), STORE_OK);
 	store_job_fini(&j.job);
-	return id;
+	return j.message.id;
 }
 
 static uint64_t put(struct trial *t, const char *domain, size_t n, uint8_t notify)
@@ -133,6 +140,61 @@ static void leases_and_fencing(void **state)
 	assert_int_equal(trial_rows(t, "message"), 0);
 	store_job_fini(&a.job);
 	store_job_fini(&b.job);
+}
+
+/* Three recipients, two of them the same, leased in the message's own commit if the domain lets them. The token. */
+static uint64_t put_leased(struct trial *t, size_t *ret_leased, uint64_t *ret_first)
+{
+	struct deliver_remote remotes[RCPTS_MAX];
+	struct deliver_job j;
+
+	make(t, &j, remotes, "far.example", 3, 0, "");
+	remotes[2].address = remotes[1].address;
+	j.lease_until_s = NOW + 100;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	*ret_leased = j.ret_leased_count;
+	*ret_first = j.ret_leased_count ? j.ret_leased[0].id : 0;
+	store_job_fini(&j.job);
+	return j.ret_lease;
+}
+
+static void leased_with_the_message(void **state)
+{
+	const struct view far = VIEW_LIT("far.example");
+	struct trial *t = *state;
+	struct queue_lease_job a;
+	uint64_t token, first;
+	size_t n;
+
+	token = put_leased(t, &n, &first);
+	assert_true(token != 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(lease(t, &a, NOW + 99, 10, 10), 0);
+	assert_int_equal(a.next_s, NOW + 100);
+	store_job_fini(&a.job);
+	assert_int_equal(result(t, token, first, QUEUE_OUT_SENT, NOW, 0), 1);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 1);
+	/* Run out: the other is anybody's. */
+	assert_int_equal(lease(t, &a, NOW + 100, 10, 10), 1);
+	assert_true(a.leases[0].token > token);
+	first = a.leases[0].rcpts[0].id;
+	assert_int_equal(result(t, token, first, QUEUE_OUT_SENT, NOW + 101, 0), 0);
+	/* The domain closes: what comes now waits with the rest. */
+	assert_int_equal(result(t, a.leases[0].token, first, QUEUE_OUT_DEFERRED, NOW, NOW + 30), 1);
+	store_job_fini(&a.job);
+	assert_int_equal(put_leased(t, &n, &first), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(lease(t, &a, NOW + 29, 10, 10), 0);
+	store_job_fini(&a.job);
+	assert_int_equal(lease(t, &a, NOW + 30, 10, 10), 1);
+	store_job_fini(&a.job);
+	queue_lease_job_init(&a);
+	a.wall_s = NOW;
+	a.park = &far;
+	a.park_count = 1;
+	assert_int_equal(trial_run(t, &a.job), STORE_OK);
+	store_job_fini(&a.job);
+	assert_int_equal(put_leased(t, &n, &first), 0);
 }
 
 /* They go out under another sender: a job of their own. */
@@ -672,6 +734,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(many_recipients, start, end),
 	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
 	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
+	    cmocka_unit_test_setup_teardown(leased_with_the_message, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
