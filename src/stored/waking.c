@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "store/queue.h"
-#include "stored/stored.h"
+#include "stored/outbound.h"
 
 #include <stddef.h>
 #include <stdlib.h>
