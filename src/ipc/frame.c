@@ -168,7 +168,7 @@ static bool queue_fds(struct frame_fds *q, struct cmsghdr *c)
 	return ok;
 }
 
-static long receive(int fd, char *bytes, size_t n, struct frame_fds *q, int flags)
+long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
 {
 	union control control;
 	struct iovec iov = {bytes, n};
@@ -176,7 +176,9 @@ static long receive(int fd, char *bytes, size_t n, struct frame_fds *q, int flag
 	bool ok = true;
 	ssize_t got;
 
-	got = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
+	do
+		got = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -185,19 +187,4 @@ static long receive(int fd, char *bytes, size_t n, struct frame_fds *q, int flag
 	if (!ok || (m.msg_flags & MSG_CTRUNC))
 		return -EPROTO;
 	return got;
-}
-
-long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q)
-{
-	long got;
-
-	do
-		got = receive(fd, bytes, n, q, MSG_DONTWAIT);
-	while (got == -EINTR);
-	return got;
-}
-
-long frame_recv_wait(int fd, char *bytes, size_t n, struct frame_fds *q)
-{
-	return receive(fd, bytes, n, q, 0);
 }

@@ -50,7 +50,5 @@ void frame_fds_close(struct frame_fds *q);
 must_check long frame_send(int fd, struct view bytes, const int *fds, size_t n_fds);
 /* One recvmsg. Bytes read, 0 at the end, or -errno (-EAGAIN; -EPROTO when more descriptors came than may wait). */
 must_check long frame_recv(int fd, char *bytes, size_t n, struct frame_fds *q);
-/* The same, waiting for the first byte as long as the socket's SO_RCVTIMEO says: then -EAGAIN; -EINTR after a signal. */
-must_check long frame_recv_wait(int fd, char *bytes, size_t n, struct frame_fds *q);
 
 #endif

@@ -5,9 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -20,7 +18,6 @@ enum {
 void sync_channel_init(struct sync_channel *s, int fd, const struct channel_proto *proto, unsigned self, unsigned peer)
 {
 	*s = (struct sync_channel){.fd = fd, .proto = proto, .self = self, .peer = peer};
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	buf_init(&s->out, HELLO_BYTES + FRAME_HEAD_BYTES + CHANNEL_FRAME_MAX);
 	buf_init(&s->in, 2 * (CHANNEL_FRAME_MAX + FRAME_HEAD_BYTES) + READ_BYTES);
 	arena_init(&s->arena, ARENA_MAX);
@@ -35,11 +32,13 @@ void sync_channel_fini(struct sync_channel *s)
 	arena_fini(&s->arena);
 }
 
-static int wait_writable(struct sync_channel *s, uint64_t until_ms)
+/* Not in the receive itself: there the reader of a Unix stream is woken up also when the peer has taken what we sent. */
+static int wait_for(struct sync_channel *s, short what, uint64_t until_ms)
 {
-	struct pollfd p = {s->fd, POLLOUT, 0};
-	uint64_t now = clock_mono_ms();
-	int n = poll(&p, 1, until_ms > now ? (int)(until_ms - now) : 0);
+	struct pollfd p = {s->fd, what, 0};
+	uint64_t now = until_ms == UINT64_MAX ? 0 : clock_mono_ms();
+	int for_ms = until_ms == UINT64_MAX ? -1 : until_ms > now ? (int)(until_ms - now) : 0;
+	int n = poll(&p, 1, for_ms);
 
 	if (n == 0)
 		return -ETIMEDOUT;
@@ -56,7 +55,7 @@ static int write_all(struct sync_channel *s, struct view bytes, const int *fds, 
 			bytes = view_sub(bytes, (size_t)n, bytes.n);
 			n_fds = 0;
 		} else if (n == -EAGAIN) {
-			r = wait_writable(s, until_ms);
+			r = wait_for(s, POLLOUT, until_ms);
 		} else {
 			r = (int)n;
 		}
@@ -88,35 +87,20 @@ static int send_frame(struct sync_channel *s, uint16_t type, uint32_t id, struct
 	return r;
 }
 
-/* How long a receive sleeps at most. */
-static int set_wait(struct sync_channel *s, int timeout_ms)
-{
-	struct timeval tv = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-
-	if (timeout_ms == s->waits_ms)
-		return 0;
-	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) < 0)
-		return -errno;
-	s->waits_ms = timeout_ms;
-	return 0;
-}
-
 static int read_more(struct sync_channel *s, uint64_t until_ms)
 {
 	char *room = buf_reserve(&s->in, READ_BYTES);
+	int r = room ? wait_for(s, POLLIN, until_ms) : -EPROTO;
 	long n;
 
-	if (!room)
-		return -EPROTO;
-	if (until_ms != UINT64_MAX && clock_mono_ms() >= until_ms)
-		return -ETIMEDOUT;
-	n = frame_recv_wait(s->fd, room, READ_BYTES, &s->in_fds);
+	if (r < 0)
+		return r;
+	n = frame_recv(s->fd, room, READ_BYTES, &s->in_fds);
 	if (n == -EAGAIN)
-		return -ETIMEDOUT;
-	if (n == 0 || (n < 0 && n != -EINTR))
+		return 0;
+	if (n <= 0)
 		return n == 0 ? -EPIPE : (int)n;
-	if (n > 0)
-		buf_commit(&s->in, (size_t)n);
+	buf_commit(&s->in, (size_t)n);
 	return 0;
 }
 
@@ -180,9 +164,9 @@ static int send_until(struct sync_channel *s, uint16_t type, struct view payload
 	return send_frame(s, type, s->last_id, payload, fds, n_fds, until_ms);
 }
 
-static int next_until(struct sync_channel *s, uint64_t until_ms, int timeout_ms, void *ret)
+static int next_until(struct sync_channel *s, uint64_t until_ms, void *ret)
 {
-	int r = set_wait(s, timeout_ms);
+	int r = 0;
 
 	while (r == 0) {
 		struct frame_head h;
@@ -206,7 +190,7 @@ int sync_channel_call(struct sync_channel *s, uint16_t type, struct view payload
 
 	s->last_id = frame_id_next(s->last_id, s->self, s->peer);
 	r = send_until(s, type, payload, fds, n_fds, until_ms);
-	return r < 0 ? r : next_until(s, until_ms, timeout_ms, ret);
+	return r < 0 ? r : next_until(s, until_ms, ret);
 }
 
 int sync_channel_begin(struct sync_channel *s, uint16_t type, struct view payload, const int *fds, size_t n_fds,
@@ -224,14 +208,14 @@ int sync_channel_follow(struct sync_channel *s, uint16_t type, struct view paylo
 
 int sync_channel_next(struct sync_channel *s, int timeout_ms, void *ret)
 {
-	return next_until(s, clock_mono_ms() + (uint64_t)timeout_ms, timeout_ms, ret);
+	return next_until(s, clock_mono_ms() + (uint64_t)timeout_ms, ret);
 }
 
 /* ---- the end that answers ---- */
 
 int sync_channel_take(struct sync_channel *s, uint32_t *ret_id, void *ret)
 {
-	int r = set_wait(s, 0);
+	int r = 0;
 
 	while (r == 0) {
 		struct frame_head h;

@@ -6,7 +6,7 @@
 
 /* The same frames over a blocking socket, one question at a time: for a TLS handshake that needs keyd's
  * signature (about 0.1 ms), for the command line, and for tools; and the other end of that, for a thread that does nothing but answer.
- * A question costs each end one send and one receive: who waits sleeps in the receive itself. */
+ * A question costs each end a send, a wait and a receive. */
 struct sync_channel {
 	int fd;
 	const struct channel_proto *proto;
@@ -18,12 +18,10 @@ struct sync_channel {
 	size_t in_taken; /* of it: the frame that the last answer points into */
 	struct frame_fds in_fds;
 	struct arena arena;
-	int waits_ms; /* as the socket knows it; 0: without end */
 	bool greeting_sent;
 	bool greeted;
 };
 
-/* `fd` is made blocking. */
 void sync_channel_init(struct sync_channel *s, int fd, const struct channel_proto *proto, unsigned self, unsigned peer);
 void sync_channel_fini(struct sync_channel *s); /* closes fd */
 /* Sends one frame (payload made by NAME_put_x; fds stay the caller's) and waits for the answer with its id; other frames are dropped.
