@@ -7,7 +7,7 @@ int account_secret_get(enum password_from from, struct account_secret *ret)
 	int r;
 
 	*ret = (struct account_secret){.password = PASSWORD_BUF};
-	r = password_get(from, &ret->password);
+	r = password_get(from, NULL, &ret->password);
 	if (r)
 		return r;
 	return verifier_make(buf_view(&ret->password), &ret->verifier) < 0

@@ -136,19 +136,21 @@ static void show_in_text(const struct admin_account_is *a)
 	show_size(a->used_bytes, &used);
 	put_quota(a->quota_bytes, a->quota_messages ? "" : "none", &quota);
 	if (a->quota_messages)
-		buf_printf(&quota, "%s%llu messages", a->quota_bytes ? ", " : "",
-			   (unsigned long long)a->quota_messages);
+		buf_printf(&quota, "%s%llu %s", a->quota_bytes ? ", " : "", (unsigned long long)a->quota_messages,
+			   show_noun(a->quota_messages, "message", "messages"));
 	show_time(a->created_s, &made);
 	show_time(a->last_login_s, &seen);
-	(void)printf("%s%s\n  %llu messages, %s; quota %s\n  made %s, last login %s\n", buf_cstr(&address),
-		     a->disabled ? " (disabled)" : "", (unsigned long long)a->messages, buf_cstr(&used),
-		     buf_cstr(&quota), buf_cstr(&made), buf_cstr(&seen));
+	(void)printf("%s%s\n  %llu %s, %s; quota %s\n  made %s, last login %s\n", buf_cstr(&address),
+		     a->disabled ? " (disabled)" : "", (unsigned long long)a->messages,
+		     show_noun(a->messages, "message", "messages"), buf_cstr(&used), buf_cstr(&quota), buf_cstr(&made),
+		     buf_cstr(&seen));
 	if (a->confirm)
 		(void)printf("  gets a summary of each message it sends\n");
 	for (uint32_t i = 0; i < a->n_folders; i++) {
 		(void)printf("  ");
 		show_column(a->folders[i].name, FOLDER_COLUMNS);
-		(void)printf(" %8llu messages, %llu unseen\n", (unsigned long long)a->folders[i].messages,
+		(void)printf(" %8llu %s, %llu unseen\n", (unsigned long long)a->folders[i].messages,
+			     show_noun(a->folders[i].messages, "message", "messages"),
 			     (unsigned long long)a->folders[i].unseen);
 	}
 	print_texts("alias", a->aliases, a->n_aliases);

@@ -236,9 +236,11 @@ static int report(struct run *run)
 					   "messages", (json_int_t)run->begun.copies, "new_messages",
 					   (json_int_t)run->new_messages, "new_bytes", (json_int_t)run->new_bytes));
 	show_size(run->new_bytes, &size);
-	(void)printf("%s: %llu accounts, %llu folders, %llu messages; new: %llu, %s\n", run->name,
-		     (unsigned long long)run->begun.accounts, (unsigned long long)run->begun.mailboxes,
-		     (unsigned long long)run->begun.copies, (unsigned long long)run->new_messages, buf_cstr(&size));
+	(void)printf("%s: %llu %s, %llu %s, %llu %s; new: %llu, %s\n", run->name,
+		     (unsigned long long)run->begun.accounts, show_noun(run->begun.accounts, "account", "accounts"),
+		     (unsigned long long)run->begun.mailboxes, show_noun(run->begun.mailboxes, "folder", "folders"),
+		     (unsigned long long)run->begun.copies, show_noun(run->begun.copies, "message", "messages"),
+		     (unsigned long long)run->new_messages, buf_cstr(&size));
 	return 0;
 }
 
@@ -308,8 +310,9 @@ static int verify(struct cli *c, const char *path)
 					  "messages", (json_int_t)messages, "bytes", (json_int_t)bytes, "copies",
 					  (json_int_t)copies));
 	else if (worst == 0)
-		(void)printf("%zu states, %llu messages, %llu bytes: all as they were written\n", n,
-			     (unsigned long long)messages, (unsigned long long)bytes);
+		(void)printf("%zu %s, %llu %s, %llu %s: all as they were written\n", n, show_noun(n, "state", "states"),
+			     (unsigned long long)messages, show_noun(messages, "message", "messages"),
+			     (unsigned long long)bytes, show_noun(bytes, "byte", "bytes"));
 	return worst;
 }
 

@@ -55,40 +55,40 @@ static bool is_url(const char *path)
 	return strncmp(path, "imap://", 7) == 0 || strncmp(path, "imaps://", 8) == 0;
 }
 
-static int import_server(struct import *im, const struct words *w, const char *text, struct view password)
+/* The server that is meant, and the password there. */
+static int find_server(const struct words *w, const char *text, struct imap_url *ret, struct buf *ret_password)
 {
-	struct imap_url url;
-	int r;
+	_cleanup_(buf_fini) struct buf whose = BUF_INIT(2048);
 
-	if (!imap_url_parse(text, &url))
-		r = cli_fail(CLI_BAD_DATA, text, "this is no server",
-			     "write imaps://user@host or imap://user@host; the password is asked for");
-	else
-		r = import_report(im, import_imap(im, &url, password, w->ca_file, w->insecure));
-	imap_url_fini(&url);
-	return r;
+	if (!imap_url_parse(text, ret))
+		return cli_fail(CLI_BAD_DATA, text, "this is no server",
+				"write imaps://user@host or imap://user@host; the password is asked for");
+	buf_printf(&whose, "%s at %s", ret->user, ret->host);
+	return password_get(w->password_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, buf_cstr(&whose), ret_password);
 }
 
 static int run(struct cli *c)
 {
 	struct words w = {NULL};
 	struct import im = {0};
+	_cleanup_(imap_url_fini) struct imap_url url = {0};
 	_cleanup_(password_wipe) struct buf password = PASSWORD_BUF;
 	int r = read_words(c, &w);
 
 	if (r == 0 && is_url(c->argv[2]))
-		r = password_get(w.password_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, &password);
-	if (r)
-		return r;
-	r = mail_client_open(c, c->argv[1], true, &im.mail);
+		r = find_server(&w, c->argv[2], &url, &password);
+	if (r == 0)
+		r = mail_client_open(c, c->argv[1], true, &im.mail);
 	if (r)
 		return r;
 	import_init(&im, c, "importing");
 	im.maildir = !w.format || strcmp(w.format, "maildir") == 0;
 	im.mbox = !w.format || strcmp(w.format, "mbox") == 0;
 	im.dates_of_header = w.dates && strcmp(w.dates, "header") == 0;
-	r = is_url(c->argv[2]) ? import_server(&im, &w, c->argv[2], buf_view(&password))
-			       : import_files(&im, c->argv[2], w.folder);
+	if (url.host)
+		r = import_report(&im, import_imap(&im, &url, buf_view(&password), w.ca_file, w.insecure));
+	else
+		r = import_files(&im, c->argv[2], w.folder);
 	import_fini(&im);
 	mail_client_close(&im.mail);
 	return r;

@@ -130,7 +130,7 @@ static int list_pages(struct listing *l)
 	} while (answer.queue.more && answer.queue.n_items);
 	if (recipients > 1 && !l->c->json)
 		(void)printf("%llu recipients of %llu %s\n", (unsigned long long)recipients,
-			     (unsigned long long)messages, messages == 1 ? "message" : "messages");
+			     (unsigned long long)messages, show_noun(messages, "message", "messages"));
 	return 0;
 }
 
@@ -162,8 +162,9 @@ static void print_details(const struct admin_queued *q, const struct conf *conf)
 	show_clean(q->recipient, &recipient);
 	show_time(q->next_s, &next);
 	show_clean(q->last_reply, &reply);
-	(void)printf("  %s\n    %u attempts, %s%s\n", buf_cstr(&recipient), q->attempts,
-		     q->held ? "held" : "next not before ", q->held ? "" : buf_cstr(&next));
+	(void)printf("  %s\n    %u %s, %s%s\n", buf_cstr(&recipient), q->attempts,
+		     show_noun(q->attempts, "attempt", "attempts"), q->held ? "held" : "next not before ",
+		     q->held ? "" : buf_cstr(&next));
 	if (route)
 		(void)printf("    route %s\n", route);
 	if (q->last_reply.n)

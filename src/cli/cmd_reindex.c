@@ -48,8 +48,9 @@ static int report(const struct cli *c, const struct admin_reindex_state *state, 
 		return show_json(json_pack("{s:I, s:I, s:I, s:I}", "accounts", (json_int_t)state->accounts_done,
 					   "failed", (json_int_t)state->accounts_failed, "messages",
 					   (json_int_t)state->messages_all, "ms", (json_int_t)ms));
-	(void)printf("%llu messages of %llu accounts indexed in %.1f s\n", (unsigned long long)state->messages_all,
-		     (unsigned long long)state->accounts_done, (double)ms / 1000);
+	(void)printf("%llu %s of %llu %s indexed in %.1f s\n", (unsigned long long)state->messages_all,
+		     show_noun(state->messages_all, "message", "messages"), (unsigned long long)state->accounts_done,
+		     show_noun(state->accounts_done, "account", "accounts"), (double)ms / 1000);
 	return 0;
 }
 

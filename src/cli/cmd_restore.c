@@ -514,9 +514,10 @@ static int report(struct restore *rs)
 					   show_json_time(rs->s.taken_s), "accounts", (json_int_t)rs->accounts,
 					   "folders", (json_int_t)rs->folders, "restored", (json_int_t)rs->restored,
 					   "there", (json_int_t)rs->there));
-	(void)printf("%s: %llu accounts, %llu folders, %llu messages restored", rs->s.name,
-		     (unsigned long long)rs->accounts, (unsigned long long)rs->folders,
-		     (unsigned long long)(rs->restored + rs->there));
+	(void)printf("%s: %llu %s, %llu %s, %llu %s restored", rs->s.name, (unsigned long long)rs->accounts,
+		     show_noun(rs->accounts, "account", "accounts"), (unsigned long long)rs->folders,
+		     show_noun(rs->folders, "folder", "folders"), (unsigned long long)(rs->restored + rs->there),
+		     show_noun(rs->restored + rs->there, "message", "messages"));
 	if (rs->there)
 		(void)printf(" (%llu of them by an earlier run)", (unsigned long long)rs->there);
 	(void)printf("\n");

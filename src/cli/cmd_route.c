@@ -341,6 +341,7 @@ static int password(struct cli *c)
 {
 	_cleanup_(ways_fini) struct ways w = {NULL, BUF_INIT(PASSWORDS_MAX)};
 	_cleanup_(password_wipe) struct buf secret = PASSWORD_BUF, text = BUF_INIT(PASSWORDS_MAX);
+	_cleanup_(buf_fini) struct buf whose = BUF_INIT(1024);
 	const char *user = NULL;
 	bool from_stdin = false;
 	const struct option options[] = {{.name = "password-stdin", .flag = &from_stdin},
@@ -355,8 +356,10 @@ static int password(struct cli *c)
 	r = ways_read(c, &w);
 	if (r == 0)
 		r = find_login(c, &w, user, &way);
-	if (r == 0)
-		r = password_get(from_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, &secret);
+	if (r == 0) {
+		buf_printf(&whose, "%.*s at %.*s", VIEW_FMT(way.user), VIEW_FMT(way.host));
+		r = password_get(from_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, buf_cstr(&whose), &secret);
+	}
 	if (r)
 		return r;
 	if (!relay_password_put(buf_view(&w.passwords), way.host, way.user, buf_view(&secret), &text))

@@ -300,11 +300,14 @@ static int send_out(struct send *s)
 static int find_password(struct send *s)
 {
 	const char *env = getenv("POMBO_PASSWORD");
+	_cleanup_(buf_fini) struct buf whose = BUF_INIT(2048);
 
 	if (!s->user)
 		return 0;
+	buf_printf(&whose, "%s at %s", s->user, s->server_text);
 	if (s->password_stdin || !env || !*env)
-		return password_get(s->password_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, &s->password);
+		return password_get(s->password_stdin ? PASSWORD_STDIN : PASSWORD_TERMINAL, buf_cstr(&whose),
+				    &s->password);
 	buf_append_cstr(&s->password, env);
 	return 0;
 }

@@ -85,7 +85,7 @@ static void print_queue(const json_t *q)
 	if (!json_is_object(q))
 		return;
 	(void)printf("queue: %lld %s for other servers", number_of(q, "recipients"),
-		     number_of(q, "recipients") == 1 ? "recipient" : "recipients");
+		     show_noun((uint64_t)number_of(q, "recipients"), "recipient", "recipients"));
 	if (number_of(q, "recipients"))
 		(void)printf("; %lld tried in vain so far, %lld being sent, %lld held; the oldest of %s",
 			     number_of(q, "tried"), number_of(q, "sending"), number_of(q, "held"),

@@ -312,8 +312,8 @@ static void list_gone(struct undelete *u, const struct mailbox_gone *g)
 		return;
 	show_time(g->gone_s, &when);
 	show_clean(g->name, &name);
-	(void)printf("folder %llu  %s  %s, %llu messages\n", (unsigned long long)g->mailbox, buf_cstr(&when),
-		     buf_cstr(&name), (unsigned long long)g->messages);
+	(void)printf("folder %llu  %s  %s, %llu %s\n", (unsigned long long)g->mailbox, buf_cstr(&when), buf_cstr(&name),
+		     (unsigned long long)g->messages, show_noun(g->messages, "message", "messages"));
 }
 
 /* Lists them, or (`id`) finds the name that one had. */
@@ -404,7 +404,7 @@ static int undelete(struct undelete *u, const struct words *w)
 		if (u->c->json)
 			return show_json(json_pack("{s:I}", "restored", (json_int_t)u->restored));
 		(void)printf("%llu %s back\n", (unsigned long long)u->restored,
-			     u->restored == 1 ? "message is" : "messages are");
+			     show_noun(u->restored, "message is", "messages are"));
 		return u->restored || w->all
 			   ? 0
 			   : cli_fail(CLI_NO_SUCH, w->restore, "nothing of this was deleted", "see the list");

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "cli/cli.h"
+#include "cli/show.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,16 +100,23 @@ static int prompt(int tty, const char *text, struct buf *ret)
 	return r;
 }
 
-static int ask(bool twice, struct buf *ret)
+static int ask(bool twice, const char *whose, struct buf *ret)
 {
 	_cleanup_(fd_close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 	_cleanup_(password_wipe) struct buf again = PASSWORD_BUF;
+	_cleanup_(buf_fini) struct buf question = BUF_INIT(4096);
 	int r;
 
+	buf_append_cstr(&question, "Password");
+	if (whose) {
+		buf_append_cstr(&question, " of ");
+		show_clean(view_from_cstr(whose), &question);
+	}
+	buf_append_cstr(&question, ": ");
 	if (tty < 0)
 		return -ENOTTY;
 	(void)buf_reserve(&again, PASSWORD_MAX + 1);
-	r = prompt(tty, "Password: ", ret);
+	r = prompt(tty, buf_cstr(&question), ret);
 	if (r == 0 && twice)
 		r = prompt(tty, "Once more: ", &again);
 	if (r == 0 && twice && !view_eq(buf_view(ret), buf_view(&again)))
@@ -138,7 +146,7 @@ static int fail(enum password_from from, int error)
 	}
 }
 
-int password_get(enum password_from from, struct buf *ret)
+int password_get(enum password_from from, const char *whose, struct buf *ret)
 {
 	int r = 0;
 
@@ -149,7 +157,7 @@ int password_get(enum password_from from, struct buf *ret)
 		break;
 	case PASSWORD_TERMINAL:
 	case PASSWORD_TERMINAL_TWICE:
-		r = ask(from == PASSWORD_TERMINAL_TWICE, ret);
+		r = ask(from == PASSWORD_TERMINAL_TWICE, whose, ret);
 		break;
 	case PASSWORD_MADE_UP:
 		make_up(ret);

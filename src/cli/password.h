@@ -15,9 +15,9 @@ enum password_from {
 
 enum { PASSWORD_MAX = 1024 }; /* bytes; as VERIFIER_PASSWORD_MAX */
 
-/* Appends the password to `ret` (made with PASSWORD_BUF, wiped by _cleanup_(password_wipe)); not empty. 0, or an exit status,
+/* `whose`: "me at imap.example.net", for the question; NULL: that goes without saying. Appends the password to `ret` (made with PASSWORD_BUF, wiped by _cleanup_(password_wipe)); not empty. 0, or an exit status,
  * the error printed. */
-must_check int password_get(enum password_from from, struct buf *ret);
+must_check int password_get(enum password_from from, const char *whose, struct buf *ret);
 #define PASSWORD_BUF BUF_INIT(PASSWORD_MAX + 1)
 void password_wipe(struct buf *secret);
 

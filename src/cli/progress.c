@@ -34,7 +34,8 @@ void progress_show(struct progress *p, struct view what)
 			buf_append_char(&line, i < part ? '#' : '.');
 		buf_printf(&line, "] %3u%% ", (unsigned)(p->done < p->total ? p->done * 100 / p->total : 100));
 	}
-	buf_printf(&line, "%llu messages, %llu/s  ", (unsigned long long)p->messages, (unsigned long long)rate);
+	buf_printf(&line, "%llu %s, %llu/s  ", (unsigned long long)p->messages,
+		   show_noun(p->messages, "message", "messages"), (unsigned long long)rate);
 	show_clean(view_sub(what, 0, WHAT_MAX), &line);
 	(void)fwrite(line.p, 1, line.n, stderr);
 	(void)fflush(stderr);

@@ -284,7 +284,8 @@ int reading_list(struct reading *rd, char *const *words, size_t n_words)
 	if (r == 0 && all)
 		return show_json(all);
 	if (r == 0)
-		(void)printf("%s: %zu of %u messages%s\n", rd->folder, listed, rd->exists,
+		(void)printf("%s: %zu of %u %s%s\n", rd->folder, listed, rd->exists,
+			     show_noun(rd->exists, "message", "messages"),
 			     from ? ", the newest; --limit 0 lists all" : "");
 	json_decref(all);
 	return r;

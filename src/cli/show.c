@@ -65,6 +65,11 @@ void show_time(int64_t wall_s, struct buf *out)
 	buf_append_char(out, 'Z');
 }
 
+const char *show_noun(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
 void show_span(int64_t seconds, struct buf *out)
 {
 	static const struct {

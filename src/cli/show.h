@@ -14,6 +14,7 @@ must_check bool show_parse_size(const char *text, uint64_t *ret);
 void show_size(uint64_t bytes, struct buf *out); /* "1.5 MiB" */
 void show_time(int64_t wall_s, struct buf *out); /* RFC 3339, "never" for 0 */
 void show_span(int64_t seconds, struct buf *out); /* "3 d 4 h", the two largest units */
+const char *show_noun(uint64_t n, const char *one, const char *many); /* the word that goes with the number */
 /* Text of unknown origin, fit for one line of a terminal: line ends and tabs become blanks, other control characters, those that turn the direction of text and
  * what is no UTF-8 "?". */
 void show_clean(struct view text, struct buf *out);

@@ -273,15 +273,17 @@ int folder_make_defaults(struct writer *w, uint64_t account)
 
 /* ---- deleting ---- */
 
-/* The row loses its name; what is in it waits for pruning. */
+/* The row loses its name; what is in it waits for pruning. Its name is kept for who wants it back, unless there never was a message in it. */
 int folder_let_go(struct writer *w, uint64_t mailbox)
 {
 	struct sql_stmt *st;
 	struct mbox *m;
+	bool held_mail;
 	int rc = writer_mbox(w, mailbox, &m);
 
 	if (rc == 0 && !m)
 		return folder_delete_row(w, mailbox); /* \Noselect */
+	held_mail = rc == 0 && m->counts.uidnext > 1;
 	if (rc == 0)
 		rc = mbox_flush(w, m);
 	if (rc == 0)
@@ -291,9 +293,11 @@ int folder_let_go(struct writer *w, uint64_t mailbox)
 	writer_changed(w,
 		       &(struct store_change){.kind = CHANGE_MAILBOX_GONE, .account = m->account, .mailbox = mailbox});
 	writer_forget_mbox(w, mailbox);
-	st = sql_use(w->sql, SQL_gone_name_insert);
-	sql_bind_u64(st, 1, mailbox);
-	rc = sql_run(st);
+	if (held_mail) {
+		st = sql_use(w->sql, SQL_gone_name_insert);
+		sql_bind_u64(st, 1, mailbox);
+		rc = sql_run(st);
+	}
 	if (rc < 0)
 		return rc;
 	st = sql_use(w->sql, SQL_mailbox_let_go);

@@ -77,6 +77,8 @@ def test_a_whole_server_on_a_new_machine(make_server, tmp_path, start):
         assert a == b
     shown = new.cli_json("account", "show", ALICE)
     assert "boss@example.test" in str(shown) and "Restore" not in str(shown)
+    gone = new.cli_json("undelete", ALICE)["folders"]
+    assert not any(f["name"].startswith("Restore") or f["messages"] == 0 for f in gone), gone
     if start:
         imap = new.imap(BOB)  # with the old password
         assert rb"\Trash" in b"".join(imap.list()[1])

@@ -18,6 +18,7 @@ import pytest
 
 import pombo
 from ports import PortBlock
+from test_cli_admin import at_terminal
 
 ALICE = "alice@example.test"
 PASSWORD = "old secret"
@@ -174,6 +175,18 @@ def test_mistakes(make_server):
     for url, status, says in (("imap://nobody", 65, "imaps://user@"), ("imaps://a@localhost:1", 69, "refused")):
         done = pull(server, url, check=False)
         assert done.returncode == status and says in done.stderr, (done.returncode, done.stderr)
+
+
+def test_it_says_whose_password_it_asks_for(make_server):
+    """Of a server that could be meant only."""
+    server = make_server()
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))
+        url = f"imaps://bob%40old.test@127.0.0.1:{dead.getsockname()[1]}"
+        status, shown = at_terminal(["import", ALICE, url, "--dir", server.dir], [(b"Password of bob@old.test at 127.0.0.1: ", b"secret\n")])
+        assert status == 69 and "refused" in shown and "secret" not in shown
+    status, shown = at_terminal(["import", ALICE, "imap://nobody", "--dir", server.dir], [])
+    assert status == 65 and "Password" not in shown
 
 
 def serve_once(answers, tls, seen):

@@ -77,7 +77,7 @@ def test_index_comes_and_goes(make_server):
         wait_indexed(server)
         assert searches(w) == before
     server.stop()
-    assert f"{MANY} messages of 1 accounts" in server.cli("reindex").stdout
+    assert f"{MANY} messages of 1 account " in server.cli("reindex").stdout
 
 
 def test_reindex_errors(shared_server):

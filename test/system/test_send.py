@@ -318,7 +318,8 @@ def test_password_from_standard_input(server):
 
 def test_password_at_the_terminal(server):
     args = ["send", "--server", f"localhost:{server.ports['submissions']}", "--user", ALICE, BOB, "--dir", server.dir]
-    status, shown = at_terminal(args, [(b"Password: ", server.password.encode() + b"\n"),
+    question = f"Password of {ALICE} at localhost:{server.ports['submissions']}: ".encode()
+    status, shown = at_terminal(args, [(question, server.password.encode() + b"\n"),
                                        (b"Ctrl-D", b"typed text\n\x04")])
     assert status == 0 and "sent: 250" in shown and server.password not in shown, shown
     assert arrived(server).get_content() == "typed text\r\n"

@@ -104,6 +104,24 @@ def test_a_deleted_folder(server):
     assert len(server.messages(ALICE, "Projects/found")) == 4
 
 
+def test_what_never_held_mail_is_not_listed(server):
+    """An empty folder is no loss; one that was emptied before it was deleted is."""
+    imap = server.imap()
+    imap.create("Unused")
+    imap.delete("Unused")
+    imap.create("Emptied")
+    imap.select("INBOX")
+    imap.copy("1", "Emptied")
+    imap.select("Emptied")
+    imap.store("1", "+FLAGS", r"(\Deleted)")
+    imap.expunge()
+    imap.select("INBOX")
+    imap.delete("Emptied")
+    imap.logout()
+    assert [(f["name"], f["messages"]) for f in server.cli_json("undelete", ALICE)["folders"]] == [("Emptied", 0)]
+    assert "Emptied, 0 messages\n" in server.cli("undelete", ALICE).stdout
+
+
 def test_mistakes(server):
     def fails(status, says, *args):
         done = server.cli("undelete", *args, check=False)

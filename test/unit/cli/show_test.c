@@ -66,6 +66,9 @@ static void texts(void **state)
 	buf_append_char(&out, '|');
 	show_time(0, &out);
 	assert_string_equal(buf_cstr(&out), "2026-01-01T00:00:00Z|never");
+	assert_string_equal(show_noun(0, "copy", "copies"), "copies");
+	assert_string_equal(show_noun(1, "copy", "copies"), "copy");
+	assert_string_equal(show_noun(2, "copy", "copies"), "copies");
 }
 
 /* What others wrote must not drive the operator's terminal. */
