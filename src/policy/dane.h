@@ -4,13 +4,15 @@
 
 #include "base/view.h"
 
-/* DANE for SMTP (RFC 7672): what a host's TLSA records ask for. Pure; the certificate is compared by OpenSSL (io/tls). */
+/* DANE for SMTP (RFC 7672): what a host's TLSA records ask for. Pure; the certificate is compared by OpenSSL (io/tls), to the strongest digest of
+ * each usage and selector alone (RFC 7671 §9). */
 struct dane_record {
 	uint8_t usage, selector, matching; /* RFC 6698 §2.1 */
 	struct view data;
 };
 
-/* RFC 7672 §3.1: DANE-TA(2) and DANE-EE(3) only, selectors and matching types that are known, a digest of its length. */
+/* RFC 7672 §3.1: DANE-TA(2) and DANE-EE(3) only, selectors and matching types that are known, a digest of its length, or what
+ * may be a certificate or a key (RFC 7671 §9: "malformed records" are unusable). */
 bool dane_is_usable(const struct dane_record *r);
 
 enum dane_demand {

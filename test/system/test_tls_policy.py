@@ -404,10 +404,14 @@ DANE = {
     "ta-expired": ("expired", [(2, 0, 1)], "deferred"),
     "mismatch": ("good", ["3 1 1 " + "00" * 32], "deferred"),
     "one-of-two": ("good", ["3 1 1 " + "00" * 32, (3, 1, 1)], "sent"),
+    "stronger": ("good", ["3 1 1 " + "00" * 32, (3, 1, 2)], "sent"),
+    "weaker": ("good", [(3, 1, 1), "3 1 2 " + "00" * 64], "deferred"),  # RFC 7671 §9: the strongest digest alone counts
+    "weaker-full": ("good", [(3, 1, 0), "3 1 2 " + "00" * 64], "sent"),  # and what is no digest
     "plaintext": ("plaintext", ["3 1 1 " + "00" * 32], "deferred"),
     "pkix-only": ("self-signed", ["1 1 1 " + "00" * 32], "sent"),  # §3.1.3: unusable, so encrypted whoever it is
     "pkix-plaintext": ("plaintext", ["0 1 1 " + "00" * 32], "deferred"),
     "short": ("self-signed", ["3 1 1 " + "00" * 31], "sent"),  # RFC 7671 §9: not of its digest's length, unusable
+    "garbage": ("self-signed", ["3 0 0 " + "5a" * 40], "sent"),  # nor what is no certificate
     "short-plaintext": ("plaintext", ["3 1 1 " + "00" * 31], "deferred"),
     "none": ("self-signed", [], "sent"),
     "none-plaintext": ("plaintext", [], "sent"),
@@ -444,7 +448,7 @@ def test_dane(make_server, world):
             got = world.sinks[f"mx.{host}.signed.test"].got
             assert len(got) == (event == "sent"), host
             if event == "sent":
-                assert line["tls"].endswith("(DANE verified)") == host.startswith(("ee-", "ta-", "one-")), (host, line)
+                assert line["tls"].endswith("(DANE verified)") == host.startswith(("ee-", "ta-", "one-", "stronger", "weaker")), (host, line)
                 assert got[0][1] == (certificate != "plaintext")
 
 
