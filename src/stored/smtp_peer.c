@@ -108,6 +108,12 @@ static void ask_address(struct smtp_link *sp, uint32_t id, const struct address_
 	op_finish(&a->op);
 }
 
+/* An mx is not believed that a client is in trusted-networks where there are none. */
+static bool is_trusted(const struct smtp_link *sp, bool trusted)
+{
+	return trusted && role_conf(sp->sd->role)->trusted_networks.n > 0;
+}
+
 static void on_rcpt_check(struct smtp_link *sp, uint32_t id, const struct smtp_rcpt_check *m)
 {
 	static const struct verdict full =
@@ -123,7 +129,7 @@ static void on_rcpt_check(struct smtp_link *sp, uint32_t id, const struct smtp_r
 		}
 		q.may_relay = true;
 	} else {
-		q.may_relay = m->trusted || recipient_is_backup(role_conf(sp->sd->role), m->address);
+		q.may_relay = is_trusted(sp, m->trusted) || recipient_is_backup(role_conf(sp->sd->role), m->address);
 	}
 	if (sp->sd->space_is_low)
 		smtp_send_verdict(sp->peer->channel, id, &full);
@@ -147,7 +153,8 @@ static void on_begin(struct smtp_link *sp, uint32_t id, const struct smtp_begin 
 	struct grant *g;
 
 	if (sp->kind == SMTP_PEER_MX) {
-		handed_in_begin(sp->messages, id, m->trusted ? BY_TRUSTED_NETWORK : BY_STRANGER, 0, VIEW_EMPTY, m);
+		handed_in_begin(sp->messages, id, is_trusted(sp, m->trusted) ? BY_TRUSTED_NETWORK : BY_STRANGER, 0,
+				VIEW_EMPTY, m);
 		return;
 	}
 	g = sessions_find_grant(sp->sd->sessions, m->grant, sp->peer);
