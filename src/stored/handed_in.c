@@ -265,11 +265,13 @@ static void resolve_somewhere(struct handed_in *h)
 
 /* ---- judged ---- */
 
+/* The envelope's too: smtpd asked about it, and is not believed to have heeded the answer. */
 static bool copy_senders(struct handed_in *h, const struct judge_judged *judged)
 {
-	h->from = arena_array(&h->arena, judged->n_from, sizeof *h->from);
+	h->from = arena_array(&h->arena, (size_t)judged->n_from + 1, sizeof *h->from);
 	if (!h->from)
 		return false;
+	h->from[h->from_count++] = h->envelope.sender;
 	for (uint32_t i = 0; i < judged->n_from; i++)
 		h->from[h->from_count++] = arena_copy(&h->arena, judged->from[i].address);
 	return true;

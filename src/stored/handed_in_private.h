@@ -29,7 +29,7 @@ struct handed_in {
 	struct smtp_begin envelope; /* views copied into the arena */
 	bool *may_relay; /* for each of its recipients */
 	struct judge_judged to_sign; /* of it what signer.h reads; in the arena */
-	struct view *from; /* header senders: they must belong to the account */
+	struct view *from; /* senders, of the envelope and the header: they must belong to the account */
 	size_t from_count;
 	struct view signatures; /* what signer.h says of them */
 	struct view separator;

@@ -189,6 +189,19 @@ def test_a_submission_is_completed(shared_server):
     assert "with ESMTPSA" in m["Received"]
 
 
+def test_a_sender_that_was_taken_away_meanwhile(make_server):
+    """Whether the account may send so is asked again when the message is kept, whatever was said to MAIL."""
+    server = make_server()
+    server.cli("account", "send-as", ALICE, "sales@example.test")
+    with server.submission() as s:
+        assert s.docmd("MAIL", "FROM:<sales@example.test>")[0] == 250
+        server.cli("account", "send-as", ALICE, "sales@example.test", "--remove")
+        assert s.docmd("RCPT", f"TO:<{ALICE}>")[0] == 250
+        code, text = s.data(f"From: {ALICE}\r\n\r\nhello\r\n")
+        assert code == 553 and b"does not belong to your account" in text
+    assert server.messages() == []
+
+
 @pytest.mark.parametrize("service", ["submission", "submissions"])
 def test_a_stranger_cannot_submit(shared_server, service):
     with shared_server.wire(service) as w:
