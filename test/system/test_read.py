@@ -141,7 +141,7 @@ def test_at_a_terminal(server):
     say("d 3")
     until(b"1 deleted")
     say("l")
-    until(b"1 of 1 messages")
+    until(b"1 of 1 message")
     say("F Archive")
     until(b"Archive: 1 of 1")
     say("what")
