@@ -25,7 +25,7 @@ ROOTS = ("198.41.0.4", "199.9.14.201", "192.33.4.12", "199.7.91.13", "192.203.23
 A = ("192.0.2.10", "2001:db8:a::10", "192.0.2.11", "2001:db8:a::11")
 B = ("203.0.113.20", "2001:db8:b::20")
 C = ("198.51.100.30",)
-PRIMARY = ("198.51.100.40", "2001:db8:c::40")
+PRIMARY = ("2001:db8:c::40",)
 FAR = ("203.0.113.99", "2001:db8:f::99")
 SILENT = ("203.0.113.66", "2001:db8:f::66")
 NOBODY = "203.0.113.67"
@@ -290,6 +290,38 @@ def test_a_backup_takes_what_a_dead_server_cannot(world):
         m = wait_message(primary, f"from {whose} meanwhile")
         hops = [" ".join(r.split()) for r in m.get_all("Received")]
         assert hops[0].startswith("from mail.b.test (mail.b.test [") and f"from mail.{whose}.test (mail.{whose}.test [" in hops[1]
+
+
+def test_a_backup_speaks_for_those_who_cannot(world):
+    """c has IPv4 only, the primary IPv6 only: what lies between them is b."""
+    submit(world.c, user(world.primary), subject="from the old world")
+    m = wait_message(world.primary, "from the old world")
+    assert len(m.get_all("Received")) == 3 and f"(mail.b.test [IPv6:{B[1]}]) by mail.primary.test" in " ".join(m["Received"].split())
+
+
+def test_a_host_loses_its_power_while_mail_comes(world):
+    """Whatever it has said yes to is there afterwards; twice is only what it could not say yes to in time."""
+    a, b, primary = world.a, world.b, world.primary
+    subjects = [f"message {i}" for i in range(60)]
+    mark = [s.log_file.stat().st_size for s in (a, b)]
+    with a.submission(user(a)) as s:
+        for subject in subjects:
+            s.sendmail(user(a), [user(primary)], f"From: {user(a)}\r\nSubject: {subject}\r\n\r\n" + ("x" * 78 + "\r\n") * 500)
+            if subject == "message 20":
+                primary.host.crash()
+    primary.kill_all()
+    primary.host.boot()
+    primary.start()
+    deadline = time.monotonic() + 30 * SLOW
+    while waiting := [s for s in (a, b) if s.cli_json("queue", "list")]:
+        assert time.monotonic() < deadline, a.tail()
+        for s in waiting:
+            s.cli("queue", "retry", "--all")
+        time.sleep(0.3)
+    came = [m["Subject"] for m in map(email.message_from_bytes, primary.messages(user(primary))) if m["Subject"] in subjects]
+    unknown = [line for s, at in zip((a, b), mark) for line in s.log_lines(at, event="unknown-fate")]
+    print(f"{len(came) - len(subjects)} came twice, {len(unknown)} answers were lost")
+    assert set(came) == set(subjects) and len(came) <= len(subjects) + len(unknown)
 
 
 def test_names_cannot_be_had(world):
