@@ -8,12 +8,20 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { STAGGER_MS = 250 };
+enum {
+	STAGGER_MS = 250,
+	/* A host that lost its power knows nothing of the connection when it is back, and says so when it is asked; who waits for its reply does
+	 * not ask otherwise. Silence is borne as long as the longest reply may take. */
+	ASK_AFTER_S = 10,
+	ASK_EVERY_S = 30,
+	ASK_TIMES = 20,
+};
 
 struct attempt {
 	struct dial *dial;
@@ -123,6 +131,16 @@ static bool bind_source(const struct attempt *a, const struct dial_spec *spec)
 	return true;
 }
 
+static void ask_when_silent(int fd)
+{
+	static const int on = 1, after_s = ASK_AFTER_S, every_s = ASK_EVERY_S, times = ASK_TIMES;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, sizeof after_s);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
+
 /* False: not even begun. */
 static bool begin(struct attempt *a, const struct dial_spec *spec)
 {
@@ -133,6 +151,7 @@ static bool begin(struct attempt *a, const struct dial_spec *spec)
 	a->fd = socket(a->address->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0)
 		return false;
+	ask_when_silent(a->fd);
 	if (!bind_source(a, spec))
 		return false;
 	if (connect(a->fd, (const struct sockaddr *)&to, to_n) < 0 && errno != EINPROGRESS)

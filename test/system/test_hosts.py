@@ -267,6 +267,28 @@ def test_a_wire_breaks_within_a_message(world, where, long):
         assert bool(a.log_lines(event="unknown-fate", id=sent["id"])) == (long and where == "dot")
 
 
+def test_a_host_that_was_away_while_its_reply_was_awaited(world):
+    """It has the message, loses its power, is back, and knows of nothing: it is not waited for ten minutes."""
+    a, far, crashed = world.a, world.far, threading.Event()
+
+    def dot(connection, line):
+        time.sleep(0.5)  # it is told that all came
+        far.crash()
+        crashed.set()
+        raise ConnectionError
+
+    with world.sink(answers={"DOT": dot}):
+        submit(a, "x@away.far.test")
+        assert crashed.wait(30 * SLOW)
+    far.boot()
+    with world.sink() as sinks:
+        wait_queue(a, lambda q: q and q[0]["attempts"], 30)
+        a.cli("queue", "retry", "--all")
+        wait_empty(a)
+        assert sum(len(s.messages) for s in sinks) == 1
+    assert len(a.log_lines(event="unknown-fate", id=a.wait_log(event="sent", to="x@away.far.test")["id"])) == 1
+
+
 def test_a_backup_takes_what_a_dead_server_cannot(world):
     """The power goes where a message has just been kept: it is there afterwards, and so is what others wrote meanwhile."""
     a, b, c, primary = world.a, world.b, world.c, world.primary
