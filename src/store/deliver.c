@@ -219,12 +219,13 @@ static int queue_recipient(struct writer *w, struct deliver_job *j, const struct
 	rc = sql_run(st);
 	if (rc == 0)
 		note_leased(w, j, r, id);
-	return rc < 0 || r->notice ? rc : queue_domain_is_due(w, r->domain, next_s);
+	return rc < 0 || r->notice || j->ret_lease ? rc : queue_domain_is_due(w, r->domain, next_s);
 }
 
 /* The token under which all of it goes at once, where that was asked for and the domain is open. */
 static int lease_at_once(struct writer *w, struct deliver_job *j)
 {
+	int64_t due_s;
 	bool open;
 	int rc;
 
@@ -232,13 +233,14 @@ static int lease_at_once(struct writer *w, struct deliver_job *j)
 	j->ret_leased_count = 0;
 	if (!j->lease_until_s || j->remote_count == 0)
 		return 0;
-	rc = queue_domain_is_open(w, j->remotes[0].domain, j->wall_s, &open);
+	rc = queue_domain_is_open(w, j->remotes[0].domain, j->wall_s, &open, &due_s);
 	if (rc < 0 || !open)
 		return rc;
 	j->ret_leased = arena_array(&j->job.results, j->remote_count, sizeof *j->ret_leased);
-	if (j->ret_leased)
-		j->ret_lease = writer_count(w, COUNTER_LEASE);
-	return 0;
+	if (!j->ret_leased)
+		return 0;
+	j->ret_lease = writer_count(w, COUNTER_LEASE);
+	return due_s <= j->lease_until_s ? 0 : queue_domain_is_due(w, j->remotes[0].domain, j->lease_until_s);
 }
 
 static int queue_all(struct writer *w, struct deliver_job *j, size_t prefix_off, bool summary)

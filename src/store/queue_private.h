@@ -12,8 +12,8 @@
 
 /* A recipient of the domain is due at due_s. */
 must_check int queue_domain_is_due(struct writer *w, struct view domain, int64_t due_s);
-/* Neither closed nor parked: mail for it may go at once. */
-must_check int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret);
+/* Neither closed nor parked: mail for it may go at once. When it is due as things are; QUEUE_NEVER_S when nobody waits. */
+must_check int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret, int64_t *ret_due_s);
 /* queue_domain.closed_s, where it is no time: */
 #define QUEUE_REACHED_S ((int64_t)-1) /* it answered when it was last tried */
 #define QUEUE_UNKNOWN_S ((int64_t)0) /* nothing is known of it */
@@ -21,7 +21,10 @@ must_check int queue_domain_is_open(struct writer *w, struct view domain, int64_
 #define QUEUE_NOT_CLOSED_S ((int64_t)-3) /* argument only: as it was, but no longer closed */
 /* Finds anew when the domain is due; closed until closed_s, or one of the four. A parked one stays so. */
 must_check int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s);
-/* The same, and it is parked no longer. */
+/* It answered, and nobody has to wait for it now who did not before: cheaper. The row stays until it is due, also when nobody waits any more: whoever comes
+ * next finds it as it is. */
+must_check int queue_domain_answered(struct writer *w, struct view domain);
+/* Finds anew when the domain is due, as settle does, and it is parked no longer. */
 must_check int queue_domain_unpark(struct writer *w, struct view domain, int64_t closed_s);
 
 /* One row of queue_recipient; views into `a`. */

@@ -13,6 +13,7 @@ struct applying {
 	struct queue_result_job *j;
 	struct arena arena;
 	struct view domain; /* of the lease: all its recipients have the same */
+	bool waits; /* one of them waits again */
 };
 
 /* What the other side said, as it said it; what we say ourselves has no code. */
@@ -115,6 +116,7 @@ static int apply_fate(struct applying *x, const struct queue_fate *f)
 	if (!row.recipient.p || !row.domain.p)
 		return -ENOMEM;
 	x->domain = row.domain;
+	x->waits |= f->outcome == QUEUE_OUT_RELEASED || f->outcome == QUEUE_OUT_DEFERRED;
 	x->j->ret_counted++;
 	return apply_outcome(x, &row, f);
 }
@@ -155,7 +157,8 @@ static enum job_step run_result(struct writer *w, struct store_job *job)
 	for (size_t i = 0; rc == 0 && i < j->fate_count; i++)
 		rc = apply_fate(&x, &j->fates[i]);
 	if (rc == 0 && j->ret_counted)
-		rc = queue_domain_settle(w, x.domain, closed_of(j));
+		rc = x.waits || closed_of(j) != QUEUE_REACHED_S ? queue_domain_settle(w, x.domain, closed_of(j))
+								: queue_domain_answered(w, x.domain);
 	if (rc == 0 && j->ret_counted)
 		rc = note_reopened(&x);
 	arena_fini(&x.arena);

@@ -81,12 +81,14 @@ static int get_domain(struct writer *w, struct view domain, int64_t *ret_due_s, 
 	return rc;
 }
 
-int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret)
+int queue_domain_is_open(struct writer *w, struct view domain, int64_t now_s, bool *ret, int64_t *ret_due_s)
 {
-	int64_t due_s, closed_s;
-	int rc = get_domain(w, domain, &due_s, &closed_s);
+	int64_t closed_s;
+	int rc = get_domain(w, domain, ret_due_s, &closed_s);
 
-	*ret = rc == 0 || (rc > 0 && due_s != QUEUE_PARKED_S && closed_s <= now_s);
+	*ret = rc == 0 || (rc > 0 && *ret_due_s != QUEUE_PARKED_S && closed_s <= now_s);
+	if (rc == 0)
+		*ret_due_s = QUEUE_NEVER_S;
 	return rc < 0 ? rc : 0;
 }
 
@@ -137,6 +139,16 @@ static int settle(struct writer *w, struct view domain, int64_t closed_s, bool u
 int queue_domain_settle(struct writer *w, struct view domain, int64_t closed_s)
 {
 	return settle(w, domain, closed_s, false);
+}
+
+int queue_domain_answered(struct writer *w, struct view domain)
+{
+	int64_t due_s, closed_s;
+	int rc = get_domain(w, domain, &due_s, &closed_s);
+
+	if (rc <= 0 || closed_s == QUEUE_REACHED_S)
+		return rc < 0 ? rc : 0;
+	return closed_s > 0 ? settle(w, domain, QUEUE_REACHED_S, false) : set_domain(w, domain, due_s, QUEUE_REACHED_S);
 }
 
 int queue_domain_unpark(struct writer *w, struct view domain, int64_t closed_s)
@@ -205,18 +217,11 @@ int queue_summary_settle(struct writer *w, uint64_t message)
 	return drop_message(w, SQL_queue_summary_delete, message);
 }
 
-/* With the last recipient the message leaves the queue, or its summary is due. */
+/* With the last recipient the message leaves the queue, or its summary is due. (The statements look for others.) */
 static int settle_message(struct writer *w, uint64_t message)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_queue_any);
-	int rc;
+	int rc = drop_message(w, SQL_queue_message_delete, message);
 
-	sql_bind_u64(st, 1, message);
-	rc = sql_step(st);
-	sql_reset(st);
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
-	rc = drop_message(w, SQL_queue_message_delete, message);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = run_by_id(w, SQL_queue_summary_due, message);

@@ -309,6 +309,27 @@ static void a_destination_of_which_nothing_is_known(void **state)
 	store_job_fini(&a.job);
 }
 
+/* Its row stays until it is due, so that the next message finds what is known of it. */
+static void a_destination_that_answered(void **state)
+{
+	struct trial *t = *state;
+	struct queue_lease_job j;
+
+	for (size_t i = 0; i < 2; i++) {
+		(void)put(t, "far.example", 1, 0);
+		assert_int_equal(lease(t, &j, NOW, 10, 10), 1);
+		assert_int_equal(j.leases[0].reached, i == 1);
+		reached(t, &j.leases[0]);
+		store_job_fini(&j.job);
+		assert_int_equal(trial_rows(t, "queue_recipient"), 0);
+		assert_int_equal(trial_rows(t, "queue_domain"), 1);
+	}
+	assert_int_equal(lease(t, &j, NOW + 100, 10, 10), 0);
+	assert_int_equal(j.next_s, QUEUE_IDLE_S);
+	store_job_fini(&j.job);
+	assert_int_equal(trial_rows(t, "queue_domain"), 0);
+}
+
 static void relayd_comes_anew(void **state)
 {
 	struct trial *t = *state;
@@ -737,6 +758,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(leased_with_the_message, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
+	    cmocka_unit_test_setup_teardown(a_destination_that_answered, start, end),
 	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
 	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
 	    cmocka_unit_test_setup_teardown(summaries, start, end),
