@@ -236,7 +236,7 @@ def test_source_addresses(make_server):
         wait_empty(server)
         assert peers == ["127.0.0.4", "127.0.0.5"]
         submit(server, "a@none.test")
-        deferred(server, "Cannot assign requested address")
+        deferred(server, "this machine has not the address that it is to come from")
         assert len(peers) == 2
 
 
