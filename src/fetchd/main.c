@@ -39,33 +39,6 @@ static int settle(struct role *r)
 	return 0;
 }
 
-/* dnsd only answers; answers reach their callbacks in channel.c. */
-static void on_dns_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	(void)ctx;
-	(void)c;
-	(void)id;
-	(void)msg;
-}
-
-static void on_dns_close(void *ctx, struct channel *c)
-{
-	struct fetchd *f = ctx;
-
-	if (f->dns == c)
-		f->dns = NULL;
-}
-
-static int add_dns(struct fetchd *f, int fd)
-{
-	static const struct channel_handlers handlers = {.on_msg = on_dns_msg, .on_close = on_dns_close};
-
-	if (f->dns)
-		channel_free(&f->dns);
-	f->dns = channel_new(f->base, fd, &dns_proto, DNS_PEER_FETCH, DNS_PEER_DNS, &handlers, f);
-	return f->dns ? 0 : -ENOMEM;
-}
-
 static int on_channel(struct role *r, const char *list, const char *peer, unsigned index, int fd)
 {
 	struct fetchd *f = role_state(r);
@@ -73,7 +46,7 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 
 	(void)index;
 	if (strcmp(list, "dns") == 0)
-		return add_dns(f, fd);
+		return channel_renew(&f->dns, f->base, fd, &dns_proto, DNS_PEER_FETCH, DNS_PEER_DNS);
 	if (strcmp(list, "fetch") != 0 || !(is_store || strcmp(peer, "relay") == 0)) {
 		fd_close(&fd);
 		return -EINVAL;

@@ -63,6 +63,11 @@ void channel_call_cancel(struct channel *c, uint32_t id);
 /* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
 struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self,
 			    unsigned peer, const struct channel_handlers *handlers, void *ctx);
+/* One over which this end only asks: answers reach their callbacks, anything else was refused by the decoder. *slot: the channel, NULL from when it
+ * closes; the one that was there before is freed. 0 always, for a role to say of a
+ * channel that it was given. */
+int channel_renew(struct channel **slot, struct event_base *base, int fd, const struct channel_proto *proto,
+		  unsigned self, unsigned peer);
 /* Closes after what is gathered was tried to be written once; on_close is not called; pending calls hear NULL. May be
  * called from any of the channel's own callbacks. */
 void channel_free(struct channel **c);

@@ -61,30 +61,9 @@ struct resolver *resolver_new(struct relayd *r)
 	return rs;
 }
 
-static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	(void)ctx;
-	(void)c;
-	(void)id;
-	(void)msg;
-}
-
-static void on_close(void *ctx, struct channel *c)
-{
-	struct resolver *rs = ctx;
-
-	if (rs->dns == c)
-		rs->dns = NULL;
-}
-
 int resolver_add(struct resolver *rs, int fd)
 {
-	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
-
-	if (rs->dns)
-		channel_free(&rs->dns);
-	rs->dns = channel_new(rs->relayd->base, fd, &dns_proto, DNS_PEER_RELAY, DNS_PEER_DNS, &handlers, rs);
-	return 0;
+	return channel_renew(&rs->dns, rs->relayd->base, fd, &dns_proto, DNS_PEER_RELAY, DNS_PEER_DNS);
 }
 
 struct channel *resolver_channel(const struct resolver *rs)

@@ -484,35 +484,11 @@ static void on_refresh(evutil_socket_t fd, short what, void *ctx)
 		(void)relay_call_sts_stale_ask(s->relayd->store, &m, STORE_MS, on_stale, s);
 }
 
-/* ---- channels ---- */
-
-/* fetchd only answers; answers reach their callbacks in channel.c. */
-static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	(void)ctx;
-	(void)c;
-	(void)id;
-	(void)msg;
-}
-
-static void on_close(void *ctx, struct channel *c)
-{
-	struct sts *s = ctx;
-
-	if (s->fetcher == c)
-		s->fetcher = NULL;
-}
+/* ---- life ---- */
 
 int sts_add_fetcher(struct sts *s, int fd)
 {
-	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
-	struct channel *former = s->fetcher;
-
-	s->fetcher = NULL;
-	if (former)
-		channel_free(&former);
-	s->fetcher = channel_new(s->relayd->base, fd, &fetch_proto, FETCH_PEER_RELAY, FETCH_PEER_FETCH, &handlers, s);
-	return s->fetcher ? 0 : -ENOMEM;
+	return channel_renew(&s->fetcher, s->relayd->base, fd, &fetch_proto, FETCH_PEER_RELAY, FETCH_PEER_FETCH);
 }
 
 struct sts *sts_new(struct relayd *r)

@@ -42,7 +42,7 @@ static bool read_envelope(struct sql_stmt *st, uint64_t message, struct arena *a
 	return ret->sender.p && ret->envid.p;
 }
 
-static int get_envelope(struct sql *sql, uint64_t message, struct arena *a, struct queue_envelope *ret)
+int queue_envelope_get(struct sql *sql, uint64_t message, struct arena *a, struct queue_envelope *ret)
 {
 	struct sql_stmt *st = sql_use(sql, SQL_queue_envelope);
 	int rc;
@@ -129,7 +129,7 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, const struct 
 	l->rcpts = arena_array(a, count, sizeof *l->rcpts);
 	if (!l->rcpts)
 		return -ENOMEM;
-	rc = get_envelope(w->sql, rows[*at].message, a, &l->envelope);
+	rc = queue_envelope_get(w->sql, rows[*at].message, a, &l->envelope);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		l->rcpts[i] = rows[*at + i].rcpt;
 		rc = lease_row(w, rows[*at + i].id, l->token, j->until_s);
@@ -476,7 +476,7 @@ enum store_outcome queue_leased_message(struct store_reader *r, uint64_t token, 
 	if (rc == 0)
 		outcome = STORE_NO_MESSAGE;
 	else if (rc > 0)
-		rc = get_envelope(r->sql, message, a, ret);
+		rc = queue_envelope_get(r->sql, message, a, ret);
 	if (rc < 0)
 		outcome = reader_failed(r, rc);
 	reader_end(r);

@@ -49,33 +49,6 @@ static int read_items(struct store_reader *r, uint64_t message, struct arena *a,
 	return rc < 0 ? rc : 0;
 }
 
-static int read_envelope(struct store_reader *r, uint64_t message, struct arena *a, struct queue_envelope *ret)
-{
-	struct sql_stmt *st = sql_use(r->sql, SQL_queue_envelope);
-	int rc;
-
-	sql_bind_u64(st, 1, message);
-	rc = sql_step(st);
-	if (rc > 0)
-		*ret = (struct queue_envelope){
-		    .message = message,
-		    .account = sql_u64(st, 0),
-		    .sender = arena_copy(a, sql_bytes(st, 1)),
-		    .envid = arena_copy(a, sql_bytes(st, 2)),
-		    .ret = (uint8_t)sql_u64(st, 3),
-		    .body = (uint8_t)sql_u64(st, 4),
-		    .smtputf8 = sql_i64(st, 5) != 0,
-		    .requiretls = sql_i64(st, 6) != 0,
-		    .queued_s = sql_i64(st, 7),
-		    .size_bytes = sql_u64(st, 8),
-		    .prefix_offset = sql_u64(st, 9),
-		    .prefix_bytes = sql_u64(st, 10),
-		    .own = sql_i64(st, 11) != 0,
-		};
-	sql_reset(st);
-	return rc == 0 ? -EUCLEAN : rc < 0 ? rc : 0;
-}
-
 static int read_part(struct store_reader *r, enum sql_id part, uint64_t id, size_t max, struct arena *a,
 		     struct view *ret)
 {
@@ -94,7 +67,7 @@ static int read_part(struct store_reader *r, enum sql_id part, uint64_t id, size
 static int read_all(struct store_reader *r, uint64_t message, struct arena *a, struct queue_notices *ret)
 {
 	struct sql_stmt *st;
-	int rc = read_envelope(r, message, a, &ret->envelope);
+	int rc = queue_envelope_get(r->sql, message, a, &ret->envelope);
 	uint64_t content = 0;
 	bool inline_content = false;
 
@@ -172,7 +145,7 @@ enum store_outcome queue_next_sum(struct store_reader *r, uint64_t after, struct
 	if (rc == 0) {
 		outcome = STORE_NO_MESSAGE;
 	} else if (rc > 0) {
-		rc = read_envelope(r, message, a, &ret->envelope);
+		rc = queue_envelope_get(r->sql, message, a, &ret->envelope);
 		if (rc == 0)
 			rc = read_part(r, SQL_header_part, message, HEADER_MAX, a, &ret->header);
 		if (rc == 0)

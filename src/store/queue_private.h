@@ -27,6 +27,8 @@ must_check int queue_domain_answered(struct writer *w, struct view domain);
 /* Finds anew when the domain is due, as settle does, and it is parked no longer. */
 must_check int queue_domain_unpark(struct writer *w, struct view domain, int64_t closed_s);
 
+/* Of a message that is in the queue; views into `a`. */
+must_check int queue_envelope_get(struct sql *sql, uint64_t message, struct arena *a, struct queue_envelope *ret);
 /* One row of queue_recipient; views into `a`. */
 struct queue_row {
 	uint64_t id, message, lease;

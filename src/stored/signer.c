@@ -144,34 +144,11 @@ static struct view signing_domain(const struct stored *sd, struct view author)
 
 /* ---- keyd ---- */
 
-static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	/* keyd only answers; answers reach their callbacks in channel.c. */
-	(void)ctx;
-	(void)c;
-	(void)id;
-	(void)msg;
-}
-
-static void on_close(void *ctx, struct channel *c)
-{
-	struct signer *s = ctx;
-
-	if (s->key == c)
-		s->key = NULL;
-}
-
 int signer_add(struct stored *sd, int fd)
 {
-	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
-
 	if (!sd->signer)
 		sd->signer = xcalloc(1, sizeof *sd->signer);
-	if (sd->signer->key)
-		channel_free(&sd->signer->key);
-	sd->signer->key =
-	    channel_new(role_base(sd->role), fd, &dkim_proto, DKIM_PEER_STORE, DKIM_PEER_KEY, &handlers, sd->signer);
-	return sd->signer->key ? 0 : -ENOMEM;
+	return channel_renew(&sd->signer->key, role_base(sd->role), fd, &dkim_proto, DKIM_PEER_STORE, DKIM_PEER_KEY);
 }
 
 /* ---- a message ---- */

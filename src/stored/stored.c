@@ -2,6 +2,8 @@
  * stored: owns the mail. Takes messages in, has them judged, commits them; answers the front ends' reads beside that. */
 #include "stored/stored.h"
 
+#include "ipc/msgs/dns_msgs.h"
+#include "ipc/msgs/fetch_msgs.h"
 #include "stored/indexer.h"
 #include "stored/judge.h"
 #include "stored/outbound.h"
@@ -66,9 +68,9 @@ static int on_channel(struct role *r, const char *list, const char *peer, unsign
 	if (view_eq_lit(name, "admin"))
 		return admin_add(sd, fd);
 	if (view_eq_lit(name, "fetch"))
-		return fetch_peer_add(sd, fd);
+		return channel_renew(&sd->fetch, role_base(r), fd, &fetch_proto, FETCH_PEER_STORE, FETCH_PEER_FETCH);
 	if (view_eq_lit(name, "dns"))
-		return dns_peer_add(sd, fd);
+		return channel_renew(&sd->dns, role_base(r), fd, &dns_proto, DNS_PEER_STORE, DNS_PEER_DNS);
 	if (view_eq_lit(name, "dkim"))
 		return signer_add(sd, fd);
 	if (view_eq_lit(name, "judge")) {

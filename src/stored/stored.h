@@ -32,8 +32,8 @@ struct stored {
 	struct mailbox_link *mailbox_peers;
 	struct changes_op *changes_leaders[16]; /* mailbox_read.c: questions that others may wait with, by mailbox */
 	struct cred_link *cred_peers;
-	struct channel *dns; /* NULL: dnsd is away */
-	struct channel *fetch; /* NULL: fetchd is away */
+	struct channel *dns; /* NULL: dnsd is away; asked with dns_call_x() */
+	struct channel *fetch; /* NULL: fetchd is away; asked with fetch_call_x() */
 	struct signer *signer;
 	struct rotation *rotation;
 	struct admin *admin;
@@ -88,8 +88,6 @@ void notices_wake(struct stored *sd);
 void notices_tick(struct stored *sd); /* once a second */
 void traces_tick(struct stored *sd); /* once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
-must_check int dns_peer_add(struct stored *sd, int fd); /* dns_peer.c */
-must_check int fetch_peer_add(struct stored *sd, int fd); /* fetch_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
 must_check int admin_listen(struct stored *sd, int fd); /* admin.c */
 must_check int admin_add(struct stored *sd, int fd);
