@@ -8,6 +8,9 @@
 struct keys;
 struct front;
 
+/* Asks the scheduler for short turns, for this thread and those it starts later: before the sandbox. A scheduler that knows none (Linux before
+ * 6.12) leaves all as it is. */
+void front_prepare(void);
 /* Takes over `fd`; `k` outlives it. */
 struct front *front_new(int fd, struct keys *k);
 /* Answers until the front end hangs up (NULL), or breaks the channel's list (how). */

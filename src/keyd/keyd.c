@@ -4,6 +4,7 @@
 
 #include "ipc/msgs/dkim_msgs.h"
 #include "keyd/dkim.h"
+#include "keyd/front.h"
 #include "keyd/fronts.h"
 #include "keyd/keys.h"
 
@@ -27,6 +28,7 @@ int keyd_prepare(struct role *r)
 	if (!locked)
 		log_event(LOG_LEVEL_WARNING, "keys_not_locked",
 			  "the kernel locks no memory for us (RLIMIT_MEMLOCK): keys could be swapped out");
+	front_prepare();
 	state = xcalloc(1, sizeof *state);
 	state->tls = keys_new();
 	state->fronts = fronts_new(role_base(r), state->tls);

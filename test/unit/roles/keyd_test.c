@@ -17,8 +17,11 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -467,7 +470,40 @@ static void many_at_once(void **state)
 	server_join(&s);
 }
 
-/* ---- on which core ---- */
+/* ---- when, and on which core ---- */
+
+static uint64_t turn_ns(void)
+{
+	uint64_t attr[6] = {0}; /* struct sched_attr, whose fourth of six is sched_runtime */
+
+	return syscall(SYS_sched_getattr, 0, attr, sizeof attr, 0) == 0 ? attr[3] : 0;
+}
+
+static void *turn_of_thread(void *arg)
+{
+	*(uint64_t *)arg = turn_ns();
+	return NULL;
+}
+
+/* What is asked for before the sandbox is true of the threads that come later. A kernel that knows no turns says 0. */
+static void threads_have_short_turns(void **state)
+{
+	uint64_t before = turn_ns(), mine, theirs = UINT64_MAX;
+	pthread_t thread;
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	(void)state;
+	front_prepare();
+	mine = turn_ns();
+	assert_int_equal(pthread_create(&thread, NULL, turn_of_thread, &theirs), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(mine == theirs);
+	assert_true(mine == 100000 || mine == before);
+	assert_int_equal(uname(&u), 0);
+	if (sscanf(u.release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 12)))
+		assert_true(mine == 100000);
+}
 
 static void *run_front(void *arg)
 {
@@ -545,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(keyd_dies),
 	    cmocka_unit_test(ends_are_told),
 	    cmocka_unit_test(many_at_once),
+	    cmocka_unit_test(threads_have_short_turns),
 	    cmocka_unit_test(follows_its_front_end),
 	};
 	bool locked;
