@@ -42,6 +42,11 @@ static bool put(struct log_line *l, const char *p, size_t n)
 	return true;
 }
 
+static void put_cstr(struct log_line *l, const char *s)
+{
+	(void)put(l, s, strlen(s));
+}
+
 static void put_escaped(struct log_line *l, struct view v)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -109,11 +114,16 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	if (!l->enabled)
 		return;
 	clock_format_rfc3339(clock_wall_us(), when);
-	if (the_format == LOG_FORMAT_JSON)
-		l->n = (size_t)snprintf(l->bytes, 256, "{\"time\":\"%s\",\"level\":\"%s\",\"role\":\"%s\"", when,
-					level_names[level], the_role);
-	else
-		l->n = (size_t)snprintf(l->bytes, 256, "time=%s level=%s role=%s", when, level_names[level], the_role);
+	if (the_format == LOG_FORMAT_JSON) {
+		put_cstr(l, "{\"time\":\"");
+		put_cstr(l, when);
+		put_cstr(l, "\"");
+	} else {
+		put_cstr(l, "time=");
+		put_cstr(l, when);
+	}
+	log_cstr(l, "level", level_names[level]);
+	log_cstr(l, "role", the_role);
 	log_cstr(l, "event", event);
 }
 
@@ -131,28 +141,32 @@ void log_cstr(struct log_line *l, const char *key, const char *value)
 	log_str(l, key, view_from_cstr(value));
 }
 
-static void log_number(struct log_line *l, const char *key, const char *digits)
+/* 2^64 has 20 digits. */
+static void log_number(struct log_line *l, const char *key, bool negative, uint64_t value)
 {
-	if (!l->enabled || l->n + strlen(key) + strlen(digits) + 8 + TAIL_RESERVE > sizeof l->bytes)
+	char digits[21];
+	size_t at = sizeof digits;
+
+	if (!l->enabled || l->n + strlen(key) + sizeof digits + 8 + TAIL_RESERVE > sizeof l->bytes)
 		return;
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	if (negative)
+		digits[--at] = '-';
 	put_key(l, key);
-	(void)put(l, digits, strlen(digits));
+	(void)put(l, digits + at, sizeof digits - at);
 }
 
 void log_u64(struct log_line *l, const char *key, uint64_t value)
 {
-	char digits[24]; /* 2^64 has 20 digits */
-
-	(void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
-	log_number(l, key, digits);
+	log_number(l, key, false, value);
 }
 
 void log_i64(struct log_line *l, const char *key, int64_t value)
 {
-	char digits[24]; /* sign and 19 digits */
-
-	(void)snprintf(digits, sizeof digits, "%lld", (long long)value);
-	log_number(l, key, digits);
+	log_number(l, key, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void log_errno(struct log_line *l, int error)

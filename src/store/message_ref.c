@@ -42,8 +42,6 @@ static int end(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 	if (rc <= 0)
 		return rc < 0 ? rc : -EUCLEAN;
 	rc = delete_row(w, SQL_header_delete, message);
-	if (rc == 0)
-		rc = delete_row(w, SQL_ref_delete, message);
 	if (rc == 0 && !file)
 		rc = delete_row(w, SQL_content_delete, content);
 	if (rc == 0 && file)
@@ -54,12 +52,19 @@ static int end(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 int message_ref_drop(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_ref_drop);
+	bool counted;
+	int64_t left = 0;
 	int rc;
 
 	*ret_bytes = 0;
 	sql_bind_u64(st, 1, message);
-	rc = sql_run(st);
-	if (rc < 0 || sql_changes(w->sql) > 0)
-		return rc;
-	return end(w, message, ret_bytes);
+	rc = sql_step(st);
+	counted = rc > 0;
+	if (counted)
+		left = sql_i64(st, 0);
+	sql_reset(st);
+	if (rc < 0 || left > 0)
+		return rc < 0 ? rc : 0;
+	rc = counted ? delete_row(w, SQL_ref_delete, message) : 0;
+	return rc < 0 ? rc : end(w, message, ret_bytes);
 }

@@ -61,6 +61,7 @@ static int defer(struct applying *x, const struct queue_row *row, const struct q
 	sql_bind_text(st, 6, x->j->mta);
 	sql_bind_i64(st, 7, QUEUE_NEVER_S);
 	sql_bind_text(st, 8, x->j->closed_s > 0 ? x->j->destination : VIEW_EMPTY);
+	x->w->none_unreached &= x->j->closed_s <= 0;
 	rc = sql_run(st);
 	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, row->held ? 0 : next_s);
 }
@@ -128,20 +129,32 @@ static int64_t closed_of(const struct queue_result_job *j)
 	return j->reached ? QUEUE_REACHED_S : QUEUE_UNKNOWN_S;
 }
 
-/* It answers: does anybody wait for a later time because it did not? */
+static int look(struct sql_stmt *st)
+{
+	int rc = sql_step(st);
+
+	sql_reset(st);
+	return rc;
+}
+
+/* It answers: does anybody wait for a later time because it did not? As a rule nobody waits for anything. */
 static int note_reopened(struct applying *x)
 {
+	struct writer *w = x->w;
 	struct sql_stmt *st;
 	int rc;
 
-	if (!x->j->reached || x->j->destination.n == 0)
+	if (!x->j->reached || x->j->destination.n == 0 || w->none_unreached)
 		return 0;
-	st = sql_use(x->w->sql, SQL_queue_unreached);
+	st = sql_use(w->sql, SQL_queue_unreached);
 	sql_bind_text(st, 1, x->j->destination);
 	sql_bind_i64(st, 2, 1);
-	rc = sql_step(st);
-	sql_reset(st);
+	rc = look(st);
 	x->j->ret_reopened = rc > 0;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = look(sql_use(w->sql, SQL_queue_unreached_any));
+	w->none_unreached = rc == 0;
 	return rc < 0 ? rc : 0;
 }
 

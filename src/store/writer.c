@@ -353,6 +353,7 @@ void writer_drop_caches(struct writer *w)
 	drop_accts(w);
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		w->counters_dirty[i] = false;
+	w->none_unreached = false;
 }
 
 int writer_reload(struct writer *w)

@@ -97,6 +97,7 @@ struct writer {
 	size_t unlink_count, unlink_cap;
 	struct buf scratch;
 	uint64_t commit;
+	bool none_unreached; /* no queued recipient waits because a destination did not answer */
 };
 
 must_check int writer_open(struct store *s, bool create, struct writer **ret);
