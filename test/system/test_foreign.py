@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Servers that none of us wrote as the other side: mail goes to them and comes from them, with and without TLS, with right, wrong and expired
 certificates."""
+import contextlib
 import os
 import random
 import re
+import socket
 import subprocess
 import time
 
@@ -86,3 +88,41 @@ def test_dane_as_postfix_sees_it(make_server, tmp_path, wrong):
                               timeout=60 * SLOW, stdin=subprocess.DEVNULL)
         said = done.stdout + done.stderr
         assert ("Verified TLS connection established" in said) != wrong and "TLS connection established" in said, said
+
+# Postfix's smtp-sink as a server with one trouble: its options -> what becomes of the mail.
+SINKS = {"plain": ([], "sent"), "no-esmtp": (["-e"], "sent"), "no-pipelining": (["-p"], "sent"), "no-8bitmime": (["-8"], "sent"),
+         "soft-mail": (["-r", "MAIL"], "deferred"), "soft-rcpt": (["-r", "RCPT"], "deferred"), "soft-dot": (["-r", "."], "deferred"),
+         "hard-mail": (["-f", "MAIL"], "failed"), "hard-rcpt": (["-f", "RCPT"], "failed"), "hard-dot": (["-f", "."], "failed"),
+         "hangs-up": (["-q", "DATA"], "deferred"), "hangs-up-politely": (["-Q", "RCPT"], "deferred")}
+
+
+def await_banner(address, port):
+    deadline = time.monotonic() + 20 * SLOW
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 5 * SLOW) as s:
+            assert s.recv(4) == b"220 "
+            return
+        assert time.monotonic() < deadline, address
+        time.sleep(0.02)
+
+
+def test_smtp_sink(make_server, world):
+    server = make_server(start=False, config=world.settings())
+    sink = find("usr/sbin/smtp-sink")
+    started = []
+    try:
+        for i, (case, (options, _)) in enumerate(SINKS.items(), 1):
+            address = f"127.0.2.{i}"
+            world.dns.set({(f"mx.{case}.test", "A"): [address]})
+            world.domain(f"{case}.test", [f"mx.{case}.test"])
+            user = ["-u", "nobody"] if os.geteuid() == 0 else []
+            started.append(subprocess.Popen([sink, *user, *options, f"{address}:{world.port}", "10"], stdin=subprocess.DEVNULL))
+            await_banner(address, world.port)
+        server.start()
+        submit(server, *[f"bob@{case}.test" for case in SINKS])
+        for case, (_, what) in SINKS.items():
+            fate(server, f"bob@{case}.test", what)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
