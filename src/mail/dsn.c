@@ -129,7 +129,7 @@ static bool is_theirs(const struct dsn_recipient *r)
 	return r->mta.n && r->code && r->reply.n;
 }
 
-/* A refusal for good by a host that is not the last one counts as one for now: then the status is ours, not theirs. */
+/* A refusal for good by a host that is not the last one is temporary to us: then the status is ours, not theirs. */
 static struct view status_said(const struct dsn_recipient *r)
 {
 	return r->status.n && r->status.p[0] == (char)('0' + r->code / 100) ? r->status : VIEW_EMPTY;

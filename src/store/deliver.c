@@ -298,6 +298,11 @@ static enum job_step run_deliver(struct writer *w, struct store_job *job)
 	return rc < 0 ? writer_error(w, rc, "delivering") : STEP_DONE;
 }
 
+uint64_t deliver_lease(const struct deliver_job *j)
+{
+	return j->job.outcome == STORE_OK ? j->ret_lease : 0;
+}
+
 void deliver_job_init(struct deliver_job *j)
 {
 	*j = (struct deliver_job){0};

@@ -71,7 +71,7 @@ struct deliver_job {
 	/* Not 0: the recipients on other servers, all of one domain and none with a notice due, are leased until then in the same commit, if the domain
 	 * is open; then `ret_lease` is the token, and ret_leased (in job.results) who has it. Otherwise ret_lease is 0. */
 	int64_t lease_until_s;
-	uint64_t ret_lease;
+	uint64_t ret_lease; /* of the last attempt, whatever came of it: ask deliver_lease() */
 	struct queue_lease_rcpt *ret_leased;
 	size_t ret_leased_count;
 	/* The message is a notice: the recipients it tells of are done with, in the same commit. */
@@ -82,6 +82,8 @@ struct deliver_job {
 	uint64_t summary_of;
 };
 void deliver_job_init(struct deliver_job *j);
+/* The token under which the finished job's recipients are leased; 0: they are not, or nothing was kept. */
+uint64_t deliver_lease(const struct deliver_job *j);
 
 /* A further message of the same APPEND. */
 struct append_more {

@@ -12,7 +12,11 @@ enum { HEAD_MAX = 2 * 1024 * 1024 };
  * writer runs the job before whatever the next relayd asks for, and its first question ends this lease if relayd went meanwhile. */
 static bool fits(const struct deliver_job *j)
 {
-	if (j->local_count > 0 || j->message.file || j->remote_count == 0 || j->remote_count > QUEUE_LEASE_RCPTS_MAX)
+	const struct new_message *m = &j->message;
+
+	if (j->remote_prefix.n + m->header_add.n + m->header.n + m->content.n > HEAD_MAX)
+		return false;
+	if (j->local_count > 0 || m->file || j->remote_count == 0 || j->remote_count > QUEUE_LEASE_RCPTS_MAX)
 		return false;
 	for (size_t i = 0; i < j->remote_count; i++)
 		if (j->remotes[i].notice || j->remotes[i].via.n || !view_eq(j->remotes[i].domain, j->remotes[0].domain))
@@ -35,12 +39,12 @@ void outbound_offer(struct stored *sd, struct deliver_job *j, struct outbound_of
 	j->lease_until_s = j->wall_s + (int64_t)(conf->lease_time / 1000);
 }
 
-static void send(struct outbound *o, const struct deliver_job *j)
+static void send(struct outbound *o, const struct deliver_job *j, uint64_t token)
 {
 	const struct new_message *m = &j->message;
 	_cleanup_(buf_fini) struct buf head = BUF_INIT(HEAD_MAX);
 	struct queue_lease lease = {
-	    .token = j->ret_lease,
+	    .token = token,
 	    .domain = j->remotes[0].domain,
 	    .envelope = {.message = m->id,
 			 .account = j->account,
@@ -71,16 +75,17 @@ static void send(struct outbound *o, const struct deliver_job *j)
 void outbound_kept(struct stored *sd, const struct deliver_job *j, struct outbound_offer *offer)
 {
 	struct outbound *o = outbound_of(sd);
+	uint64_t token = deliver_lease(j);
 
 	if (!offer->peer)
 		return;
-	if (j->ret_lease && o->next_s > j->lease_until_s)
+	if (token && o->next_s > j->lease_until_s)
 		o->next_s = j->lease_until_s;
 	/* With another relayd the lanes are others too, and what it asked for first has ended the lease. */
 	if (offer->peer == o->peer) {
-		lanes_reserved(&o->lanes, j->remotes[0].domain, j->ret_lease);
-		if (j->ret_lease)
-			send(o, j);
+		lanes_reserved(&o->lanes, j->remotes[0].domain, token);
+		if (token)
+			send(o, j, token);
 		else
 			o->credit++;
 	}

@@ -693,8 +693,8 @@ def test_a_report_of_the_day_before(make_server, world, monkeypatch):
     assert counts(server) == []  # RFC 8460 §3: how the reports went is not told of in the next
 
 
-def test_a_report_by_https(make_server, world):
-    """RFC 8460 §5.4, and §5.5: posted again until somebody takes it, for a day; then nothing is left of it."""
+def with_a_report_that_is_not_taken(make_server, world):
+    """A server that has sent to far.test, whose reports go by HTTPS to a host that says 503 to the first."""
     world.sink("mx.far.test", world.ca.server("mx.far.test"))
     world.domain("far.test", ["mx.far.test"])
     world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=https://reports.far.test/v1"'], ("reports.far.test", "A"): ["127.0.0.1"]})
@@ -703,6 +703,12 @@ def test_a_report_by_https(make_server, world):
     server = make_server(config=world.settings())
     submit(server, "bob@far.test")
     fate(server, "bob@far.test", "sent")
+    return server
+
+
+def test_a_report_by_https(make_server, world):
+    """RFC 8460 §5.4, and §5.5: posted again until somebody takes it, for a day; then nothing is left of it."""
+    server = with_a_report_that_is_not_taken(make_server, world)
     at = (int(time.time()) // 86400 + 1) * 86400 - int(time.time()) + 4.5 * 3600  # when all reports of today are due
     later(server, at / 86400)
     server.wait_log(event="tls-report-not-posted", timeout=30 * SLOW)
@@ -717,14 +723,7 @@ def test_a_report_by_https(make_server, world):
 
 
 def test_a_report_that_nobody_takes_is_given_up(make_server, world):
-    world.sink("mx.far.test", world.ca.server("mx.far.test"))
-    world.domain("far.test", ["mx.far.test"])
-    world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=https://reports.far.test/v1"'], ("reports.far.test", "A"): ["127.0.0.1"]})
-    world.web.contexts["reports.far.test"] = world.ca.server("reports.far.test")
-    world.web.answers = [503]
-    server = make_server(config=world.settings())
-    submit(server, "bob@far.test")
-    fate(server, "bob@far.test", "sent")
+    server = with_a_report_that_is_not_taken(make_server, world)
     later(server, 3)
     server.wait_log(event="tls-report-not-posted", timeout=30 * SLOW)
     assert counts(server) == []

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "store/directory_write.h"
 #include "trial.h"
+#include "vfs.h"
 
 #include <stdlib.h>
 
@@ -155,7 +156,7 @@ static uint64_t put_leased(struct trial *t, size_t *ret_leased, uint64_t *ret_fi
 	*ret_leased = j.ret_leased_count;
 	*ret_first = j.ret_leased_count ? j.ret_leased[0].id : 0;
 	store_job_fini(&j.job);
-	return j.ret_lease;
+	return deliver_lease(&j);
 }
 
 static void leased_with_the_message(void **state)
@@ -195,6 +196,25 @@ static void leased_with_the_message(void **state)
 	assert_int_equal(trial_run(t, &a.job), STORE_OK);
 	store_job_fini(&a.job);
 	assert_int_equal(put_leased(t, &n, &first), 0);
+}
+
+/* The disk was full at the commit: nobody is leased, nothing may go out. */
+static void not_kept_and_not_leased(void **state)
+{
+	struct trial *t = *state;
+	struct deliver_remote remotes[RCPTS_MAX];
+	struct deliver_job j;
+
+	make(t, &j, remotes, "far.example", 1, 0, "");
+	j.lease_until_s = NOW + 100;
+	vfs_faults.full_in = 1;
+	assert_int_equal(trial_run(t, &j.job), STORE_NO_SPACE);
+	vfs_faults.full_in = 0;
+	assert_int_equal(deliver_lease(&j), 0);
+	assert_int_equal(trial_rows(t, "queue_recipient"), 0);
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	assert_true(deliver_lease(&j) != 0);
+	store_job_fini(&j.job);
 }
 
 /* They go out under another sender: a job of their own. */
@@ -756,6 +776,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
 	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
 	    cmocka_unit_test_setup_teardown(leased_with_the_message, start, end),
+	    cmocka_unit_test_setup_teardown(not_kept_and_not_leased, start, end),
 	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
 	    cmocka_unit_test_setup_teardown(a_destination_that_answered, start, end),
@@ -768,5 +789,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(old_mail, start, end),
 	};
 
+	vfs_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
