@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Aliases that lead to other servers: under which sender mail is forwarded, where bounces go, how loops end, what senders hear."""
+import contextlib
 import email
 import subprocess
 import time
@@ -212,11 +213,18 @@ def test_an_alias_beyond_ascii_leaves_a_mark_that_is_ascii(make_server):
         mx.wait(2)
 
 
-def test_two_servers_and_an_alias_beyond_ascii():
+@contextlib.contextmanager
+def two_servers():
+    """Each sends all that is not its own to the other."""
     with pombo.Server(config=GO) as one, pombo.Server(config=GO, users=("zoe@second.test",), hostname="mail.second.test", domain="second.test") as two:
         for server, other in ((one, two), (two, one)):
             server.configure([f"relay-host = {other.address}:{other.ports['smtp']}"])
             server.reload()
+        yield one, two
+
+
+def test_two_servers_and_an_alias_beyond_ascii():
+    with two_servers() as (one, two):
         one.add_alias(UTF8_ALIAS, "zurück@second.test")
         two.add_alias("zurück@second.test", UTF8_ALIAS)
         assert hand_in_utf8(one, UTF8_ALIAS, sender=ALICE).startswith("250 ")
@@ -231,10 +239,7 @@ def test_two_servers_and_an_alias_beyond_ascii():
 
 def test_two_servers_that_forward_to_each_other():
     """The loop ends, and the sender hears of it once."""
-    with pombo.Server(config=GO) as one, pombo.Server(config=GO, users=("zoe@second.test",), hostname="mail.second.test", domain="second.test") as two:
-        for server, other in ((one, two), (two, one)):
-            server.configure([f"relay-host = {other.address}:{other.ports['smtp']}"])
-            server.reload()
+    with two_servers() as (one, two):
         one.add_alias(ALIAS, "back@second.test")
         two.add_alias("back@second.test", ALIAS)
         with one.submission() as s:
