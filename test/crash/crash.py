@@ -119,12 +119,9 @@ def check(writers, found):
 def kill_one(server, rng):
     """One process; or everything, also when the process waits to be restarted, so that each call is a kill."""
     victim = rng.choice(VICTIMS)
-    pids = [] if victim == "everything" else server.pids(victim)
-    if pids:
-        server.kill(victim, index=rng.randrange(len(pids)))
-        return
-    server.kill_all()
-    server.start()
+    if victim == "everything" or not server.kill_any(victim, rng):
+        server.kill_all()
+        server.start()
 
 
 def run(kills, seed, writer_count=6, progress=None, seconds=None):

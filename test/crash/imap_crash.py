@@ -336,10 +336,8 @@ def kill_one(server, rng):
     if victim == "everything":
         server.kill_all()
         server.start()
-        return
-    pids = server.pids(victim)
-    if pids:
-        server.kill(victim, index=rng.randrange(len(pids)))
+    else:
+        server.kill_any(victim, rng)
 
 
 def run(kills, seed, clients=5, kinds=()):

@@ -49,8 +49,8 @@ def kill_under(tool, servers, rng, longest):
         tool.kill()
     elif victim == "everything":
         server.kill_all()
-    elif server.pids(victim):
-        server.kill(victim)
+    else:
+        server.kill_any(victim, rng)
     tool.communicate(timeout=300)
     if victim == "everything":
         server.start()

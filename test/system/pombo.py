@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import poplib
+import random
 import re
 import shutil
 import signal
@@ -228,11 +229,21 @@ class Server:
         self.process.wait()
         self.process = self.session = None
 
-    def kill(self, role, sig=signal.SIGKILL, index=0):
+    def kill(self, role, sig=signal.SIGKILL):
         """Signals one process of a role ("smtpd", or "smtpd mx" for a kind of it); returns its pid."""
-        pid = self.pids(role)[index]
+        pid = self.pids(role)[0]
         os.kill(pid, sig)
         return pid
+
+    def kill_any(self, role, rng=random):
+        """SIGKILL for whichever process of a role; False when none is there now, for processes may be killed at a time when
+        they wait to be restarted, or end by themselves with one that was killed before."""
+        pids = self.pids(role)
+        try:
+            os.kill(rng.choice(pids), signal.SIGKILL)
+        except (IndexError, ProcessLookupError):
+            return False
+        return True
 
     def restart(self):
         self.stop()
