@@ -14,7 +14,6 @@ import collections
 import json
 import pathlib
 import random
-import smtplib
 import subprocess
 import sys
 import tempfile
@@ -59,12 +58,13 @@ def kill_under(tool, servers, rng, longest):
 
 # ---- import ----
 
-def make_maildir(top, rng, count):
+def make_maildir(top, rng, count, name):
+    """`name`: what begins each message's token."""
     for folder in FOLDERS:
         for part in ("cur", "new", "tmp"):
             (top / folder / part).mkdir(parents=True)
     for n in range(count):
-        token = f"t{n % (count - count // 10)}"  # some are there twice: that is so afterwards, too
+        token = f"{name}{n % (count - count // 10)}"  # some are there twice: that is so afterwards, too
         text = message_of(token, 300000 if n % 25 == 0 else rng.choice((500, 1000, 4000)))
         (top / FOLDERS[n % len(FOLDERS)] / "cur" / f"{n:05}.x:2,S").write_text(text, newline="")
 
@@ -91,36 +91,32 @@ def everything(server):
             time.sleep(0.1)
 
 
-def deliver(server, message):
-    deadline = time.monotonic() + 60 * SLOW
-    while True:
-        try:
-            return server.deliver(ALICE, message)
-        except (OSError, smtplib.SMTPException):
-            assert time.monotonic() < deadline, "the server does not come back"
-            time.sleep(0.1)
-
-
 def run_import(kills, seed, count=500):
     """Returns how often each was killed, while the import was at work."""
-    rng, done = random.Random(seed), collections.Counter()
+    rng, done, longest = random.Random(seed), collections.Counter(), 0.4 * SLOW
     with Server(config=CONFIG) as old, Server(config=CONFIG) as new, tempfile.TemporaryDirectory() as top:
         for server in (old, new):
             server.tolerate(*TOLERATED)
-        make_maildir(pathlib.Path(top), rng, count)
-        old.cli("import", ALICE, top)
+
+        def fill(name):
+            make_maildir(pathlib.Path(top) / name, rng, count, name)
+            old.cli("import", ALICE, pathlib.Path(top) / name)
+
+        fill("t")
         want = everything(old)
         assert sum(n for folder in want.values() for n in folder.values()) == count
         command = ("import", ALICE, f"imap://alice%40example.test@127.0.0.1:{old.ports['imap']}", "--password-stdin", "--insecure-tls")
-        for _ in range(3 * kills):
+        for n in range(3 * kills):
             if sum(done.values()) == kills:
                 break
             tool = start_tool(new, *command, password=PASSWORD)
-            victim = kill_under(tool, ((old, ("imapd", "stored", "everything")), (new, ("stored", "everything"))), rng, 0.4 * SLOW)
+            victim = kill_under(tool, ((old, ("imapd", "stored", "everything")), (new, ("stored", "everything"))), rng, longest)
             tool.communicate()
             done.update([victim] if victim else [])
-            if not victim:  # it was done: what is to come next
-                deliver(old, message_of(f"late{sum(done.values())}-{rng.random()}", 3000))
+            if not victim:  # it was done: what is to come next, and to be killed sooner
+                longest /= 2
+                everything(old)  # back from the last kill
+                fill(f"late{n}-")
                 want = everything(old)
             got = everything(new)
             assert all(n <= want[f][m] for f in got for m, n in got[f].items()), "a message is there twice, or in part"
@@ -151,7 +147,7 @@ def check_state(found, writers, before, seed):
 
 def run_backup(kills, seed, writer_count=2):
     """Returns how often each was killed, while the backup was at work, and how many states were read back."""
-    rng, done, states = random.Random(seed), collections.Counter(), []
+    rng, done, states, longest = random.Random(seed), collections.Counter(), [], 0.15 * SLOW
     with Server(users=USERS, config=CONFIG) as server, Server(config=CONFIG) as new, tempfile.TemporaryDirectory() as top:
         server.tolerate(*TOLERATED)
         backup = pathlib.Path(top) / "B"
@@ -159,18 +155,20 @@ def run_backup(kills, seed, writer_count=2):
         writers.start()
         try:
             for n in range(3 * kills):
-                if sum(done.values()) >= kills:
-                    break
+                last = sum(done.values()) >= kills
                 with writers.lock:
                     before = set(writers.acknowledged)
                 tool = start_tool(server, "backup", backup, "--json")
-                victim = kill_under(tool, ((server, ("stored", "everything")),), rng, 0.15 * SLOW) if n else None
+                victim = kill_under(tool, ((server, ("stored", "everything")),), rng, longest) if n and not last else None
                 out, _ = tool.communicate(timeout=300)
                 done.update([victim] if victim else [])
+                longest = longest if victim or not n else longest / 2
                 if tool.returncode == 0:
                     states.append((json.loads(out)["state"], frozenset(before)))
                 verified = server.cli("backup", "--verify", backup, check=False)
                 assert verified.returncode == 0, f"seed {seed}: {verified.stderr}"
+                if last and tool.returncode == 0:
+                    break
         finally:
             writers.stop()
         listed = server.cli_json("backup", "--list", backup)
