@@ -8,6 +8,8 @@
 uint64_t clock_mono_ms(void);
 /* Monotonic microseconds, for measuring. */
 uint64_t clock_mono_us(void);
+/* CPU that this thread has used, microseconds; a system call. */
+uint64_t clock_cpu_us(void);
 /* Wall clock, microseconds since 1970 UTC. */
 int64_t clock_wall_us(void);
 /* Wall clock, seconds since 1970 UTC. */

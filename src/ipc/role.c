@@ -6,6 +6,7 @@
 #include "ipc/role.h"
 
 #include "base/clock.h"
+#include "base/longest.h"
 #include "ipc/given.h"
 
 #include <assert.h>
@@ -53,6 +54,7 @@ struct role {
 	} * links; /* the channels that were handed on */
 	size_t n_links;
 	struct event *end;
+	struct longest longest_turn; /* CPU */
 	void *state;
 };
 
@@ -341,6 +343,9 @@ static void send_status(struct role *r, uint32_t id)
 
 	if (r->spec->count)
 		r->spec->count(r, &m.sessions, &m.accepted, &m.messages, &m.bytes_in_flight);
+	m.longest_turn_us = longest_get(&r->longest_turn, clock_mono_ms());
+	if (r->spec->longest_write_us)
+		m.longest_write_us = r->spec->longest_write_us(r);
 	(void)control_send_status(r->control, id, &m);
 }
 
@@ -441,6 +446,21 @@ static struct event_base *make_base(void)
 	return base;
 }
 
+/* How much CPU each turn takes, and not how long: who waits for a busy machine is not to blame. */
+static void run_loop(struct role *r)
+{
+	uint64_t before_us = clock_cpu_us(), after_us;
+	bool counts = false; /* a start is no turn */
+
+	while (event_base_loop(r->base, EVLOOP_ONCE) == 0 && !event_base_got_exit(r->base)) {
+		after_us = clock_cpu_us();
+		if (counts)
+			longest_note(&r->longest_turn, after_us - before_us, clock_mono_ms());
+		counts = r->phase == ROLE_RUNNING;
+		before_us = after_us;
+	}
+}
+
 int role_run(const struct role_spec *spec)
 {
 	static const struct channel_handlers handlers = {on_control, on_control_closed, NULL};
@@ -458,7 +478,7 @@ int role_run(const struct role_spec *spec)
 	assert(r.end);
 	r.control =
 	    channel_new(r.base, CONTROL_FD, &control_proto, CONTROL_PEER_ROLE, CONTROL_PEER_SUPERVISOR, &handlers, &r);
-	(void)event_base_dispatch(r.base);
+	run_loop(&r);
 	if (spec->ended && (r.phase == ROLE_RUNNING || r.phase == ROLE_RELOADING))
 		spec->ended(&r);
 	quit(EX_OK);

@@ -49,6 +49,7 @@ struct role_spec {
 	void (*ended)(struct role *r);
 	void (*count)(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
 		      uint64_t *ret_in_flight);
+	uint64_t (*longest_write_us)(struct role *r); /* stored only */
 	/* stored only: answers to role_ask_overview / role_ask_reload. An empty json: the supervisor did not answer. */
 	void (*overview)(struct role *r, struct view json);
 	void (*reload_done)(struct role *r, bool ok, struct view text);

@@ -15,9 +15,9 @@
 
 enum { GROUP_US = 8000, REPLAYS_MAX = 20, JOB_RESULTS_MAX = 64 * 1024 * 1024 };
 
-void store_job_init(struct store_job *job, job_run_fn *run)
+void store_job_init_named(struct store_job *job, job_run_fn *run, const char *name)
 {
-	*job = (struct store_job){.state = JOB_WAITING, .run = run};
+	*job = (struct store_job){.state = JOB_WAITING, .run = run, .name = name};
 	arena_init(&job->results, JOB_RESULTS_MAX);
 }
 
@@ -36,6 +36,7 @@ struct group {
 	struct store_job *const *jobs;
 	size_t count;
 	size_t failed; /* index of the job that made the attempt fail; count: none did */
+	struct store_group_time time; /* of this attempt */
 };
 
 enum attempt {
@@ -67,16 +68,28 @@ static void mark(struct store_job *job, enum job_state state)
 	job->state = state;
 }
 
+/* Now. */
+static uint64_t note_time(struct group *g, const struct store_job *job, uint64_t began_us)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (now_us - began_us >= g->time.job_us) {
+		g->time.job = job->name;
+		g->time.job_us = now_us - began_us;
+	}
+	return now_us;
+}
+
 static enum attempt run_jobs(struct group *g)
 {
-	uint64_t start_us = clock_mono_us();
+	uint64_t start_us = clock_mono_us(), now_us = start_us;
 
 	for (size_t i = 0; i < g->count; i++) {
 		struct store_job *job = g->jobs[i];
 
 		if (job->failed)
 			continue;
-		if (i > 0 && clock_mono_us() - start_us > GROUP_US) {
+		if (i > 0 && now_us - start_us > GROUP_US) {
 			mark(job, JOB_WAITING);
 			continue;
 		}
@@ -92,6 +105,7 @@ static enum attempt run_jobs(struct group *g)
 			g->failed = i;
 			return attempt_of(g->w->error) == ATTEMPT_FAILED ? ATTEMPT_WITHOUT : attempt_of(g->w->error);
 		}
+		now_us = note_time(g, job, now_us);
 	}
 	return ATTEMPT_COMMITTED;
 }
@@ -114,10 +128,12 @@ static int commit(struct group *g)
 
 static enum attempt attempt(struct group *g)
 {
+	uint64_t start_us = clock_mono_us(), start_cpu_us = clock_cpu_us();
 	enum attempt a;
 	int rc;
 
 	g->failed = g->count;
+	g->time = (struct store_group_time){0};
 	g->w->change_count = 0;
 	rc = sql_begin(g->w->sql);
 	if (rc < 0) {
@@ -136,6 +152,8 @@ static enum attempt attempt(struct group *g)
 	rc = writer_flush(g->w);
 	if (rc < 0)
 		return attempt_of(rc);
+	g->time.us = clock_mono_us() - start_us;
+	g->time.cpu_us = clock_cpu_us() - start_cpu_us;
 	g->w->error_what = "committing a group";
 	rc = commit(g);
 	return rc < 0 ? attempt_of(rc) : ATTEMPT_COMMITTED;
@@ -243,7 +261,7 @@ static void count(struct group *g, unsigned replays)
 
 int store_group_run(struct store *s, struct store_job *const *jobs, size_t n)
 {
-	struct group g = {s, s->writer, jobs, n, n};
+	struct group g = {.store = s, .w = s->writer, .jobs = jobs, .count = n, .failed = n};
 	unsigned replays = 0;
 
 	if (store_is_fatal(s)) {
@@ -251,6 +269,7 @@ int store_group_run(struct store *s, struct store_job *const *jobs, size_t n)
 		return -EIO;
 	}
 	buf_reset(&g.w->error_text);
+	g.w->time = (struct store_group_time){0};
 	for (size_t i = 0; i < n; i++)
 		jobs[i]->failed = false;
 	for (;;) {
@@ -270,7 +289,13 @@ int store_group_run(struct store *s, struct store_job *const *jobs, size_t n)
 	}
 	succeed(&g);
 	count(&g, replays);
+	g.w->time = g.time;
 	return 0;
+}
+
+struct store_group_time store_group_time(const struct store *s)
+{
+	return s->writer->time;
 }
 
 const char *store_group_error(const struct store *s)

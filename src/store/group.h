@@ -50,10 +50,12 @@ struct store_job {
 	void (*forget)(struct store_job *job); /* frees `progress` */
 	void *progress;
 	bool failed; /* in this group */
+	const char *name; /* of the function that made it */
 };
 
 /* For X_job_init() only. */
-void store_job_init(struct store_job *job, job_run_fn *run);
+#define store_job_init(job, run) store_job_init_named(job, run, __func__)
+void store_job_init_named(struct store_job *job, job_run_fn *run, const char *name);
 /* Frees results and progress. A job that was told AGAIN is not abandoned half-way: finish it first. */
 void store_job_fini(struct store_job *job);
 
@@ -63,6 +65,14 @@ must_check int store_group_run(struct store *s, struct store_job *const *jobs, s
 
 /* The words behind a STORE_TEMPORARY or STORE_NO_SPACE of the last group, for the log; NULL when there was none. Writer thread. */
 const char *store_group_error(const struct store *s);
+
+/* How long the last group took until its commit, and which of its jobs took most of it. Writer thread. */
+struct store_group_time {
+	uint64_t us, cpu_us;
+	const char *job; /* static: "queue_lease_job_init" */
+	uint64_t job_us;
+};
+struct store_group_time store_group_time(const struct store *s);
 
 /* Short work that no client waits for: ends a checkpoint so that the WAL starts over. To be called between groups, after the
  * results were told, and about once a second when idle. Writer thread. -EIO: fatal. */

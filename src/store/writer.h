@@ -97,6 +97,7 @@ struct writer {
 	size_t unlink_count, unlink_cap;
 	struct buf scratch;
 	uint64_t commit;
+	struct store_group_time time; /* of the last group */
 	bool none_unreached; /* no queued recipient waits because a destination did not answer */
 };
 

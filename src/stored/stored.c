@@ -236,6 +236,11 @@ static void count(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted
 	*ret_in_flight = sd->bytes_in_flight;
 }
 
+static uint64_t longest_write_us(struct role *r)
+{
+	return of(r)->writer ? write_longest_us(of(r)->writer) : 0;
+}
+
 static void overview(struct role *r, struct view json)
 {
 	admin_overview(of(r), json);
@@ -260,6 +265,7 @@ int main(void)
 	    .stop = stop,
 	    .ended = ended,
 	    .count = count,
+	    .longest_write_us = longest_write_us,
 	    .overview = overview,
 	    .reload_done = reload_done,
 	};

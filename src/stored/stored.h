@@ -67,6 +67,8 @@ void write_put(struct write_thread *w, struct write *write);
 enum { WRITE_LATER_MS = 3 };
 void write_put_later(struct write_thread *w, struct write *write);
 size_t write_waiting(struct write_thread *w);
+/* The longest transaction of late (base/longest.h). */
+uint64_t write_longest_us(struct write_thread *w);
 
 /* ---- work that nobody waits for (upkeep.c): pruning, files to remove; called once a second ---- */
 void upkeep_tick(struct stored *sd);

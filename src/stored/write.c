@@ -3,6 +3,7 @@
 #include "stored/stored.h"
 
 #include "base/clock.h"
+#include "base/longest.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,6 +14,8 @@
 enum {
 	GROUP_MAX = 1024, /* jobs offered to one group; the store stops at its time limit anyway */
 	IDLE_WORK_MS = 1000,
+	SLOW_US = 20000, /* of CPU: twice what a transaction should take */
+	SLOW_EVERY_MS = 10000,
 };
 
 STAILQ_HEAD(write_list, write);
@@ -27,10 +30,12 @@ struct write_thread {
 	struct write_list later; /* what nobody waits for */
 	uint64_t later_ms; /* when it is to be written all the same, if any */
 	bool ending;
+	struct longest longest; /* transaction */
 	/* The thread's own: */
 	struct write_list again; /* not finished in the last group; go first */
 	struct write *group[GROUP_MAX];
 	struct store_job *jobs[GROUP_MAX];
+	uint64_t slow_told_ms, slow_told_us;
 };
 
 /* A copy of what a group changed, on its way to the loop. */
@@ -113,6 +118,31 @@ static size_t gather(struct write_thread *w)
 	return n;
 }
 
+/* One that took too long is told of: the first, and in the next seconds longer ones only. */
+static void note_time(struct write_thread *w)
+{
+	struct store_group_time t = store_group_time(w->sd->store);
+	struct view name = view_from_cstr(t.job ? t.job : ""), end = VIEW_LIT("_job_init");
+	uint64_t now_ms = clock_mono_ms();
+	struct log_line l;
+
+	(void)pthread_mutex_lock(&w->lock);
+	longest_note(&w->longest, t.us, now_ms);
+	(void)pthread_mutex_unlock(&w->lock);
+	if (now_ms - w->slow_told_ms >= SLOW_EVERY_MS)
+		w->slow_told_us = SLOW_US;
+	if (t.cpu_us <= w->slow_told_us || !t.job)
+		return;
+	w->slow_told_ms = now_ms;
+	w->slow_told_us = t.cpu_us;
+	log_begin(&l, LOG_LEVEL_INFO, "slow-write");
+	log_str(&l, "job", view_sub(name, 0, view_ends_with_nocase(name, end) ? name.n - end.n : name.n));
+	log_u64(&l, "us", t.us);
+	log_u64(&l, "cpu_us", t.cpu_us);
+	log_u64(&l, "job_us", t.job_us);
+	log_end(&l);
+}
+
 static void run_group(struct write_thread *w, size_t n)
 {
 	struct completion_list finished = STAILQ_HEAD_INITIALIZER(finished);
@@ -122,6 +152,7 @@ static void run_group(struct write_thread *w, size_t n)
 	if (store_group_run(w->sd->store, w->jobs, n) < 0)
 		die(w->sd);
 	log_trouble(w->sd, n);
+	note_time(w);
 	/* Not-finished ones go in front of what could not be gathered, in their order. */
 	for (size_t i = 0; i < n; i++) {
 		if (w->group[i]->job->state == JOB_FINISHED)
@@ -244,4 +275,14 @@ size_t write_waiting(struct write_thread *w)
 	n = w->n_waiting;
 	(void)pthread_mutex_unlock(&w->lock);
 	return n;
+}
+
+uint64_t write_longest_us(struct write_thread *w)
+{
+	uint64_t us;
+
+	(void)pthread_mutex_lock(&w->lock);
+	us = longest_get(&w->longest, clock_mono_ms());
+	(void)pthread_mutex_unlock(&w->lock);
+	return us;
 }

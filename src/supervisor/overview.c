@@ -53,9 +53,12 @@ static void put_process(struct buf *out, const struct process *p, const struct o
 		   kind_table[p->kind].name, p->index, states[p->state], (long long)p->pid, p->restarts);
 	put_time(out, p->since_us);
 	if (e->answered)
-		buf_printf(out, ",\"sessions\":%llu,\"accepted\":%llu,\"messages\":%llu,\"bytes_in_flight\":%llu",
+		buf_printf(out,
+			   ",\"sessions\":%llu,\"accepted\":%llu,\"messages\":%llu,\"bytes_in_flight\":%llu"
+			   ",\"longest_turn_us\":%llu,\"longest_write_us\":%llu",
 			   (unsigned long long)st->sessions, (unsigned long long)st->accepted,
-			   (unsigned long long)st->messages, (unsigned long long)st->bytes_in_flight);
+			   (unsigned long long)st->messages, (unsigned long long)st->bytes_in_flight,
+			   (unsigned long long)st->longest_turn_us, (unsigned long long)st->longest_write_us);
 	buf_append_char(out, '}');
 }
 

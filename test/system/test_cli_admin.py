@@ -280,11 +280,14 @@ def test_status(make_server):
     assert said["state"] == "running" and said["pid"] == server.process.pid and said["dir"] == str(server.dir)
     assert set(said["disk"]) == {"free", "size", "reserve"} and 0 < said["disk"]["free"] <= said["disk"]["size"]
     assert said["disk"]["reserve"] == 256 << 20
-    keys = {"kind", "index", "state", "pid", "restarts", "since", "sessions", "accepted", "messages", "bytes_in_flight"}
+    keys = {"kind", "index", "state", "pid", "restarts", "since", "sessions", "accepted", "messages", "bytes_in_flight",
+            "longest_turn_us", "longest_write_us"}
     assert all(set(p) == keys and p["state"] == "ready" for p in said["processes"])
     assert {p["pid"] for p in said["processes"]} | {said["pid"]} == set(server.pids())
     assert all(set(li) == {"service", "address", "port", "tls"} for li in said["listeners"])
     assert {li["address"] for li in said["listeners"]} == {"127.0.0.1", "127.0.0.2"}
+    assert all(p["longest_turn_us"] > 0 for p in said["processes"] if p["kind"] == "store")
+    assert all((p["longest_write_us"] > 0) == (p["kind"] == "store") for p in said["processes"])
     text = server.cli("status").stdout
     assert text.startswith("pombo ") and f" on {server.hostname}: running for " in text
     assert re.search(rf"^imaps +{server.ports['imaps']}  127\.0\.0\.1 127\.0\.0\.2$", text, re.M)
