@@ -7,6 +7,7 @@
 #include "stored/handed_in.h"
 
 #include "base/clock.h"
+#include "mail/smtp_command.h"
 #include "stored/arrival.h"
 #include "stored/copy_prefix.h"
 #include "stored/handed_in_private.h"
@@ -324,6 +325,9 @@ static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const
 	/* From here on it runs to its end whether or not the channel stays. */
 	(void)map_u64_remove(&h->table->by_id, h->reply.id);
 	h->table = NULL;
+	/* Said or not (RFC 6152 §2): the next server is told what the message is, and gets no 8-bit bytes that it did not offer to take. */
+	if (answer->judged.eightbit && h->envelope.body == SMTP_BODY_7BIT)
+		h->envelope.body = SMTP_BODY_8BITMIME;
 	h->separator = arena_copy(&h->arena, answer->judged.separator);
 	h->message_id_text = arena_copy(&h->arena, answer->judged.message_id_text);
 	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) || !copy_to_sign(h, &answer->judged) ||

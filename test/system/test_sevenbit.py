@@ -64,6 +64,27 @@ def test_our_mail_is_made_seven_bit_and_signed_anew(make_server):
         assert server.messages() == []
 
 
+def test_what_was_not_said_to_be_eight_bit_is_made_seven_bit_too(make_server):
+    """Many a client sends what it has and says nothing: the next server gets no 8-bit bytes all the same, or is told of them."""
+    with SmtpServer(extensions=SEVEN) as mx:
+        server = relaying(make_server, mx)
+        server.add_alias(ALIAS, FAR)
+        for size in (0, 300_000):
+            with server.submission() as s:
+                s.sendmail(ALICE, FAR, mixed(size))
+        with server.smtp() as s:
+            s.sendmail(STRANGER, ALIAS, f"From: {STRANGER}\r\nSubject: x\r\n\r\nGrüße\r\n".encode())
+        wait_empty(server)
+        assert len(mx.messages) == 3 and all(is_seven(m.data) for m in mx.messages)
+    with SmtpServer() as mx:
+        server.configure([mx.setting()])
+        server.reload()
+        with server.submission() as s:
+            s.sendmail(ALICE, FAR, mixed())
+        sent = mx.wait(1)[0]
+        assert sent.data.endswith(mixed()) and "BODY=8BITMIME" in sent.parameters
+
+
 def test_it_stays_as_it_is_where_that_is_taken(make_server):
     with SmtpServer() as mx:
         server = relaying(make_server, mx)
