@@ -3,6 +3,7 @@
 #include "stored/handed_in_private.h"
 
 #include "mail/smtp_command.h"
+#include "mail/unitext.h"
 #include "stored/arrival.h"
 #include "stored/forward.h"
 
@@ -72,7 +73,12 @@ static struct view orcpt_of(struct handed_in *h, const struct smtp_rcpt *rcpt)
 
 	if (rcpt->orcpt.n)
 		return rcpt->orcpt;
-	buf_printf(&text, "%s;%.*s", view_is_ascii(rcpt->address) ? "rfc822" : "utf-8", VIEW_FMT(rcpt->address));
+	if (view_is_ascii(rcpt->address)) {
+		buf_printf(&text, "rfc822;%.*s", VIEW_FMT(rcpt->address));
+	} else { /* as it may stand in ORCPT (RFC 6533 §3): a blank of a quoted local part may not */
+		buf_append_cstr(&text, "utf-8;");
+		unitext_encode(&text, rcpt->address, false);
+	}
 	return text.overflow ? VIEW_EMPTY : arena_copy(&h->arena, buf_view(&text));
 }
 

@@ -262,7 +262,7 @@ static void judged(void *ctx, const struct judge_msg *answer)
 	struct variant *v = ctx;
 	const struct judge_judged *j = answer && answer->type == JUDGE_JUDGED ? &answer->judged : NULL;
 
-	if (answer && answer->type == JUDGE_REFUSED) {
+	if (answer && answer->type == JUDGE_REFUSED && answer->refused.code >= 500) {
 		answer_never(v, answer->refused.text);
 		return;
 	}
