@@ -82,3 +82,23 @@ bool ip_is_public(const struct ip *ip)
 	}
 	return true;
 }
+
+void ip_to_network(struct ip *ip, unsigned v4_bits, unsigned v6_bits)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	unsigned bits;
+
+	if (ip->is_v6 && memcmp(ip->bytes, mapped, sizeof mapped) == 0) {
+		struct ip v4 = {.is_v6 = false};
+
+		memcpy(v4.bytes, ip->bytes + 12, 4);
+		*ip = v4;
+	}
+	bits = ip->is_v6 ? v6_bits : v4_bits;
+	for (unsigned i = 0; i < sizeof ip->bytes; i++) {
+		unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
+
+		if (kept < 8)
+			ip->bytes[i] &= (uint8_t)(0xff00 >> kept);
+	}
+}

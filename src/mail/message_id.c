@@ -2,6 +2,8 @@
  * Message ids out of header values, normalized for comparing (RFC 5256 §3, RFC 5322 §3.6.4). */
 #include "mail/message_id.h"
 
+#include "mail/header.h"
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -69,4 +71,12 @@ bool message_id_next(struct view *rest, struct buf *out)
 	*rest = view_sub(*rest, rest->n, 0);
 	buf_reset(out);
 	return false;
+}
+
+bool message_id_of(struct view block, struct buf *out)
+{
+	struct header_field f;
+
+	buf_reset(out);
+	return header_find(block, "Message-ID", &f) && message_id_next(&f.value, out);
 }

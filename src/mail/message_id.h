@@ -9,5 +9,7 @@
  * without "<>", quotes, backslashes, comments and folds. What is not "<left@right>" is passed over. `*rest` moves behind it; `out` is
  * emptied first. False: there is none, or (passed over too) longer than out->max. */
 must_check bool message_id_next(struct view *rest, struct buf *out);
+/* The one that a header block, or as much of one as there is, gives the message. `out` is emptied first; false: none, or longer than out->max. */
+must_check bool message_id_of(struct view block, struct buf *out);
 
 #endif

@@ -143,12 +143,25 @@ static const char queue_unreached[] =
     "ALTER TABLE queue_recipient ADD COLUMN unreached {text} NOT NULL DEFAULT '';"
     "CREATE INDEX queue_recipient_unreached ON queue_recipient (unreached) WHERE unreached <> '';";
 
+/* What clients were refused (refusal.h); keys are hashes, 0: none. */
+static const char refusals[] =
+    "CREATE TABLE refusal (id {id} NOT NULL PRIMARY KEY, repeat_key {int} NOT NULL, sender_key {int} NOT NULL,"
+    " recipient_key {int} NOT NULL, message_key {int} NOT NULL, first_ms {int} NOT NULL, last_ms {int} NOT NULL,"
+    " times {int} NOT NULL, session {int} NOT NULL, code {int} NOT NULL, status {text} NOT NULL, words {text} NOT NULL,"
+    " sender {text} NOT NULL, recipient {text} NOT NULL, client_ip {text} NOT NULL, client_name {text} NOT NULL,"
+    " helo {text} NOT NULL, account {text} NOT NULL, tls {text} NOT NULL, listener {text} NOT NULL,"
+    " message_id {text} NOT NULL);"
+    "CREATE INDEX refusal_repeat ON refusal (repeat_key, id);"
+    "CREATE INDEX refusal_sender ON refusal (sender_key, id) WHERE sender_key <> 0;"
+    "CREATE INDEX refusal_recipient ON refusal (recipient_key, id) WHERE recipient_key <> 0;"
+    "CREATE INDEX refusal_message ON refusal (message_key, id) WHERE message_key <> 0;";
+
 static const struct migration migrations[] = {
     {version_1, NULL, false},        {version_2, NULL, false},       {version_3, NULL, false},
     {version_4, NULL, false},        {tls_of_others, NULL, false},   {dkim_keys, NULL, false},
     {queue_via, NULL, false},        {quota_messages, NULL, false},  {summaries, NULL, false},
     {trace_index, NULL, false},      {trace_notes, NULL, false},     {tlsa_base, NULL, false},
-    {sts_policy_until, NULL, false}, {queue_unreached, NULL, false},
+    {sts_policy_until, NULL, false}, {queue_unreached, NULL, false}, {refusals, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

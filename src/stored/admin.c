@@ -211,6 +211,7 @@ static admin_request_fn *const requests[] = {
     [ADMIN_QUEUE_CHANGE] = admin_on_queue_change,
     [ADMIN_TRACE_ASK] = admin_on_trace_ask,
     [ADMIN_TRACE_FIND] = admin_on_trace_find,
+    [ADMIN_REFUSALS_FIND] = admin_on_refusals_find,
     [ADMIN_MAIL_OPEN] = admin_on_mail_open,
     [ADMIN_REINDEX] = admin_on_reindex,
     [ADMIN_REINDEX_ASK] = admin_on_reindex_ask,

@@ -17,7 +17,8 @@ admin_request_fn admin_on_domain_add, admin_on_domain_alias, admin_on_domain_rem
 admin_request_fn admin_on_domain_list, admin_on_account_list, admin_on_account_show, admin_on_alias_list,
     admin_on_queue_list;
 /* admin_queue.c */
-admin_request_fn admin_on_queue_figures_ask, admin_on_queue_change, admin_on_trace_ask, admin_on_trace_find;
+admin_request_fn admin_on_queue_figures_ask, admin_on_queue_change, admin_on_trace_ask, admin_on_trace_find,
+    admin_on_refusals_find;
 /* admin_dkim.c */
 admin_request_fn admin_on_dkim_list, admin_on_dkim_add, admin_on_dkim_look;
 /* admin_dns.c */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
- * What the operator does with the queue, and the life of messages. */
+ * What the operator does with the queue, the life of messages, and what was refused. */
 #include "stored/admin.h"
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "store/queue.h"
+#include "store/refusal.h"
 
-enum { EVENTS = 200, FOUND = 200 };
+enum { EVENTS = 200, FOUND = 200, REFUSALS = 100 };
 
 /* ---- changes ---- */
 
@@ -154,5 +155,85 @@ void admin_on_trace_find(struct stored *sd, struct peer *peer, uint32_t id, cons
 	f->after = m->trace_find.after;
 	f->op.run = find_run;
 	f->op.answer = find_answer;
+	op_read(&f->op);
+}
+
+/* ---- what was refused ---- */
+
+struct refusals_op {
+	struct op op;
+	struct view text;
+	uint64_t after, ret_after, left_out;
+	int64_t since_ms, left_out_first_ms, left_out_last_ms;
+	struct refusal *refusals;
+	size_t count;
+	bool more;
+};
+
+static void refusals_run(struct op *op, struct store_reader *r)
+{
+	struct refusals_op *f = (struct refusals_op *)op;
+
+	f->refusals = arena_array(&op->arena, REFUSALS, sizeof *f->refusals);
+	op->outcome = f->refusals ? refusal_find(r, f->text, f->after, f->since_ms, REFUSALS, &op->arena, f->refusals,
+						 &f->count, &f->ret_after, &f->more)
+				  : STORE_TEMPORARY;
+	if (op->outcome == STORE_OK)
+		op->outcome =
+		    refusal_left_out(r, f->since_ms, &f->left_out, &f->left_out_first_ms, &f->left_out_last_ms);
+}
+
+static struct admin_refusal as_found(const struct refusal *r)
+{
+	return (struct admin_refusal){
+	    .session = r->session,
+	    .first_ms = r->first_ms,
+	    .last_ms = r->last_ms,
+	    .count = r->times,
+	    .sender = r->sender,
+	    .recipient = r->recipient,
+	    .client_ip = r->client_ip,
+	    .client_name = r->client_name,
+	    .helo = r->helo,
+	    .account = r->account,
+	    .tls = r->tls,
+	    .listener = r->listener,
+	    .code = r->code,
+	    .enhanced = r->status,
+	    .text = r->words,
+	    .message_id = r->message_id,
+	};
+}
+
+static void refusals_answer(struct op *op, struct channel *c)
+{
+	const struct refusals_op *f = (const struct refusals_op *)op;
+	struct admin_refusal *items = c ? arena_array(&op->arena, REFUSALS, sizeof *items) : NULL;
+
+	if (!items || op->outcome != STORE_OK) {
+		admin_send_outcome(c, op->reply.id, op->outcome, VIEW_EMPTY);
+		return;
+	}
+	for (size_t i = 0; i < f->count; i++)
+		items[i] = as_found(&f->refusals[i]);
+	(void)admin_send_refusals_found(c, op->reply.id,
+					&(struct admin_refusals_found){.refusals = items,
+								       .n_refusals = (uint32_t)f->count,
+								       .after = f->ret_after,
+								       .more = f->more,
+								       .left_out = f->left_out,
+								       .left_out_first_ms = f->left_out_first_ms,
+								       .left_out_last_ms = f->left_out_last_ms});
+}
+
+void admin_on_refusals_find(struct stored *sd, struct peer *peer, uint32_t id, const struct admin_msg *m)
+{
+	struct refusals_op *f = op_new(sd, sizeof *f, peer, id);
+
+	f->text = arena_copy(&f->op.arena, m->refusals_find.text);
+	f->after = m->refusals_find.after;
+	f->since_ms = m->refusals_find.since_ms;
+	f->op.run = refusals_run;
+	f->op.answer = refusals_answer;
 	op_read(&f->op);
 }

@@ -24,8 +24,9 @@ static uint8_t exit_status_of(const struct verdict *v)
 	return v->enhanced.subject == 1 ? 67 : v->enhanced.subject == 7 ? 77 : 65;
 }
 
-static void send_refused(struct channel *c, uint32_t id, const struct verdict *v)
+static void send_refused(struct channel *c, uint32_t id, const struct verdict *v, struct view message_id)
 {
+	(void)message_id;
 	(void)admin_send_failed(c, id, &(struct admin_failed){exit_status_of(v), view_sub(v->text, 0, 1024)});
 }
 

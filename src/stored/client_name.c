@@ -141,6 +141,13 @@ bool client_name_get(struct stored *sd, struct view ip, struct client_name_wait 
 	return true;
 }
 
+struct view client_name_known(struct stored *sd, struct view ip)
+{
+	const struct client_name_entry *e = sd->client_names ? map_get(&sd->client_names->by_ip, ip) : NULL;
+
+	return e && e->name ? view_from(e->name, e->name_n) : VIEW_EMPTY;
+}
+
 void client_name_cancel(struct client_name_wait *w)
 {
 	if (!w->entry)

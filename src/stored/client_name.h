@@ -25,5 +25,7 @@ void client_name_expect(struct stored *sd, struct view ip);
  * within seconds, and asks again. */
 must_check bool client_name_get(struct stored *sd, struct view ip, struct client_name_wait *w, struct view *ret);
 void client_name_cancel(struct client_name_wait *w);
+/* What is known by now, without asking or waiting: empty for nothing; valid until the loop's next turn. */
+struct view client_name_known(struct stored *sd, struct view ip);
 
 #endif

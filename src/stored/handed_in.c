@@ -7,6 +7,7 @@
 #include "stored/handed_in.h"
 
 #include "base/clock.h"
+#include "mail/message_id.h"
 #include "mail/smtp_command.h"
 #include "stored/arrival.h"
 #include "stored/copy_prefix.h"
@@ -22,6 +23,7 @@
 enum {
 	MESSAGES_MAX = 4096, /* per channel */
 	ARENA_MAX = 8 * 1024 * 1024,
+	MESSAGE_ID_MAX = 255,
 };
 
 struct handed_in_table {
@@ -76,8 +78,12 @@ static void refuse(struct handed_in *h, const struct verdict *v)
 {
 	struct channel *c = reply_channel(&h->reply);
 
+	_cleanup_(buf_fini) struct buf message_id = BUF_INIT(MESSAGE_ID_MAX);
+
+	if (c && h->incoming)
+		(void)!message_id_of(incoming_head(h->incoming), &message_id);
 	if (c)
-		h->answers->refused(c, h->reply.id, v);
+		h->answers->refused(c, h->reply.id, v, buf_view(&message_id));
 	handed_in_free(h, false);
 }
 
@@ -384,7 +390,7 @@ void handed_in_begin(struct handed_in_table *t, uint32_t id, enum handed_in_by b
 	struct handed_in *h;
 
 	if (why_not) {
-		t->answers->refused(t->peer->channel, id, why_not);
+		t->answers->refused(t->peer->channel, id, why_not, VIEW_EMPTY);
 		return;
 	}
 	h = xcalloc(1, sizeof *h);

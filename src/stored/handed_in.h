@@ -13,7 +13,8 @@ struct handed_in_table;
 /* How the answers are put: each list has messages of its own. */
 struct handed_in_answers {
 	void (*kept)(struct channel *c, uint32_t id, uint64_t message_id);
-	void (*refused)(struct channel *c, uint32_t id, const struct verdict *v);
+	/* message_id: the one in its header, without brackets, or empty. */
+	void (*refused)(struct channel *c, uint32_t id, const struct verdict *v, struct view message_id);
 	void (*more)(struct channel *c, uint32_t id, uint32_t bytes);
 };
 

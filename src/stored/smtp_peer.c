@@ -2,11 +2,13 @@
  * smtpd's channels: may this recipient be taken, may this account send so, and messages handed in. */
 #include "stored/smtp_peer.h"
 
+#include "base/bucket.h"
 #include "ipc/msgs/smtp_msgs.h"
 #include "stored/client_name.h"
 #include "stored/handed_in.h"
 #include "stored/op.h"
 #include "stored/recipients.h"
+#include "stored/refusals.h"
 #include "stored/session.h"
 
 #include <stdlib.h>
@@ -16,17 +18,23 @@ struct smtp_link {
 	struct peer *peer;
 	unsigned kind; /* SMTP_PEER_MX or _SUBMISSION */
 	struct handed_in_table *messages;
+	struct bucket refusals; /* what it may have kept */
 	struct smtp_link *next;
 };
 
 static const struct verdict no_grant = VERDICT_INIT(421, 4, 7, 0, "your login has ended; connect again");
 
-static void smtp_send_verdict(struct channel *c, uint32_t id, const struct verdict *v)
+static void send_refused(struct channel *c, uint32_t id, const struct verdict *v, struct view message_id)
 {
 	_cleanup_(buf_fini) struct buf enhanced = BUF_INIT(16);
 
 	dsn_status_format(&enhanced, v->enhanced);
-	(void)smtp_send_refused(c, id, &(struct smtp_refused){v->code, buf_view(&enhanced), v->text});
+	(void)smtp_send_refused(c, id, &(struct smtp_refused){v->code, buf_view(&enhanced), v->text, message_id});
+}
+
+static void smtp_send_verdict(struct channel *c, uint32_t id, const struct verdict *v)
+{
+	send_refused(c, id, v, VIEW_EMPTY);
 }
 
 static void send_kept(struct channel *c, uint32_t id, uint64_t message_id)
@@ -39,7 +47,7 @@ static void send_more(struct channel *c, uint32_t id, uint32_t bytes)
 	(void)smtp_send_more(c, id, &(struct smtp_more){bytes});
 }
 
-static const struct handed_in_answers answers = {.kept = send_kept, .refused = smtp_send_verdict, .more = send_more};
+static const struct handed_in_answers answers = {.kept = send_kept, .refused = send_refused, .more = send_more};
 
 /* ---- recipients and senders ---- */
 
@@ -199,6 +207,9 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 		return;
 	case SMTP_CLIENT:
 		client_name_expect(sp->sd, m->client.address);
+		return;
+	case SMTP_REFUSALS:
+		refusals_take(sp->sd, &sp->refusals, &m->refusals);
 		return;
 	case SMTP_GRANT_DROP:
 		on_grant_drop(sp, &m->grant_drop);

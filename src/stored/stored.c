@@ -7,6 +7,7 @@
 #include "stored/indexer.h"
 #include "stored/judge.h"
 #include "stored/outbound.h"
+#include "stored/refusals.h"
 #include "stored/rotation.h"
 #include "stored/session.h"
 #include "stored/signer.h"
@@ -216,6 +217,7 @@ static void ended(struct role *r)
 {
 	struct stored *sd = of(r);
 
+	refusals_write_all(sd);
 	indexer_free(&sd->indexer);
 	write_thread_free(&sd->writer);
 	pool_free(&sd->spoolers);

@@ -11,6 +11,7 @@
 struct event;
 struct indexer;
 struct judges;
+struct refusals;
 struct rotation;
 struct sessions;
 struct signer;
@@ -40,6 +41,7 @@ struct stored {
 	struct outbound *outbound;
 	struct notices *notices;
 	struct traces *traces;
+	struct refusals *refusals;
 	struct client_names *client_names;
 	struct tls_reports *tls_reports;
 	struct event *tick;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
- * Now and then: the next segment of the index of events (a reader collects, the writer keeps), and the end of old events. */
+ * Now and then: the next segment of the index of events (a reader collects, the writer keeps), and the end of old events and refusals. */
 #include "stored/stored.h"
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "store/refusal.h"
 #include "store/trace_index.h"
 
 #include <stddef.h>
@@ -17,6 +18,7 @@ struct traces {
 	struct stored *sd;
 	struct trace_segment_job segment;
 	struct trace_prune_job prune;
+	struct refusal_prune_job prune_refusals;
 	struct arena arena;
 	enum store_outcome outcome;
 	bool busy, pruning, more;
@@ -93,12 +95,24 @@ static void collect(struct traces *t)
 	}
 }
 
+static void refusals_pruned(struct completion *c)
+{
+	struct traces *t = (struct traces *)((char *)c - offsetof(struct traces, prune_write));
+
+	store_job_fini(&t->prune_refusals.job);
+	t->pruning = false;
+}
+
 static void pruned(struct completion *c)
 {
 	struct traces *t = (struct traces *)((char *)c - offsetof(struct traces, prune_write));
 
+	refusal_prune_job_init(&t->prune_refusals);
+	t->prune_refusals.before_ms = t->prune.before_s * 1000;
 	store_job_fini(&t->prune.job);
-	t->pruning = false;
+	t->prune_write.completion.done = refusals_pruned;
+	t->prune_write.job = &t->prune_refusals.job;
+	write_put(t->sd->writer, &t->prune_write);
 }
 
 void traces_tick(struct stored *sd)

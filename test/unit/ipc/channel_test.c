@@ -173,7 +173,7 @@ static bool ask(struct pair *p, const char *address, uint32_t deadline_ms)
 
 static void refuse(struct pair *p, uint32_t id, const struct smtp_msg *m)
 {
-	struct smtp_refused r = {550, VIEW_LIT("5.1.1"), m->rcpt_check.address};
+	struct smtp_refused r = {550, VIEW_LIT("5.1.1"), m->rcpt_check.address, VIEW_EMPTY};
 
 	assert_true(smtp_send_refused(p->store, id, &r));
 }
@@ -570,7 +570,7 @@ static void too_big_a_field_is_not_sent(void **state)
 
 static void free_in_handler(struct pair *p, uint32_t id, const struct smtp_msg *m)
 {
-	struct smtp_refused r = {550, VIEW_LIT("5.1.1"), m->rcpt_check.address};
+	struct smtp_refused r = {550, VIEW_LIT("5.1.1"), m->rcpt_check.address, VIEW_EMPTY};
 
 	assert_true(smtp_send_refused(p->store, id, &r));
 	channel_free(&p->store);

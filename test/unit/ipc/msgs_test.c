@@ -90,7 +90,7 @@ static void texts_and_lists_have_a_maximum(void **state)
 static void every_byte_is_read(void **state)
 {
 	_cleanup_(buf_fini) struct buf b = BUF_INIT(1 << 16);
-	struct smtp_refused refused = {550, VIEW_LIT("5.1.1"), VIEW_LIT("no such user")};
+	struct smtp_refused refused = {550, VIEW_LIT("5.1.1"), VIEW_LIT("no such user"), VIEW_EMPTY};
 	struct smtp_msg m;
 
 	(void)state;

@@ -29,7 +29,7 @@ static bool starts(struct view v, const char *prefix)
 
 static void refuse(struct rig *r, uint32_t id, uint16_t code, const char *enhanced, const char *text)
 {
-	struct smtp_refused m = {code, view_from_cstr(enhanced), view_from_cstr(text)};
+	struct smtp_refused m = {.code = code, .enhanced = view_from_cstr(enhanced), .text = view_from_cstr(text)};
 
 	assert(smtp_send_refused(r->store, id, &m));
 }

@@ -198,7 +198,7 @@ static void test_statements(void **state)
 	for (unsigned i = 0; i < SQL_STATEMENT_COUNT; i++) {
 		struct sql_stmt *st = sql_use(c, (enum sql_id)i);
 
-		for (unsigned n = 1; n < 13; n++)
+		for (unsigned n = 1; n < 21; n++)
 			sql_bind_i64(st, n, 1);
 		/* Writing is refused on a reader; a statement that is wrong fails with something else. */
 		if (sql_step(st) < 0 && !strstr(sql_error_text(c), "readonly"))
@@ -240,7 +240,7 @@ static void test_nothing_is_walked_through(void **state)
 	};
 	/* The first and the last take one row of an index; the second says of itself that it counts them all. */
 	static const char *const may[] = {"queue_domain_first", "queue_figures", "queue_unreached_any"};
-	static const char *const tables[] = {"queue_", "trace_", "sts_", "tls_"};
+	static const char *const tables[] = {"queue_", "trace_", "sts_", "tls_", "refusal_"};
 	struct buf path = BUF_INIT(200);
 	struct trial t;
 	sqlite3 *db;
