@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRUNE_SLICE = 500, IDENTITIES_SLICE = 2000, UNDELETE_MIN_S = 3600 };
+enum { PRUNE_SLICE = 250, IDENTITIES_SLICE = 2000, UNDELETE_MIN_S = 3600 };
 
 /* One slice of pruning. */
 struct prune {

@@ -89,6 +89,7 @@ struct queue_lease_job {
 	/* Results, in job.results. */
 	struct queue_lease *leases;
 	size_t lease_count;
+	size_t rcpt_count; /* of all of them */
 	bool more; /* there is more that is due now */
 	int64_t next_s; /* otherwise: when something will be; QUEUE_IDLE_S when nothing */
 };

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: ISC
  * What is too old, what is late, and what the operator wants done: walks over the queue by message id, that is, by age. */
-#include "store/queue_private.h"
+#include "store/queue_walk.h"
 
 #include "base/id.h"
 #include "store/store_private.h"
 #include "store/trace_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { SLICE = 200, ARENA_MAX = 4 * 1024 * 1024 };
+enum { SLICE = QUEUE_WALK_SLICE };
 
 struct old_row {
 	uint64_t id, message, lease;
@@ -19,24 +17,9 @@ struct old_row {
 	bool held;
 };
 
-/* How far a walk has come: behind this recipient. */
-struct place {
-	uint64_t message;
-	char recipient[320]; /* proven: set_place() */
-	size_t recipient_n;
-};
-
-static void set_place(struct place *p, const struct old_row *row)
-{
-	struct view recipient = view_sub(row->recipient, 0, sizeof p->recipient);
-
-	*p = (struct place){.message = row->message, .recipient_n = recipient.n};
-	memcpy(p->recipient, recipient.p, recipient.n);
-}
-
 /* The next SLICE behind `after`, of messages up to `upto`. */
-static int old_rows(struct writer *w, const struct place *after, uint64_t upto, struct arena *a, struct old_row **ret,
-		    size_t *ret_n)
+static int old_rows(struct writer *w, const struct queue_place *after, uint64_t upto, struct arena *a,
+		    struct old_row **ret, size_t *ret_n)
 {
 	struct old_row *rows = *ret = arena_array(a, SLICE, sizeof *rows);
 	struct sql_stmt *st = sql_use(w->sql, SQL_queue_old);
@@ -46,7 +29,7 @@ static int old_rows(struct writer *w, const struct place *after, uint64_t upto, 
 	if (!rows)
 		return -ENOMEM;
 	sql_bind_u64(st, 1, after->message);
-	sql_bind_text(st, 2, view_from(after->recipient, after->recipient_n));
+	sql_bind_text(st, 2, queue_place_text(after));
 	sql_bind_u64(st, 3, upto);
 	sql_bind_u64(st, 4, SLICE);
 	while ((rc = sql_step(st)) > 0 && *ret_n < SLICE)
@@ -115,11 +98,8 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 
 /* ---- age ---- */
 
-/* How far the running pass has come: first expiry, then, from what the last pass told of on, delays. */
-struct aging {
-	struct place at, now_at;
-	bool expired_all, now_expired_all;
-};
+/* A walk's first pass is expiry, its second, from what the last job told of on, delays. */
+enum { PASS_EXPIRY, PASS_DELAYS };
 
 static bool is_patient(const struct queue_age_job *j, struct view domain)
 {
@@ -133,26 +113,26 @@ static bool is_patient(const struct queue_age_job *j, struct view domain)
 	return false;
 }
 
-static int expire_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a)
+static int expire_some(struct writer *w, struct queue_age_job *j, struct queue_walk *x, struct arena *a)
 {
 	uint64_t upto = trace_id_at(j->wall_s - j->lifetime_s),
 		 patient_upto = trace_id_at(j->wall_s - j->patient_lifetime_s);
 	struct old_row *rows;
 	size_t n;
-	int rc = old_rows(w, &x->at, upto, a, &rows, &n);
+	int rc = old_rows(w, &x->place, upto, a, &rows, &n);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		bool waits = rows[i].notice == QUEUE_NO_NOTICE || rows[i].notice == QUEUE_DELAYED;
 
-		set_place(&x->now_at, &rows[i]);
+		x->place = queue_place_at(rows[i].message, rows[i].recipient);
 		if (waits && rows[i].message > patient_upto && is_patient(j, rows[i].domain))
 			continue;
 		if (waits && !rows[i].held && !rows[i].lease)
 			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
 	}
 	if (n < SLICE) {
-		x->now_expired_all = true;
-		x->now_at = (struct place){0};
+		x->pass = PASS_DELAYS;
+		x->place = (struct queue_place){0};
 	}
 	return rc;
 }
@@ -193,7 +173,7 @@ static int mark_delayed(struct writer *w, struct queue_age_job *j, const struct 
 }
 
 /* Everything between the last pass and delay_after_s ago hears of it once. *ret_more: there are more of them. */
-static int delay_some(struct writer *w, struct queue_age_job *j, struct aging *x, struct arena *a, bool *ret_more)
+static int delay_some(struct writer *w, struct queue_age_job *j, struct queue_walk *x, struct arena *a, bool *ret_more)
 {
 	uint64_t upto = trace_id_at(j->wall_s - j->delay_after_s), told;
 	struct old_row *rows;
@@ -202,72 +182,47 @@ static int delay_some(struct writer *w, struct queue_age_job *j, struct aging *x
 
 	if (rc < 0 || told >= upto)
 		return rc;
-	if (x->at.message <= told)
-		x->at = (struct place){.message = told + 1};
-	rc = old_rows(w, &x->at, upto, a, &rows, &n);
+	if (x->place.message <= told)
+		x->place = (struct queue_place){.message = told + 1};
+	rc = old_rows(w, &x->place, upto, a, &rows, &n);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = mark_delayed(w, j, &rows[i]);
-		set_place(&x->now_at, &rows[i]);
+		x->place = queue_place_at(rows[i].message, rows[i].recipient);
 	}
 	*ret_more = n == SLICE;
 	/* Of the last message of a full slice there may be more. */
-	return rc < 0 ? rc : write_cursor(w, *ret_more ? x->now_at.message - 1 : upto);
+	return rc < 0 ? rc : write_cursor(w, *ret_more ? x->place.message - 1 : upto);
 }
 
-static void advance_age(struct store_job *job)
+static int age_some(struct writer *w, struct store_job *job, struct queue_walk *x, struct arena *a, bool *ret_more)
 {
-	struct aging *x = job->progress;
+	struct queue_age_job *j = (struct queue_age_job *)job;
+	int rc = 0;
 
-	x->at = x->now_at;
-	x->expired_all = x->now_expired_all;
-}
-
-static void forget_progress(struct store_job *job)
-{
-	free(job->progress);
-	job->progress = NULL;
+	if (x->pass == PASS_EXPIRY) {
+		rc = expire_some(w, j, x, a);
+		*ret_more = true; /* delays are for the slices after */
+	} else if (j->delay_after_s > 0) {
+		rc = delay_some(w, j, x, a, ret_more);
+	}
+	if (j->ret_notices)
+		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
+	return rc;
 }
 
 static enum job_step run_age(struct writer *w, struct store_job *job)
 {
-	struct queue_age_job *j = (struct queue_age_job *)job;
-	struct aging *x;
-	struct arena a;
-	bool more = false;
-	int rc = 0;
-
-	if (!job->progress)
-		job->progress = xcalloc(1, sizeof *x);
-	x = job->progress;
-	x->now_at = x->at;
-	x->now_expired_all = x->expired_all;
-	arena_init(&a, ARENA_MAX);
-	if (!x->expired_all)
-		rc = expire_some(w, j, x, &a);
-	else if (j->delay_after_s > 0)
-		rc = delay_some(w, j, x, &a, &more);
-	arena_fini(&a);
-	if (j->ret_notices)
-		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
-	if (!x->expired_all)
-		more = true; /* delays are for the slices after */
-	return rc < 0 ? writer_error(w, rc, "ending what is too old") : more ? STEP_AGAIN : STEP_DONE;
+	return queue_walk_run(w, job, age_some, NULL, NULL, "ending what is too old");
 }
 
 void queue_age_job_init(struct queue_age_job *j)
 {
 	*j = (struct queue_age_job){0};
 	store_job_init(&j->job, run_age);
-	j->job.advance = advance_age;
-	j->job.forget = forget_progress;
+	queue_walk_init(&j->job);
 }
 
 /* ---- the operator ---- */
-
-struct changing {
-	struct place at, now_at;
-	uint64_t count, now_count;
-};
 
 static int set_hold(struct writer *w, const struct queue_row *row, bool held, int64_t next_s)
 {
@@ -325,69 +280,47 @@ static bool concerns(const struct queue_change_job *j, const struct queue_row *r
 	return j->change != QUEUE_RELEASE || row->held;
 }
 
-static int change_row(struct writer *w, struct queue_change_job *j, struct changing *x, uint64_t id, struct arena *a)
+static int change_row(struct writer *w, struct queue_change_job *j, struct queue_walk *x, uint64_t id, struct arena *a)
 {
 	struct queue_row row;
 	int rc = queue_row_get(w, id, a, &row);
 
 	if (rc <= 0 || !concerns(j, &row))
 		return rc < 0 ? rc : 0;
-	x->now_count++;
+	x->count++;
 	return change_waiting(w, j, &row);
 }
 
-static int change_some(struct writer *w, struct queue_change_job *j, struct changing *x, struct arena *a,
-		       bool *ret_more)
+static int change_some(struct writer *w, struct store_job *job, struct queue_walk *x, struct arena *a, bool *ret_more)
 {
+	struct queue_change_job *j = (struct queue_change_job *)job;
 	struct old_row *rows;
 	size_t n;
-	int rc = old_rows(w, &x->at, j->message ? j->message : INT64_MAX, a, &rows, &n);
+	int rc = old_rows(w, &x->place, j->message ? j->message : INT64_MAX, a, &rows, &n);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = change_row(w, j, x, rows[i].id, a);
-		set_place(&x->now_at, &rows[i]);
+		x->place = queue_place_at(rows[i].message, rows[i].recipient);
 	}
 	*ret_more = n == SLICE;
+	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
 	return rc;
-}
-
-static void advance_change(struct store_job *job)
-{
-	struct changing *x = job->progress;
-
-	x->at = x->now_at;
-	x->count = x->now_count;
 }
 
 static enum job_step run_change(struct writer *w, struct store_job *job)
 {
 	struct queue_change_job *j = (struct queue_change_job *)job;
-	struct changing *x;
-	struct arena a;
-	bool more = false;
-	int rc;
+	const struct queue_walk from = {.place = {.message = j->message}};
+	enum job_step step = queue_walk_run(w, job, change_some, &from, &j->ret_count, "changing the queue");
 
-	if (!job->progress) {
-		job->progress = x = xcalloc(1, sizeof *x);
-		x->at.message = j->message;
-	}
-	x = job->progress;
-	x->now_at = x->at;
-	x->now_count = x->count;
-	arena_init(&a, ARENA_MAX);
-	rc = change_some(w, j, x, &a, &more);
-	arena_fini(&a);
-	j->ret_count = x->now_count;
-	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
-	if (rc == 0 && !more && j->ret_count == 0 && j->message)
+	if (step == STEP_DONE && j->ret_count == 0 && j->message)
 		job->outcome = STORE_NO_MESSAGE;
-	return rc < 0 ? writer_error(w, rc, "changing the queue") : more ? STEP_AGAIN : STEP_DONE;
+	return step;
 }
 
 void queue_change_job_init(struct queue_change_job *j)
 {
 	*j = (struct queue_change_job){0};
 	store_job_init(&j->job, run_change);
-	j->job.advance = advance_change;
-	j->job.forget = forget_progress;
+	queue_walk_init(&j->job);
 }

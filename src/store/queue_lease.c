@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_MAX = 256, SLICE_ROWS = 500 };
+enum {
+	ROWS_MAX = 256, /* of a domain that are looked at */
+	LEASED_MAX = 1000, /* recipients; the others go in the next job, which follows at once: each costs 5 us */
+	SLICE_ROWS = 500
+};
 
 struct due_row {
 	uint64_t id, message;
@@ -136,7 +140,13 @@ static int make_lease(struct writer *w, struct queue_lease_job *j, const struct 
 	}
 	*at += count;
 	j->lease_count++;
+	j->rcpt_count += count;
 	return rc;
+}
+
+static bool has_enough(const struct queue_lease_job *j)
+{
+	return j->lease_count >= j->max_jobs || j->rcpt_count >= LEASED_MAX;
 }
 
 static int lease_domain(struct writer *w, struct queue_lease_job *j, const struct due_domain *d)
@@ -149,7 +159,7 @@ static int lease_domain(struct writer *w, struct queue_lease_job *j, const struc
 	if (!rows)
 		return -ENOMEM;
 	rc = due_rows(w, j, d->name, max, &j->job.results, rows, &n);
-	while (rc == 0 && at < n && made < max && j->lease_count < j->max_jobs) {
+	while (rc == 0 && at < n && made < max && !has_enough(j)) {
 		rc = make_lease(w, j, d, rows, n, &at);
 		made++;
 	}
@@ -217,7 +227,7 @@ static int run_all(struct writer *w, struct queue_lease_job *j)
 		rc = park(w, j->park[i]);
 	if (rc == 0 && j->max_jobs > 0)
 		rc = due_domains(w, j, domains, j->max_jobs, &n);
-	for (size_t i = 0; rc == 0 && i < n && j->lease_count < j->max_jobs; i++)
+	for (size_t i = 0; rc == 0 && i < n && !has_enough(j); i++)
 		rc = domains[i].name.p ? lease_domain(w, j, &domains[i]) : -ENOMEM;
 	return rc < 0 ? rc : find_next(w, j);
 }
@@ -228,7 +238,7 @@ static enum job_step run_lease(struct writer *w, struct store_job *job)
 	int rc;
 
 	arena_reset(&job->results);
-	j->lease_count = 0;
+	j->lease_count = j->rcpt_count = 0;
 	if (j->max_jobs > QUEUE_LEASE_JOBS_MAX)
 		j->max_jobs = QUEUE_LEASE_JOBS_MAX;
 	rc = run_all(w, j);

@@ -240,6 +240,7 @@ int queue_row_drop(struct writer *w, uint64_t id, uint64_t message)
 int queue_notices_settle(struct writer *w, uint64_t message, const struct queue_noticed *told, size_t n)
 {
 	struct arena a;
+	bool dropped = false;
 	int rc = 0;
 
 	arena_init(&a, 65536);
@@ -259,10 +260,13 @@ int queue_notices_settle(struct writer *w, uint64_t message, const struct queue_
 			rc = sql_run(st);
 			continue;
 		}
-		rc = queue_row_drop(w, row.id, message);
+		dropped = true;
+		rc = run_by_id(w, SQL_queue_delete, row.id);
 		if (rc == 0)
 			rc = queue_domain_settle(w, row.domain, QUEUE_AS_IT_WAS_S);
 	}
+	if (rc >= 0 && dropped)
+		rc = settle_message(w, message);
 	arena_fini(&a);
 	return rc < 0 ? rc : 0;
 }

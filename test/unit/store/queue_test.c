@@ -625,6 +625,34 @@ static void many_recipients(void **state)
 	assert_int_equal(trial_rows(t, "queue_message"), 1);
 }
 
+/* One transaction leases so many recipients, however many jobs there is credit for; the next takes the others. */
+static void a_lease_job_ends_soon(void **state)
+{
+	enum { MESSAGES = 20, EACH = 100, SOON = 1100 };
+	struct trial *t = *state;
+	struct queue_lease_job j;
+	size_t leased = 0;
+
+	for (size_t i = 0; i < MESSAGES; i++) {
+		char domain[] = "a.example";
+
+		domain[0] = (char)(domain[0] + (char)i);
+		(void)put(t, domain, EACH, 0);
+	}
+	for (size_t jobs = 0; leased < MESSAGES * EACH; jobs++) {
+		size_t n = 0;
+
+		(void)lease(t, &j, NOW, 64, 50);
+		for (size_t i = 0; i < j.lease_count; i++)
+			n += j.leases[i].rcpt_count;
+		leased += n;
+		assert_true(n > 0 && n < SOON && n == j.rcpt_count);
+		assert_true(j.more == (leased < MESSAGES * EACH));
+		assert_true(jobs < 3);
+		store_job_fini(&j.job);
+	}
+}
+
 /* What is said of it afterwards still counts: it is not sent twice. */
 static void held_while_it_is_under_way(void **state)
 {
@@ -773,6 +801,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
 	    cmocka_unit_test_setup_teardown(many_recipients, start, end),
+	    cmocka_unit_test_setup_teardown(a_lease_job_ends_soon, start, end),
 	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
 	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
 	    cmocka_unit_test_setup_teardown(leased_with_the_message, start, end),
