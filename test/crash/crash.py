@@ -20,7 +20,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from pombo import Server  # noqa: E402
+from pombo import SLOW, Server  # noqa: E402
 
 USERS = [f"user{n}@example.test" for n in range(4)]
 VICTIMS = ("stored", "stored", "stored", "smtpd", "policyd", "everything")
@@ -51,10 +51,17 @@ class Writers:
         for t in self.threads:
             t.start()
 
+    def wait_acknowledged(self):
+        """Until there is something to be lost."""
+        deadline = time.monotonic() + 30 * SLOW
+        while not self.acknowledged:
+            assert time.monotonic() < deadline, "no message was acknowledged: this proves nothing"
+            time.sleep(0.01)
+
     def stop(self):
         self.running = False
         for t in self.threads:
-            t.join(60)
+            t.join(60 * SLOW)
             assert not t.is_alive(), "a client hangs"
 
     def _write(self, n):
@@ -133,6 +140,7 @@ def run(kills, seed, writer_count=6, progress=None, seconds=None):
         writers = Writers(server, writer_count, seed)
         writers.start()
         try:
+            writers.wait_acknowledged()
             while done < kills and not (until and time.monotonic() > until):
                 time.sleep(rng.uniform(0.02, 0.4))
                 kill_one(server, rng)
@@ -145,7 +153,6 @@ def run(kills, seed, writer_count=6, progress=None, seconds=None):
         server.start()
         found = read_back(server)
         check(writers, found)
-        assert writers.acknowledged, "no message was acknowledged: this proves nothing"
         return done, len(writers.sent), len(writers.acknowledged), len(found)
 
 

@@ -341,7 +341,8 @@ def kill_one(server, rng):
 
 
 def run(kills, seed, clients=5, kinds=()):
-    """`kinds`: goes on until each of these commands was acknowledged once. Returns how many commands of each kind were acknowledged, and how many were lost under way."""
+    """`kinds`: goes on until each of these commands was acknowledged once, and a command was lost. Returns how many commands of each kind were acknowledged, and how
+    many were lost under way."""
     rng = random.Random(seed)
     users = [f"user{n}@example.test" for n in range(clients)]
     done, lost = collections.Counter(), collections.Counter()
@@ -351,11 +352,13 @@ def run(kills, seed, clients=5, kinds=()):
         for w in workers:
             w.thread.start()
         try:
-            for _ in range(kills):
+            deadline, n = time.monotonic() + 60 * SLOW, 0
+            while n < kills or kinds and not any(w.lost for w in workers) and time.monotonic() < deadline:
                 time.sleep(rng.uniform(0.05, 0.5))
                 if any(w.failure for w in workers):
                     break
                 kill_one(server, rng)
+                n += 1
             deadline = time.monotonic() + 60 * SLOW
             while not all(any(w.done[k] for w in workers) for k in kinds) and time.monotonic() < deadline:
                 if any(w.failure for w in workers):

@@ -11,6 +11,7 @@ made holds all that was acknowledged before it began, and nothing in part.
 """
 import argparse
 import collections
+import itertools
 import json
 import pathlib
 import random
@@ -38,10 +39,18 @@ def start_tool(server, *args, password=None):
     return tool
 
 
-def kill_under(tool, servers, rng, longest):
+def turns(rng, *servers):
+    """Whom to kill next, without an end: each of them once, then once more."""
+    victims = [("tool", None), *((v, s) for s, names in servers for v in names)]
+    while True:
+        rng.shuffle(victims)
+        yield from list(victims)
+
+
+def kill_under(tool, victims, rng, longest):
     """While the tool works; what `everything` was is started anew when the tool has given up. Returns what was killed, or None: it was too late."""
     time.sleep(rng.uniform(0.02, longest))
-    victim, server = rng.choice([("tool", None), *((v, s) for s, victims in servers for v in victims)])
+    victim, server = next(victims)
     if tool.poll() is not None:
         return None
     if victim == "tool":
@@ -106,11 +115,13 @@ def run_import(kills, seed, count=500):
         want = everything(old)
         assert sum(n for folder in want.values() for n in folder.values()) == count
         command = ("import", ALICE, f"imap://alice%40example.test@127.0.0.1:{old.ports['imap']}", "--password-stdin", "--insecure-tls")
-        for n in range(3 * kills):
+        victims = turns(rng, (old, ("imapd", "stored", "everything")), (new, ("stored", "everything")))
+        for n in itertools.count():
             if sum(done.values()) == kills:
                 break
+            assert n < 10 * kills, f"seed {seed}: it is always done before the kill comes: {done}"
             tool = start_tool(new, *command, password=PASSWORD)
-            victim = kill_under(tool, ((old, ("imapd", "stored", "everything")), (new, ("stored", "everything"))), rng, longest)
+            victim = kill_under(tool, victims, rng, longest)
             tool.communicate()
             done.update([victim] if victim else [])
             if not victim:  # it was done: what is to come next, and to be killed sooner
@@ -120,13 +131,15 @@ def run_import(kills, seed, count=500):
                 want = everything(old)
             got = everything(new)
             assert all(n <= want[f][m] for f in got for m, n in got[f].items()), "a message is there twice, or in part"
-        for _ in range(20):
+        everything(old)  # what was killed last is back
+        deadline = time.monotonic() + 60 * SLOW
+        while True:
             tool = start_tool(new, *command, "--json", password=PASSWORD)
             out, problem = tool.communicate()
             if tool.returncode == 0:
                 break
-            time.sleep(0.2)  # a process that was killed comes back
-        assert tool.returncode == 0, f"seed {seed}: {problem.decode()}"
+            assert time.monotonic() < deadline, f"seed {seed}: {problem.decode()}"
+            time.sleep(0.2)  # one of two imapd may still be away
         assert not json.loads(out)["left_out"]
         want, got = everything(old), everything(new)
         missing = [(f, m[:120], n, got[f][m]) for f in want for m, n in want[f].items() if got[f][m] != n]
@@ -153,13 +166,17 @@ def run_backup(kills, seed, writer_count=2):
         backup = pathlib.Path(top) / "B"
         writers = Writers(server, writer_count, seed)
         writers.start()
+        victims, deadline = turns(rng, (server, ("stored", "everything"))), None
         try:
-            for n in range(3 * kills):
+            writers.wait_acknowledged()
+            for n in itertools.count():
                 last = sum(done.values()) >= kills
+                deadline = deadline or last and time.monotonic() + 60 * SLOW
+                assert n < 10 * kills or last, f"seed {seed}: it is always done before the kill comes: {done}"
                 with writers.lock:
                     before = set(writers.acknowledged)
                 tool = start_tool(server, "backup", backup, "--json")
-                victim = kill_under(tool, ((server, ("stored", "everything")),), rng, longest) if n and not last else None
+                victim = kill_under(tool, victims, rng, longest) if n and not last else None
                 out, _ = tool.communicate(timeout=300)
                 done.update([victim] if victim else [])
                 longest = longest if victim or not n else longest / 2
@@ -169,6 +186,7 @@ def run_backup(kills, seed, writer_count=2):
                 assert verified.returncode == 0, f"seed {seed}: {verified.stderr}"
                 if last and tool.returncode == 0:
                     break
+                assert not last or time.monotonic() < deadline, f"seed {seed}: the server does not come back"
         finally:
             writers.stop()
         listed = server.cli_json("backup", "--list", backup)

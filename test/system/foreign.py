@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import smtplib
+import socket
 import subprocess
 import tempfile
 import time
@@ -32,6 +33,17 @@ def find(*paths):
             if (top / path).exists():
                 return top / path
     pytest.skip(f"not installed: {' or '.join(paths)}")
+
+
+def await_banner(address, port):
+    """Until a server there greets."""
+    deadline = time.monotonic() + 20 * SLOW
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 5 * SLOW) as s:
+            if s.recv(4) == b"220 ":
+                return
+        assert time.monotonic() < deadline, address
+        time.sleep(0.02)
 
 
 class Server:
@@ -66,7 +78,7 @@ class Server:
         if self.process:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(20 * SLOW)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -72,8 +72,8 @@ def run_pombo(*args, input=None, check=True, env=None, timeout=60 * SLOW):
 
 
 @functools.cache
-def initialised(hostname, domain, users, addresses):
-    """The folder that `pombo init` and `pombo account add` made for these; to be copied, gone with this process."""
+def initialised(binary, hostname, domain, users, addresses):
+    """The folder that `pombo init` and `pombo account add` (of `binary`, the BINARY of now) made for these; to be copied, gone with this process."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="pombo-init-"))
     atexit.register(shutil.rmtree, top, ignore_errors=True)
     folder = top / "data"
@@ -137,7 +137,7 @@ class Server:
         """A copy of what `pombo init` made once for the same words: keys and passwords take long to make. `own`: with keys and an
         identity that no other server has."""
         make = initialised.__wrapped__ if own else initialised
-        made = make(self.hostname, self.domain, tuple(users), tuple(addresses))
+        made = make(BINARY, self.hostname, self.domain, tuple(users), tuple(addresses))
         subprocess.run(["cp", "-a", made, self.dir], check=True)
         self.configure([f"port-offset = {self.ports.offset}"])
 
@@ -230,8 +230,8 @@ class Server:
         self.process = self.session = None
 
     def kill(self, role, sig=signal.SIGKILL):
-        """Signals one process of a role ("smtpd", or "smtpd mx" for a kind of it); returns its pid."""
-        pid = self.pids(role)[0]
+        """Signals one process of a role ("smtpd", or "smtpd mx" for a kind of it), once there is one; returns its pid."""
+        pid = self.wait_role(role, starting=True)
         os.kill(pid, sig)
         return pid
 
@@ -250,10 +250,15 @@ class Server:
         return self.start()
 
     def reload(self):
-        """SIGHUP; returns when the supervisor says that it is done."""
-        mark = self.log_file.stat().st_size
-        self.process.send_signal(signal.SIGHUP)
-        return self.wait_log(event="reloaded", since=mark)
+        """SIGHUP; returns when the supervisor says that it is done, by all processes: those that are late on a slow machine are asked again."""
+        deadline = time.monotonic() + 20 * SLOW
+        while True:
+            mark = self.log_file.stat().st_size
+            self.process.send_signal(signal.SIGHUP)
+            said = self.wait_log(event="reloaded", since=mark)
+            if "message" not in said:
+                return said
+            assert time.monotonic() < deadline, self.tail()
 
     def finish(self, failed=False):
         """The end of a test: stops, looks for alarms in the log, removes the folder."""

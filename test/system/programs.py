@@ -53,7 +53,7 @@ def curl(server, url, *args, user=pombo.ALICE, **options):
     service, _, path = url.partition(":")
     scheme = {"submissions": "smtps", "submission": "smtp"}.get(service, service)
     port = server.ports[service]
-    command = ["curl", "-sS", "--max-time", "40", "--cacert", server.certificate, "--ssl-reqd"]
+    command = ["curl", "-sS", "--max-time", 40 * pombo.SLOW, "--cacert", server.certificate, "--ssl-reqd"]
     command += ["--resolve", f"{server.hostname}:{port}:{server.address}"]
     command += ["-u", f"{user}:{server.password}"] if user else []
     return run(server, [*command, f"{scheme}://{server.hostname}:{port}/{path}", *args], **options)
@@ -61,7 +61,7 @@ def curl(server, url, *args, user=pombo.ALICE, **options):
 
 def swaks(server, *args, service="submissions", user=pombo.ALICE, to=pombo.ALICE, sender=None, **options):
     command = ["swaks", "--server", server.address, "--port", server.ports[service], "--helo", "client.example.net"]
-    command += ["--to", to, "--from", sender or user or "sender@example.net", "--timeout", "30"]
+    command += ["--to", to, "--from", sender or user or "sender@example.net", "--timeout", 30 * pombo.SLOW]
     if service != "smtp" or "--tls" in args:
         command += ["--tls-on-connect"] if service == "submissions" else ["--tls"] if "--tls" not in args else []
         command += ["--tls-verify", "--tls-ca-path", server.certificate, "--tls-sni", server.hostname]

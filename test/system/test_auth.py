@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Logins: mechanisms, channel bindings, what a stranger can learn, how fast anybody can guess."""
 import hashlib
-import statistics
 import threading
 import time
 
@@ -119,7 +118,7 @@ def test_unknown_users_take_as_long_as_known_ones(make_server):
                 started = time.monotonic()
                 assert login_on(w, "imaps", "PLAIN", plain(user, f"guess {n}")) == WRONG
                 times.append(time.monotonic() - started)
-    known, unknown = (statistics.median(t) for t in took.values())
+    known, unknown = (min(t) for t in took.values())  # the least that each takes: whoever else keeps the machine busy can only add to it
     assert 0.5 < known / unknown < 2, took
 
 
@@ -155,13 +154,13 @@ def test_guessing_is_slow_and_locks_nobody_out(make_server):
         assert authenticate(s, "imaps", mechanism, exchange, source="127.0.0.5") == OK
         assert time.monotonic() - started < HELD_UP_S
     # A right password from elsewhere is held up too, although it was right a moment ago: it could be a guess.
-    for _ in range(3):
+    for n in range(10):
         started = time.monotonic()
-        verdict = authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source="127.0.0.99")
+        verdict = authenticate(s, "imaps", "PLAIN", plain(ALICE, PASSWORD), source=f"127.0.0.{100 + n}")
         took = time.monotonic() - started
         if took > 1:
             break
-        guess(s, "127.0.0.98", 1)  # the next attempt was just due: it is used up
+        guess(s, "127.0.0.98", 1)  # the next attempt was just due: it is used up; and who came in by it is known now, so the next is another
     assert took > 1 and verdict in (OK, LATER)
     # It is the account that is slowed down, nobody else.
     s.add_account("bob@example.test")
@@ -223,7 +222,7 @@ def test_many_logins_at_once(server):
     def one():
         with server.wire("imaps") as w:
             greet(w, "imaps")
-            go.wait()
+            go.wait(60 * SLOW)
             verdicts.append(login_on(w, "imaps", "PLAIN", plain(ALICE, PASSWORD)))
 
     before = server.pss_kib()
@@ -233,5 +232,7 @@ def test_many_logins_at_once(server):
     for t in threads:
         t.join()
     assert verdicts == [OK] * 40
-    if not SANITIZED:  # what argon2 took is given back
-        assert server.pss_kib() - before < 19 * 1024
+    deadline = time.monotonic() + 10 * SLOW
+    while not SANITIZED and (grown := server.pss_kib() - before) >= 19 * 1024:  # what argon2 took is given back
+        assert time.monotonic() < deadline, grown
+        time.sleep(0.1)

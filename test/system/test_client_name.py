@@ -69,7 +69,8 @@ def test_a_name_server_that_does_not_answer(make_server):
     with DnsServer({("8.8.4.8.in-addr.arpa", "PTR"): lambda query, transport: None}) as dns:
         server = make_server(config=[*dns.settings(), "proxy-networks = 127.0.0.2"])
         assert deliver(server, "8.4.8.8", "one") < 8 * SLOW
-        assert deliver(server, "8.4.8.8", "two") < 2 * SLOW
+        # Each that waited again would need those 4 s.
+        assert any(deliver(server, "8.4.8.8", f"two {n}") < 3.5 for n in range(10))
         assert "far.example ([8.4.8.8])" in received(server, "one")
 
 

@@ -184,9 +184,7 @@ def test_one_each_through_crashes(make_server):
             for n in range(5):
                 submit(server, FAR, BOB, text=TEXT.replace("lunch.1", f"lunch.{i}.{n}"))
             time.sleep(0.02 * i)
-            pid = server.pids("stored")[0]
-            server.kill("stored")
-            server.wait_role("stored", not_pid=pid)
+            server.wait_role("stored", not_pid=server.kill("stored"))
         wait_empty(server)
         found = summaries(server, 30, timeout=40)
         assert sorted(m["In-Reply-To"] for m in found) == sorted(f"<lunch.{i}.{n}@example.test>" for i in range(6) for n in range(5))

@@ -70,7 +70,7 @@ class Sylpheed:
         return found[0]
 
     def keys(self, *keys, window=None):
-        self.x("windowfocus", window or self.window)
+        self.x("windowfocus", "--sync", window or self.window)
         time.sleep(0.2)
         for key in keys:
             self.x("key", key)
@@ -96,7 +96,7 @@ class Sylpheed:
     def close(self):
         for process in (self.process, self.screen):
             process.terminate()
-            process.wait(20)
+            process.wait(20 * SLOW)
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: ISC
 """Servers that none of us wrote as the other side: mail goes to them and comes from them, with and without TLS, with right, wrong and expired
 certificates."""
-import contextlib
 import os
 import random
 import re
-import socket
 import subprocess
 import time
 
 import dns.flags
 import pytest
 from dnsserver import DnsServer
-from foreign import Exim, OpenSmtpd, Postfix, find
+from foreign import Exim, OpenSmtpd, Postfix, await_banner, find
 from pombo import ALICE, HOSTNAME, SLOW
 from test_tls_policy import CERTIFICATES, TEXT, fate, submit, world  # noqa: F401  (a fixture)
 
@@ -94,16 +92,6 @@ SINKS = {"plain": ([], "sent"), "no-esmtp": (["-e"], "sent"), "no-pipelining": (
          "soft-mail": (["-r", "MAIL"], "deferred"), "soft-rcpt": (["-r", "RCPT"], "deferred"), "soft-dot": (["-r", "."], "deferred"),
          "hard-mail": (["-f", "MAIL"], "failed"), "hard-rcpt": (["-f", "RCPT"], "failed"), "hard-dot": (["-f", "."], "failed"),
          "hangs-up": (["-q", "DATA"], "deferred"), "hangs-up-politely": (["-Q", "RCPT"], "deferred")}
-
-
-def await_banner(address, port):
-    deadline = time.monotonic() + 20 * SLOW
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection((address, port), 5 * SLOW) as s:
-            assert s.recv(4) == b"220 "
-            return
-        assert time.monotonic() < deadline, address
-        time.sleep(0.02)
 
 
 def test_smtp_sink(make_server, world):

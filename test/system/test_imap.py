@@ -129,7 +129,7 @@ def test_wrong_passwords_end_it(make_server):
 
 def test_slow_logins_end(make_server):
     s = make_server(config=["login-timeout = 1s"])
-    with s.wire("imaps") as w:
+    with s.wire("imap") as w:  # a TLS handshake has no longer than that either
         w.read_line()
         assert w.read_line(timeout=4 * SLOW).startswith("* BYE")
         w.expect_closed()
@@ -244,17 +244,20 @@ def test_two_sessions_in_step(make_server):
 
 def test_idle_is_told_at_once(make_server):
     s = make_server()
-    took = []
+    took, appends = [], []
     with logged_in(s) as a, logged_in(s) as b:
         b.line("i IDLE")
         assert b.read_line().startswith("+ ")
         for n in range(1, 21):
+            began = time.monotonic()
             wire_append(a, (MESSAGE % (n, n)).encode())
             done = time.monotonic()
             while b.read_line() != f"* {n} EXISTS":
                 pass
             took.append(time.monotonic() - done)
-        assert sorted(took)[10] < 0.02 * SLOW, took
+            appends.append(done - began)
+        # On a machine that is busy with other things everything takes long, the APPEND too.
+        assert sorted(took)[10] < max(0.02 * SLOW, 3 * sorted(appends)[10]), (took, appends)
         a.imap(r"STORE 5 +FLAGS (\Deleted)")
         assert b.read_line() == r"* 5 FETCH (FLAGS (\Deleted))"
         a.imap("EXPUNGE")
@@ -417,11 +420,12 @@ def test_kill_of_the_store_is_survived(make_server):
     deadline = time.monotonic() + 10 * SLOW
     while True:
         try:
-            assert len(s.messages()) == 1
+            found = s.messages()
             break
-        except (imaplib.IMAP4.error, OSError):
+        except (imaplib.IMAP4.error, OSError, AssertionError):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+    assert len(found) == 1
 
 
 # ---- extensions, with the examples of their RFCs ----

@@ -105,7 +105,7 @@ userdb {{
             time.sleep(0.1)
     yield imap, port, top / "cert.pem"
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(20 * pombo.SLOW)
     shutil.rmtree(top)
 
 
@@ -195,7 +195,7 @@ def serve_once(answers, tls, seen):
 
     def serve():
         with listener, listener.accept()[0] as plain:
-            plain.settimeout(20)
+            plain.settimeout(20 * pombo.SLOW)
             try:
                 with tls.wrap_socket(plain, server_side=True) if tls else plain as s:
                     s.sendall(answers[0])
@@ -203,7 +203,7 @@ def serve_once(answers, tls, seen):
                         line = s.recv(65536)
                         seen.append(line)
                         s.sendall(answer.replace(b"TAG", line.split(b" ")[0]))
-                    s.settimeout(20 if tls else 1)  # without TLS the client waits for a handshake that never comes
+                    s.settimeout(20 * pombo.SLOW if tls else 1)  # without TLS the client waits for a handshake that never comes
                     while s.recv(65536):
                         pass
             except OSError:
@@ -242,7 +242,7 @@ def test_hostile_servers(make_server, tmp_path):
         seen = []
         port, thread = serve_once(answers, tls, seen)
         done = pull(server, f"imaps://u@127.0.0.1:{port}", "--insecure-tls", check=False)
-        thread.join(20)
+        thread.join(20 * pombo.SLOW)
         assert done.returncode == status and says in done.stderr + done.stdout, (answers, done.returncode, done.stderr, done.stdout)
         assert "\x1b" not in done.stderr
     assert not server.messages(ALICE)
@@ -251,7 +251,7 @@ def test_hostile_servers(make_server, tmp_path):
         seen = []
         port, thread = serve_once([hello, answer], None, seen)
         assert pull(server, f"imap://u@127.0.0.1:{port}", "--insecure-tls", check=False).returncode == 77
-        thread.join(20)
+        thread.join(20 * pombo.SLOW)
         assert len(seen) == 1 and b"STARTTLS" in seen[0]
 
 
@@ -272,7 +272,7 @@ def test_a_large_message_is_not_held_in_memory(make_server, tmp_path):
     port, thread = serve_once(answers, tls, [])
     command = [str(pombo.BINARY), "import", "--dir", str(server.dir), ALICE]
     assert peak_kib(command + [f"imaps://u@127.0.0.1:{port}", "--password-stdin", "--insecure-tls"], b"x\n") < 16 * 1024
-    thread.join(20)
+    thread.join(20 * pombo.SLOW)
     top = tmp_path / "M"
     for part in ("cur", "new", "tmp"):
         (top / part).mkdir(parents=True)

@@ -36,6 +36,12 @@ def wait_queue(server, wanted, timeout=20):
     return queue
 
 
+def remove_all(server):
+    for key in {q["id"] for q in server.cli_json("queue", "list")}:
+        server.cli("queue", "remove", key, check=False)  # it may end by itself meanwhile
+    wait_empty(server)
+
+
 def relaying(make_server, mx, *lines, **kwargs):
     return make_server(config=[mx.setting(), *GO, *lines], **kwargs)
 
@@ -56,9 +62,7 @@ def relay(shared):
 
     shared.seen = len(shared.messages())
     yield use
-    for key in {q["id"] for q in shared.cli_json("queue", "list")}:
-        shared.cli("queue", "remove", key)
-    wait_empty(shared)
+    remove_all(shared)
 
 
 @pytest.mark.parametrize("without", [(), ("CHUNKING",), ("PIPELINING",), ("CHUNKING", "PIPELINING"), EXTENSIONS])
@@ -218,9 +222,7 @@ def test_nobody_hangs_up_without_quit(relay, command):
             while mx.open and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert ("QUIT" in mx.commands) == goodbye, mx.commands
-        for key in {q["id"] for q in server.cli_json("queue", "list")}:
-            server.cli("queue", "remove", key)
-        wait_empty(server)
+        remove_all(server)
 
 
 def test_servers_that_never_take_mail(make_server):
@@ -315,12 +317,13 @@ def test_connections_that_lead_nowhere_give_way(make_server):
 
 
 def test_retry_when_its_time_has_come(make_server):
-    with SmtpServer({"MAIL": [b"451 4.7.1 greylisted\r\n"]}) as mx:
-        server = relaying(make_server, mx, "retry-first = 2s")
+    with SmtpServer({"MAIL": b"451 4.7.1 greylisted\r\n"}) as mx:
+        server = relaying(make_server, mx, "retry-first = 1s")
         submit(server)
-        q = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
+        q = wait_queue(server, lambda q: q and q[0]["attempts"] >= 1)
         assert "greylisted" in q[0]["last_reply"]
-        mx.wait(1, 10)
+        mx.answers = {}
+        mx.wait(1)
         wait_empty(server)
 
 

@@ -15,6 +15,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, AuthResult
 from authority import Authority
 from dnsserver import DnsServer
+from foreign import await_banner
 from pombo import ALICE, SLOW
 from ports import PortBlock
 from smtpserver import EXTENSIONS, SmtpServer
@@ -278,7 +279,8 @@ class Provider:
                 return SMTP(self.handler, hostname="smtp.provider.test", authenticator=authenticator, auth_required=True,
                             auth_require_tls=not smtps, tls_context=None if smtps else context)
 
-        self.controller = Here(Handler(), hostname="127.0.0.1", port=PortBlock(("127.0.0.1",))["smtp"], ssl_context=context if smtps else None)
+        self.controller = Here(Handler(), hostname="127.0.0.1", port=PortBlock(("127.0.0.1",))["smtp"], ssl_context=context if smtps else None,
+                               ready_timeout=30 * SLOW)
         self.controller.start()
         self.port = self.controller.port
 
@@ -434,6 +436,7 @@ def test_lmtp_answers_for_each_recipient(make_server, without):
         # The next message over the same connection, and again only for whom it waits.
         store.answers["DOT"] = b"250 2.0.0 kept\r\n"
         submit(server, "good@store.test")
+        wait_queue(server, lambda q: len(q) == 1)  # with two at a time there would be two connections
         retry(server)
         wait_empty(server)
         assert sorted(a for m in store.messages[1:] for a in m.kept) == ["good@store.test", "later@store.test"]
@@ -502,7 +505,7 @@ def test_lmtp_of_aiosmtpd(make_server):
         def factory(self):
             return LMTP(self.handler, hostname="store.test", enable_SMTPUTF8=True)
 
-    controller = Here(Handler(), hostname="127.0.0.1", port=PortBlock(("127.0.0.1",))["smtp"])
+    controller = Here(Handler(), hostname="127.0.0.1", port=PortBlock(("127.0.0.1",))["smtp"], ready_timeout=30 * SLOW)
     controller.start()
     try:
         server = make_server(config=[*GO, *route("store", "to = store.test", "transport = lmtp", f"host = 127.0.0.1:{controller.port}")])
@@ -520,6 +523,7 @@ def test_lmtp_of_smtp_sink(make_server):
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen([sink, *user, "-L", "-c", f"127.0.0.1:{port}", "100"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        await_banner("127.0.0.1", port)
         server = make_server(config=[*GO, *route("store", "to = store.test", "transport = lmtp", f"host = 127.0.0.1:{port}")])
         for i in range(5):
             submit(server, *[f"r{k}@store.test" for k in range(1 + 20 * i)])
@@ -527,7 +531,7 @@ def test_lmtp_of_smtp_sink(make_server):
         assert len(server.log_lines(event="sent")) == 1 + 21 + 41 + 61 + 81
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(10 * SLOW)
 
 
 @pytest.fixture
@@ -587,16 +591,10 @@ userdb {{
 }}
 """)
     process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20 * SLOW
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as s:
-            if s.recv(100).startswith(b"220 "):
-                break
-        assert time.monotonic() < deadline, (top / "log").read_text() if (top / "log").exists() else "no log"
-        time.sleep(0.1)
+    await_banner("127.0.0.1", port)
     yield port, top
     process.terminate()
-    process.wait(20)
+    process.wait(20 * SLOW)
     shutil.rmtree(top)
 
 
@@ -632,7 +630,7 @@ def test_a_unix_socket_answers_for_each_recipient(make_server, tmp_path):
 
     with SmtpServer({"RCPT": rcpt, "DOT": lambda c, r: answers[r.split(b"@")[0].decode()]}, lmtp=True, path=path) as store:
         store.context = True  # offers STARTTLS
-        server = make_server(config=[*GO, "outbound-reuse-time = 60s", *local(path)])
+        server = make_server(config=[*GO, "outbound-reuse-time = 5m", *local(path)])
         submit(server, *EACH)
         check_each(server)
         assert store.commands[0].startswith("LHLO ") and "STARTTLS" not in store.commands and store.complaints == []
@@ -647,6 +645,7 @@ def test_a_unix_socket_answers_for_each_recipient(make_server, tmp_path):
         # The next message over the same connection, and again only for whom it waits.
         store.answers["DOT"] = b"250 2.0.0 kept\r\n"
         submit(server, "good@store.test")
+        wait_queue(server, lambda q: len(q) == 1)  # with two at a time there would be two connections
         retry(server)
         wait_empty(server)
         assert sorted(a for m in store.messages[1:] for a in m.kept) == ["good@store.test", "later@store.test"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The running server's processes are made to do what a taken-over process would try (test/tools/inject), and must not succeed;
 the same call with the filter suspended shows that it is the filter that denied it, and Landlock behind it."""
+import contextlib
 import os
 import re
 import subprocess
@@ -26,7 +27,7 @@ FILES = ("open", "openat", "open-folder", "creat")
 
 def inject(pid, call, *arguments, without_seccomp=False):
     option = ["--without-seccomp"] if without_seccomp else []
-    done = subprocess.run([str(INJECT), *option, str(pid), call, *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([str(INJECT), *option, str(pid), call, *map(str, arguments)], capture_output=True, text=True, timeout=30 * pombo.SLOW)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -124,13 +125,19 @@ def test_every_process_has_given_up_what_it_does_not_need(server):
     assert "0" not in uids.values() and len(set(uids.values())) == len(KINDS), uids
 
 
+def descriptors(pid):
+    """(number, what it is); one that is closed while we look is left out."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield int(fd), os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
 def test_no_process_holds_a_descriptor_that_is_not_its_own(server):
     """Front ends and helpers: sockets, pipes, the loop, /dev/null and the log; no file, no folder."""
     for kind in KINDS:
         for pid in server.pids(kind):
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{fd}")
-                if int(fd) <= 2 or re.match(r"socket:|anon_inode:|pipe:", target):
+            for fd, target in descriptors(pid):
+                if fd <= 2 or re.match(r"socket:|anon_inode:|pipe:", target):
                     continue
                 assert kind == "stored" and target.startswith(str((server.dir / "store").resolve())) or \
                     kind in ("fetchd", "relayd") and target == CA or \
@@ -140,8 +147,7 @@ def test_no_process_holds_a_descriptor_that_is_not_its_own(server):
 def unix_sockets(pid):
     """Descriptors of connected sockets to other processes: the channels."""
     inodes = {line.split()[6] for line in open("/proc/net/unix").read().splitlines()[1:] if line.split()[5] == "03"}
-    fds = ((int(fd), os.readlink(f"/proc/{pid}/fd/{fd}")) for fd in os.listdir(f"/proc/{pid}/fd"))
-    return sorted(fd for fd, target in fds if fd > 2 and target.startswith("socket:") and target[8:-1] in inodes)
+    return sorted(fd for fd, target in descriptors(pid) if fd > 2 and target.startswith("socket:") and target[8:-1] in inodes)
 
 
 @pytest.mark.parametrize("kind", ["smtpd mx", "smtpd submission", "imapd"])

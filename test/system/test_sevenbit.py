@@ -6,7 +6,7 @@ import time
 
 import test_dkim
 from flufl.bounce import scan_message
-from pombo import ALICE, DOMAIN
+from pombo import ALICE, DOMAIN, SLOW
 from smtpserver import EXTENSIONS, SmtpServer
 from test_queue import fields, notices
 from test_relay import FAR, relaying, wait_empty
@@ -148,9 +148,8 @@ def test_stored_ends_meanwhile(make_server):
         server.tolerate("stored", "kind=store", "exited unexpectedly")
         for _ in range(5):
             submit(server, mixed(100_000))
-        server.kill("stored")
-        server.wait_role("stored")
-        deadline = time.monotonic() + 60
+        server.wait_role("stored", not_pid=server.kill("stored"))
+        deadline = time.monotonic() + 60 * SLOW
         while len(mx.messages) < 5 and time.monotonic() < deadline:
             server.cli("queue", "retry", "--all", check=False)
             time.sleep(0.3)

@@ -14,6 +14,7 @@ import pytest
 import pombo
 import processes
 from pombo import ALICE, SLOW
+from wire import Closed
 
 HELLO = "EHLO client.example.net"
 
@@ -375,22 +376,38 @@ def test_a_reload_keeps_connections(server):
         assert send(old, "Subject: x\r\n\r\n").startswith("250 2.0.0")
 
 
-def test_a_stop_says_goodbye(server):
+def stop_amid_a_message(server, subject):
+    """The server's end, seen by who is idle and who is in the midst of a message; False when the latter took longer than the 3 s there are."""
     with server.wire("smtp") as idle, server.wire("smtp") as busy:
         greet(idle)
         greet(busy)
         busy.send(f"MAIL FROM:<>\r\nRCPT TO:<{ALICE}>\r\nDATA\r\n")
         for pattern in ("250 2.1.0", "250 2.1.5", "354 "):
             busy.expect(pattern)
+        began = time.monotonic()
         server.process.terminate()
-        idle.expect(r"421 4\.3\.2")
-        idle.expect_closed()
-        busy.send(b"Subject: the last\r\n\r\n.\r\n")
-        busy.expect("250 2.0.0")
-        busy.expect(r"421 4\.3\.2")
-    server.stop()
-    server.start()
-    assert len(server.messages()) == 1
+        try:
+            idle.expect(r"421 4\.3\.2")
+            idle.expect_closed()
+            busy.send(f"Subject: {subject}\r\n\r\n.\r\n")
+            busy.expect("250 2.0.0")
+            busy.expect(r"421 4\.3\.2")
+            return True
+        except (AssertionError, OSError, Closed):
+            if time.monotonic() - began < 2.5:
+                raise
+            return False
+        finally:
+            server.stop()
+
+
+def test_a_stop_says_goodbye(server):
+    for n in range(10):
+        in_time = stop_amid_a_message(server, f"the last {n}")
+        server.start()
+        if in_time:
+            break
+    assert in_time and server.messages()[-1].endswith(f"Subject: the last {n}\r\n\r\n".encode())
 
 
 def test_a_changed_password_ends_sessions(server):

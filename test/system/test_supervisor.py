@@ -12,6 +12,7 @@ import time
 import processes
 import pombo
 import pytest
+from wire import Closed
 
 KINDS = ("smtpd mx", "smtpd submission", "imapd", "popd", "policyd", "authd", "keyd", "stored")
 FRONT_PORTS = {"smtpd mx": "smtp", "smtpd submission": "submission", "imapd": "imap", "popd": "pop3"}
@@ -182,7 +183,7 @@ def tls_works(server, service):
     try:
         with server.wire(service) as w:
             return w.read_line()
-    except OSError:
+    except (OSError, Closed):
         return None
 
 
@@ -374,5 +375,7 @@ def test_it_runs_without_root(make_server):
 
 @pytest.mark.release_only
 def test_the_idle_server_is_small(server):
-    time.sleep(2)  # buffers of the start are given back
-    assert server.pss_kib() <= 30 * 1024, {processes.role_of(p): processes.pss_kib(p) for p in server.pids()}
+    deadline = time.monotonic() + 20 * pombo.SLOW
+    while server.pss_kib() > 30 * 1024:  # buffers of the start are given back in a moment
+        assert time.monotonic() < deadline, {processes.role_of(p): processes.pss_kib(p) for p in server.pids()}
+        time.sleep(0.1)

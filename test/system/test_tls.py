@@ -137,20 +137,25 @@ def close_is_clean(sock):
 
 
 def test_every_end_is_said(make_server):
-    server = make_server(config=["login-timeout = 1s", "smtp-idle-timeout = 1s"])
+    # The same patience holds for handshakes: not less than they take.
+    server = make_server(config=[f"login-timeout = {SLOW}s", f"smtp-idle-timeout = {SLOW}s"])
     farewells = {"submissions": b"QUIT\r\n", "imaps": b"x LOGOUT\r\n", "pop3s": b"QUIT\r\n"}
-    for service, farewell in farewells.items():
-        for last in (farewell, b""):  # b"": until the server loses patience
-            raw = socket.create_connection((server.address, server.ports[service]), timeout=20 * SLOW)
-            context = context_of(server)
-            with ssl.SSLContext.wrap_socket(context, raw, server_hostname=server.hostname, suppress_ragged_eofs=False) as s:
+    with contextlib.ExitStack() as stack:
+        waiting = []
+        for service, farewell in farewells.items():
+            for last in (farewell, b""):  # b"": until the server loses patience
+                raw = socket.create_connection((server.address, server.ports[service]), timeout=20 * SLOW)
+                s = ssl.SSLContext.wrap_socket(context_of(server), raw, server_hostname=server.hostname, suppress_ragged_eofs=False)
+                stack.enter_context(s)
                 s.recv(1000)
                 s.send(last)
-                assert close_is_clean(s), (service, last)
+                waiting.append((s, service, last))
+        for s, service, last in waiting:
+            assert close_is_clean(s), (service, last)
 
 
 def test_handshakes_that_stall_or_fail_harm_nobody(make_server):
-    server = make_server(config=["login-timeout = 2s", "smtp-idle-timeout = 2s"])
+    server = make_server(config=[f"login-timeout = {2 * SLOW}s", f"smtp-idle-timeout = {2 * SLOW}s"])  # also of the handshakes that succeed
     hello = client_hello(server)
     starts = [b"", hello[:1], hello[:5], hello[:-1], os.urandom(200), b"EHLO client.example.net\r\n", b"\x16\x03\x01\xff\xff" + bytes(70000),
               hello[:9] + os.urandom(len(hello) - 9), b"\x80\x2e\x01\x00\x02" + os.urandom(60), b"\x15\x03\x03\x00\x02\x02\x28"]
@@ -220,7 +225,9 @@ def test_idle_connections_are_small(server):
         connect(n).close()
     before = sum(processes_pss(server))
     idle = [connect(n) for n in range(count * 5)]
-    each = (sum(processes_pss(server)) - before) / len(idle)
+    deadline = time.monotonic() + 10 * SLOW
+    while (each := (sum(processes_pss(server)) - before) / len(idle)) >= 20 and time.monotonic() < deadline:
+        time.sleep(0.1)
     for w in idle:
         w.close()
     print(f"{each:.1f} KiB each")
