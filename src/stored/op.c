@@ -101,3 +101,10 @@ void op_write_later(struct op *op, struct store_job *job)
 	op->write.job = job;
 	write_put_later(op->sd->writer, &op->write);
 }
+
+void op_write_behind(struct op *op, struct store_job *job)
+{
+	op->write.completion.done = write_done;
+	op->write.job = job;
+	write_put_behind(op->sd->writer, &op->write);
+}

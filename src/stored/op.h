@@ -34,6 +34,8 @@ void op_read(struct op *op);
 void op_write(struct op *op, struct store_job *job);
 /* The same with write_put_later(). */
 void op_write_later(struct op *op, struct store_job *job);
+/* The same with write_put_behind(). */
+void op_write_behind(struct op *op, struct store_job *job);
 /* A held read answers when it is finished, now at the earliest. */
 void op_release(struct op *op);
 /* Answers (outcome as set) and frees: for requests that need no thread. */

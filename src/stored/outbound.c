@@ -339,7 +339,8 @@ static void on_resume(struct outbound *o, const struct relay_resume *m)
 		qsort(tokens, m->n_tokens, sizeof *tokens, compare_tokens);
 	r->job.tokens = tokens;
 	r->job.token_count = tokens ? m->n_tokens : 0;
-	op_write(&r->op, &r->job.job);
+	/* What the relayd before this one said last is not on disk yet, perhaps: it counts before its leases end, or it would be sent again. */
+	op_write_behind(&r->op, &r->job.job);
 }
 
 struct result_op {

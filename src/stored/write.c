@@ -255,6 +255,16 @@ void write_put(struct write_thread *w, struct write *write)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+void write_put_behind(struct write_thread *w, struct write *write)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	STAILQ_CONCAT(&w->waiting, &w->later);
+	STAILQ_INSERT_TAIL(&w->waiting, write, link);
+	w->n_waiting++;
+	(void)pthread_cond_signal(&w->more);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 void write_put_later(struct write_thread *w, struct write *write)
 {
 	(void)pthread_mutex_lock(&w->lock);
