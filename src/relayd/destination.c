@@ -177,6 +177,8 @@ struct job *destination_next(struct destination *d)
 	uint64_t now_ms = clock_mono_ms();
 	struct job *j;
 
+	if (d->relayd->stopping)
+		return NULL;
 	while ((j = take(d)) && j->lease_end_ms <= now_ms)
 		report_rest(d->relayd, j, &(struct report_about){0}, &late);
 	return j;
@@ -384,7 +386,7 @@ static bool wants_session(const struct destination *d)
 
 void destination_run(struct destination *d)
 {
-	if (d->running)
+	if (d->running || d->relayd->stopping)
 		return;
 	d->running = true;
 	use_idle(d);

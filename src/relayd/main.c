@@ -103,11 +103,17 @@ static int reloaded(struct role *role)
 	return 0;
 }
 
+/* What has not come to the final dot is broken off: stored ends its lease when the channel closes. What has, would be sent twice: its reply is
+ * waited for as long as the supervisor lets us. */
 static void stop(struct role *role, uint32_t grace_ms)
 {
+	struct relayd *r = of(role);
+
 	(void)grace_ms;
-	tally_flush(of(role)->tally);
-	role_finished(role); /* stored ends our leases when the channel closes */
+	tally_flush(r->tally);
+	r->stopping = true;
+	destinations_break_off(r);
+	report_end_when_told(r);
 }
 
 static void count(struct role *role, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,

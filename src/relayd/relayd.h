@@ -37,6 +37,7 @@ struct relayd {
 	uint64_t accepted, sent, deferred, failed;
 	bool credit_scheduled;
 	bool passwords_given; /* with the settings that come */
+	bool stopping; /* nothing new is sent; what is at the dot is waited for */
 	bool reopen_due; /* stored is to hear that ways have changed */
 	struct buf ways; /* routes_describe(), as of the last settings */
 };
@@ -67,6 +68,8 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 		  size_t n);
 /* One fate for all recipients that have none yet. */
 void report_rest(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fate);
+/* While the role stops: ends it once every fate that somebody could still hear of is on disk. */
+void report_end_when_told(struct relayd *r);
 /* A new channel: says which tokens are not over, and the reports again. */
 void report_resume(struct relayd *r);
 

@@ -18,6 +18,21 @@ struct report {
 
 static void send(struct report *p);
 
+/* Everything was sent, and the reply is still to come: who hung up now would send it again. */
+static bool is_any_at_dot(const struct relayd *r)
+{
+	for (struct map_entry *e = map_first(&r->jobs); e; e = map_next(&r->jobs, e))
+		if (((struct job *)map_value(e))->at_dot)
+			return true;
+	return false;
+}
+
+void report_end_when_told(struct relayd *r)
+{
+	if (r->stopping && (!r->store || (TAILQ_EMPTY(&r->reports) && !is_any_at_dot(r))))
+		role_finished(r->role);
+}
+
 static void on_done(void *ctx, const struct relay_msg *answer)
 {
 	struct report *p = ctx;
@@ -35,6 +50,7 @@ static void on_done(void *ctx, const struct relay_msg *answer)
 	free(p);
 	if (last)
 		store_job_over(r);
+	report_end_when_told(r);
 }
 
 static void send(struct report *p)

@@ -34,7 +34,7 @@ static unsigned credit_due(const struct relayd *r)
 
 static void give_credit(struct relayd *r)
 {
-	unsigned jobs = r->store ? credit_due(r) : 0;
+	unsigned jobs = r->store && !r->stopping ? credit_due(r) : 0;
 
 	if (jobs == 0)
 		return;
@@ -165,6 +165,7 @@ static void on_close(void *ctx, struct channel *c)
 	r->store = NULL;
 	r->credit = 0;
 	destinations_break_off(r);
+	report_end_when_told(r);
 }
 
 int store_add(struct relayd *r, int fd)

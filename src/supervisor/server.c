@@ -291,7 +291,7 @@ static bool is_store(const struct process *p)
 static const struct {
 	uint32_t grace_ms;
 	bool (*has)(const struct process *p);
-} stages[] = {{3000, is_front}, {1000, is_helper}, {10000, is_store}};
+} stages[] = {{3000, is_front}, {3000, is_helper}, {10000, is_store}};
 
 static size_t alive(const struct server *s, bool (*has)(const struct process *p))
 {

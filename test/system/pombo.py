@@ -49,7 +49,7 @@ SANITIZED = is_sanitized()
 SLOW = 12 if SANITIZED else 4
 LONGER = 4 if SANITIZED else 1  # how much longer the same work takes: for moments that are to fall into the middle of it
 READY_TIMEOUT_S = 20 * SLOW
-STOP_TIMEOUT_S = 5 * SLOW
+STOP_TIMEOUT_S = 8 * SLOW
 # What no log may hold at the end, unless the test says that it caused it: Server.tolerate().
 ALARMS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion `", "exited unexpectedly", "level=error")
 

@@ -373,3 +373,25 @@ def test_mail_for_our_own_address_does_not_go_round(make_server):
     assert {f["to"].split("@")[1]: f["reply"].split(" loops ")[0] for f in server.log_lines(event="failed")} == {
         literal: f"mail for {literal}" for literal in literals}
     assert server.log_lines(event="sent") == []
+
+
+def test_a_stop_waits_for_the_reply_to_what_was_sent(make_server):
+    """Or it would be sent again. What has not come so far is broken off, and sent after the start."""
+    def slowly(connection, line):
+        time.sleep(1)
+        return b"250 2.0.0 kept\r\n"
+
+    with SmtpServer({"DOT": slowly, "DATA": [b"354 go on\r\n", SILENCE]}, extensions=()) as mx:
+        server = relaying(make_server, mx)
+        submit(server, FAR)
+        deadline = time.monotonic() + 20 * SLOW
+        while not mx.tried and time.monotonic() < deadline:
+            time.sleep(0.01)
+        submit(server, "carol@far.test")
+        while mx.commands.count("DATA") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        server.stop()
+        assert [m.addresses() for m in mx.messages] == [[FAR]]
+        server.start()
+        wait_empty(server)
+        assert [m.addresses() for m in mx.tried] == [[FAR], ["carol@far.test"]]
