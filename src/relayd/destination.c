@@ -475,7 +475,7 @@ void destinations_break_off(struct relayd *r)
 
 		next = map_next(&r->destinations, e);
 		while ((j = take(d))) {
-			store_job_drop(r, &j);
+			store_job_give_back(r, &j);
 		}
 		LIST_FOREACH (s, &d->busy, link)
 			session_break_off(s);

@@ -68,6 +68,8 @@ void report_fates(struct relayd *r, struct job *j, const struct report_about *ab
 		  size_t n);
 /* One fate for all recipients that have none yet. */
 void report_rest(struct relayd *r, struct job *j, const struct report_about *about, const struct fate *fate);
+/* Is a fate of that lease not confirmed by stored yet? */
+bool report_is_open(const struct relayd *r, uint64_t token);
 /* While the role stops: ends it once every fate that somebody could still hear of is on disk. */
 void report_end_when_told(struct relayd *r);
 /* A new channel: says which tokens are not over, and the reports again. */
@@ -79,6 +81,9 @@ must_check int store_add(struct relayd *r, int fd);
 void store_reopen(struct relayd *r);
 /* Forgets and frees a job. */
 void store_job_drop(struct relayd *r, struct job **j);
+/* The same, for what will not be sent: its lease ends as nobody names it any more, or, where fates of others of its recipients have still to be
+ * told, with them. */
+void store_job_give_back(struct relayd *r, struct job **j);
 /* Its message is another one from now on. Takes over m->message. */
 void store_job_replace(struct relayd *r, struct job *j, const struct relay_variant *m);
 /* A job is over, and stored has its last result. */

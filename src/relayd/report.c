@@ -175,18 +175,34 @@ void report_rest(struct relayd *r, struct job *j, const struct report_about *abo
 	free(fates);
 }
 
+bool report_is_open(const struct relayd *r, uint64_t token)
+{
+	const struct report *p;
+
+	TAILQ_FOREACH (p, &r->reports, link)
+		if (p->result.token == token)
+			return true;
+	return false;
+}
+
 void report_resume(struct relayd *r)
 {
 	enum { TOKENS_MAX = 4096 };
 	struct relay_token *tokens = xcalloc(TOKENS_MAX, sizeof *tokens);
 	struct relay_resume m = {tokens, 0};
 	struct report *p;
+	struct map named;
 
+	map_init(&named);
+
+	/* Of one lease there may be many fates, but no more leases than jobs were asked for: all have room. */
 	for (struct map_entry *e = map_first(&r->jobs); e && m.n_tokens < TOKENS_MAX; e = map_next(&r->jobs, e))
 		tokens[m.n_tokens++].token = ((struct job *)map_value(e))->token;
 	TAILQ_FOREACH (p, &r->reports, link)
-		if (m.n_tokens < TOKENS_MAX)
+		if (m.n_tokens < TOKENS_MAX && !map_u64_get(&r->jobs, p->result.token) &&
+		    !map_u64_set(&named, p->result.token, p))
 			tokens[m.n_tokens++].token = p->result.token;
+	map_fini(&named);
 	(void)relay_send_resume(r->store, 0, &m);
 	free(tokens);
 	TAILQ_FOREACH (p, &r->reports, link)

@@ -573,7 +573,7 @@ void session_break_off(struct session *self)
 
 	if (s->state != SESSION_SENDING || !s->tx.job || s->tx.job->at_dot)
 		return;
-	store_job_drop(s->relayd, &s->tx.job);
+	store_job_give_back(s->relayd, &s->tx.job);
 	session_hang_up(s);
 }
 

@@ -83,6 +83,17 @@ void store_job_drop(struct relayd *r, struct job **j)
 	job_free(j);
 }
 
+void store_job_give_back(struct relayd *r, struct job **j)
+{
+	static const struct fate released = {.outcome = FATE_RELEASED};
+
+	if (report_is_open(r, (*j)->token))
+		report_rest(r, *j, &(struct report_about){0}, &released);
+	else
+		store_job_drop(r, j);
+	*j = NULL;
+}
+
 void store_job_replace(struct relayd *r, struct job *j, const struct relay_variant *m)
 {
 	r->job_bytes -= bytes_of(j);
@@ -156,6 +167,20 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	}
 }
 
+/* What is missing of them will not come. */
+static void drop_halves(struct relayd *r)
+{
+	struct map_entry *e = map_first(&r->jobs), *next;
+
+	for (; e; e = next) {
+		struct job *j = map_value(e);
+
+		next = map_next(&r->jobs, e);
+		if (!job_is_whole(j))
+			store_job_drop(r, &j);
+	}
+}
+
 /* stored went: what has not come to the final dot is broken off; the rest goes on, and its results wait for the next stored. */
 static void on_close(void *ctx, struct channel *c)
 {
@@ -164,6 +189,7 @@ static void on_close(void *ctx, struct channel *c)
 	(void)c;
 	r->store = NULL;
 	r->credit = 0;
+	drop_halves(r);
 	destinations_break_off(r);
 	report_end_when_told(r);
 }
@@ -177,6 +203,7 @@ int store_add(struct relayd *r, int fd)
 
 		r->store = NULL;
 		channel_free(&former);
+		drop_halves(r);
 		destinations_break_off(r);
 	}
 	r->store = channel_new(r->base, fd, &relay_proto, RELAY_PEER_RELAY, RELAY_PEER_STORE, &handlers, r);
