@@ -43,7 +43,8 @@ struct comparison {
 	uint16_t type;
 	struct view want; /* TXT: joined */
 	bool right;
-	struct buf others; /* of the same purpose */
+	unsigned count; /* of the same purpose */
+	struct buf others; /* of them, those that are not right */
 };
 
 static void compare(struct comparison *c, struct view data)
@@ -58,6 +59,7 @@ static void compare(struct comparison *c, struct view data)
 	}
 	if (!is_same_purpose(c->type, c->want, have))
 		return;
+	c->count++;
 	if (view_eq_nocase(c->want, have) && (c->type != DNS_TXT || view_eq(c->want, have))) {
 		c->right = true;
 		return;
@@ -75,12 +77,25 @@ static bool set(json_t *record, const char *published, struct view found)
 	return strcmp(published, "right") == 0;
 }
 
+/* Two texts of one purpose are an error, or none at all, to whoever reads them: RFC 7208 §4.5 (SPF), RFC 7489 §6.6.3 (DMARC), RFC 8461 §3.1 (MTA-STS),
+ * RFC 8460 §3 (TLS-RPT), RFC 6376 §3.6.2.2 (DKIM). */
+static const char *verdict_of(struct comparison *c)
+{
+	if (!c->right)
+		return c->others.n ? "wrong" : "missing";
+	if (c->type != DNS_TXT || c->count == 1)
+		return "right";
+	buf_append_cstr(&c->others, " | the right one: there must be no other beside it");
+	return "wrong";
+}
+
 static bool check_one(json_t *record, struct store_client *s)
 {
 	const char *name = json_string_value(json_object_get(record, "name"));
 	const char *value = json_string_value(json_object_get(record, "value"));
 	_cleanup_(buf_fini) struct buf want = BUF_INIT(TEXT_MAX), error = BUF_INIT(2048);
 	struct comparison c = {.others = BUF_INIT(FOUND_MAX)};
+	const char *verdict;
 	struct admin_msg m;
 	bool right;
 
@@ -95,11 +110,9 @@ static bool check_one(json_t *record, struct store_client *s)
 	c.want = buf_view(&want);
 	for (uint32_t i = 0; i < m.dns_answer.n_records; i++)
 		compare(&c, m.dns_answer.records[i].data);
-	right = set(record,
-		    c.right      ? "right"
-		    : c.others.n ? "wrong"
-				 : "missing",
-		    c.right ? VIEW_EMPTY : buf_view(&c.others));
+	verdict = verdict_of(&c);
+	right = strcmp(verdict, "right") == 0;
+	(void)set(record, verdict, right ? VIEW_EMPTY : buf_view(&c.others));
 	buf_fini(&c.others);
 	return right;
 }

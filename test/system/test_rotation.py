@@ -81,7 +81,13 @@ def test_what_is_published_is_checked(make_server):
         done = server.cli("dns", DOMAIN, "--check", check=False)
         told = [line for line in done.stdout.splitlines() if "wrong" in line or "missing" in line]
         assert done.returncode == 0 and told == [], done.stdout
-        names.set({(DOMAIN, "MX"): ["10 elsewhere.test."], (f"_dmarc.{DOMAIN}", "TXT"): []})
+        spf = wanted[(DOMAIN, "TXT")]
+        names.set({(DOMAIN, "TXT"): [*spf, '"v=spf1 include:elsewhere.test -all"', '"of another purpose"']})
+        server.restart()
+        done = server.cli("dns", DOMAIN, "--check", check=False)
+        told = [line for line in done.stdout.splitlines() if "wrong" in line or "missing" in line]
+        assert done.returncode == 1 and len(told) == 1 and "include:elsewhere.test" in told[0], done.stdout
+        names.set({(DOMAIN, "TXT"): spf, (DOMAIN, "MX"): ["10 elsewhere.test."], (f"_dmarc.{DOMAIN}", "TXT"): []})
         server.restart()
         done = server.cli("dns", DOMAIN, "--check", check=False)
         told = [line for line in done.stdout.splitlines() if "wrong" in line or "missing" in line]
