@@ -33,11 +33,12 @@ static json_t *in_json(const struct admin_queued *q, const struct conf *conf)
 	char id[ID_TEXT_BYTES + 1];
 
 	id_format(q->message_id, id);
-	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:b, s:o, s:s}", "id", id, "sender",
+	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:b, s:o, s:s}", "id", id, "sender",
 			 show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size",
 			 (json_int_t)q->size_bytes, "queued", show_json_time(q->queued_s), "next",
 			 show_json_time(q->next_s), "attempts", (json_int_t)q->attempts, "last_reply",
-			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "held", (int)q->held, "route",
+			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "mx",
+			 q->mta.n ? show_json_text(q->mta) : json_null(), "held", (int)q->held, "route",
 			 route ? json_string(route) : json_null(), "state", states[q->state]);
 }
 
@@ -71,10 +72,22 @@ static void put_next(struct buf *out, const struct admin_queued *q, int64_t now_
 	}
 }
 
+/* "mx.example.net: 451 4.7.1 later" */
+static void put_last_reply(const struct admin_queued *q, struct buf *out)
+{
+	if (q->last_reply.n == 0)
+		return;
+	if (q->mta.n) {
+		show_clean(q->mta, out);
+		buf_append_cstr(out, ": ");
+	}
+	show_clean(q->last_reply, out);
+}
+
 static void print_one(const struct admin_queued *q)
 {
 	_cleanup_(buf_fini) struct buf size = BUF_INIT(32), age = BUF_INIT(64), next = BUF_INIT(64),
-				       sender = BUF_INIT(2048), recipient = BUF_INIT(2048), reply = BUF_INIT(4096);
+				       sender = BUF_INIT(2048), recipient = BUF_INIT(2048), reply = BUF_INIT(8192);
 	int64_t now_s = clock_wall_s();
 	char id[ID_TEXT_BYTES + 1];
 
@@ -86,10 +99,9 @@ static void print_one(const struct admin_queued *q)
 	show_clean(q->recipient, &recipient);
 	(void)printf("%s %9s %7s %5u %-9s %s -> %s\n", id, buf_cstr(&size), buf_cstr(&age), q->attempts,
 		     buf_cstr(&next), buf_cstr(&sender), buf_cstr(&recipient));
-	if (q->last_reply.n == 0)
-		return;
-	show_clean(q->last_reply, &reply);
-	(void)printf("    %s\n", buf_cstr(&reply));
+	put_last_reply(q, &reply);
+	if (reply.n)
+		(void)printf("    %s\n", buf_cstr(&reply));
 }
 
 static int next_page(struct store_client *s, uint64_t after_message, struct view after_recipient,
@@ -157,17 +169,17 @@ const struct cli_command cmd_queue_list = {
 static void print_details(const struct admin_queued *q, const struct conf *conf)
 {
 	const char *route = route_of(conf, q);
-	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(4096);
+	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(8192);
 
 	show_clean(q->recipient, &recipient);
 	show_time(q->next_s, &next);
-	show_clean(q->last_reply, &reply);
+	put_last_reply(q, &reply);
 	(void)printf("  %s\n    %u %s, %s%s\n", buf_cstr(&recipient), q->attempts,
 		     show_noun(q->attempts, "attempt", "attempts"), q->held ? "held" : "next not before ",
 		     q->held ? "" : buf_cstr(&next));
 	if (route)
 		(void)printf("    route %s\n", route);
-	if (q->last_reply.n)
+	if (reply.n)
 		(void)printf("    last reply: %s\n", buf_cstr(&reply));
 }
 

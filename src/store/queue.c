@@ -18,11 +18,12 @@ static bool read_item(struct sql_stmt *st, struct arena *a, struct queue_item *r
 	    .next_s = sql_i64(st, 5) >= QUEUE_NEVER_S ? 0 : sql_i64(st, 5),
 	    .attempts = (uint32_t)sql_u64(st, 6),
 	    .held = sql_i64(st, 7) != 0,
-	    .last_reply = arena_copy(a, sql_bytes(st, 8)),
+	    .last_reply = queue_words(a, sql_u64(st, 11), sql_bytes(st, 12), sql_bytes(st, 8), sql_bytes(st, 13)),
+	    .mta = arena_copy(a, sql_bytes(st, 13)),
 	    .leased = sql_i64(st, 9) != 0,
 	    .ended = sql_i64(st, 10) != 0 && sql_i64(st, 10) != QUEUE_DELAYED,
 	};
-	return ret->recipient.p && ret->sender.p && ret->last_reply.p;
+	return ret->recipient.p && ret->sender.p && ret->last_reply.p && ret->mta.p;
 }
 
 static int collect(struct sql_stmt *st, struct arena *a, struct queue_item *items, size_t max, size_t *ret_count,

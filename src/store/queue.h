@@ -12,7 +12,7 @@ struct queue_item {
 	uint64_t size_bytes;
 	int64_t queued_s, next_s; /* next_s 0: not before somebody says so */
 	uint32_t attempts;
-	struct view last_reply;
+	struct view last_reply, mta; /* "451 4.7.1 later", and who said so; our own words have no code */
 	bool held, leased, ended;
 };
 /* By (message, recipient), after the one named (0, "" from the start). Reader. */

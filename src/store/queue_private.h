@@ -46,6 +46,8 @@ must_check int queue_row_free(struct writer *w, uint64_t id, int64_t now_s);
 must_check int queue_row_drop(struct writer *w, uint64_t id, uint64_t message);
 /* Notices were given: rows that ended go, those that were delayed wait on; what became something else meanwhile stays as it is. */
 must_check int queue_notices_settle(struct writer *w, uint64_t message, const struct queue_noticed *told, size_t n);
+/* What the other side said, as it said it; what we say ourselves has no code or no `mta`. {NULL, 0} when the arena is full. */
+struct view queue_words(struct arena *a, uint64_t code, struct view status, struct view text, struct view mta);
 /* The summary was made: the message leaves the queue. 1 done, 0 none was due. */
 must_check int queue_summary_settle(struct writer *w, uint64_t message);
 /* queue_message.confirm */

@@ -16,20 +16,24 @@ struct applying {
 	bool waits; /* one of them waits again */
 };
 
-/* What the other side said, as it said it; what we say ourselves has no code. */
-static struct view words_of(struct applying *x, const struct queue_fate *f)
+struct view queue_words(struct arena *a, uint64_t code, struct view status, struct view text, struct view mta)
 {
 	_cleanup_(buf_fini) struct buf words = BUF_INIT(WORDS_MAX);
-	struct view copy;
 
-	if (f->code == 0 || x->j->mta.n == 0)
-		return f->text;
-	buf_printf(&words, "%u ", (unsigned)f->code);
-	if (f->status.n)
-		buf_printf(&words, "%.*s ", VIEW_FMT(f->status));
-	buf_append_view(&words, f->text);
-	copy = arena_copy(&x->arena, view_trim(buf_view(&words)));
-	return copy.p ? copy : f->text;
+	if (code == 0 || mta.n == 0)
+		return arena_copy(a, text);
+	buf_printf(&words, "%u ", (unsigned)code);
+	if (status.n)
+		buf_printf(&words, "%.*s ", VIEW_FMT(status));
+	buf_append_view(&words, text);
+	return arena_copy(a, view_trim(buf_view(&words)));
+}
+
+static struct view words_of(struct applying *x, const struct queue_fate *f)
+{
+	struct view words = queue_words(&x->arena, f->code, f->status, f->text, x->j->mta);
+
+	return words.p ? words : f->text;
 }
 
 static int add_event(struct applying *x, const struct queue_row *row, const struct queue_fate *f, enum trace_kind kind,

@@ -294,17 +294,20 @@ static void queue_answer(struct op *op, struct channel *c)
 	for (size_t i = 0; items && i < l->count; i++) {
 		const struct queue_item *q = &l->queue[i];
 
-		items[i] = (struct admin_queued){
-		    q->message_id,
-		    q->sender,
-		    q->recipient,
-		    q->size_bytes,
-		    q->queued_s,
-		    q->next_s,
-		    q->attempts,
-		    view_sub(q->last_reply, 0, 1024),
-		    q->held,
-		    q->ended ? QUEUED_ENDED : q->leased ? QUEUED_SENDING : q->held ? QUEUED_HELD : QUEUED_WAITS};
+		items[i] = (struct admin_queued){q->message_id,
+						 q->sender,
+						 q->recipient,
+						 q->size_bytes,
+						 q->queued_s,
+						 q->next_s,
+						 q->attempts,
+						 view_sub(q->last_reply, 0, 1024),
+						 view_sub(q->mta, 0, 320),
+						 q->held,
+						 q->ended    ? QUEUED_ENDED
+						 : q->leased ? QUEUED_SENDING
+						 : q->held   ? QUEUED_HELD
+							     : QUEUED_WAITS};
 	}
 	if (items)
 		(void)admin_send_queue(c, op->reply.id, &(struct admin_queue){items, (uint32_t)l->count, l->more});

@@ -241,7 +241,7 @@ def test_queue(make_server):
         s.sendmail(ALICE, ["c@far.example"], f"From: {ALICE}\r\nSubject: y\r\n\r\nhi\r\n")
     for _ in range(2):  # with the server, and without
         listed = server.cli_json("queue", "list")
-        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "held", "route", "state"}
+        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "mx", "held", "route", "state"}
         assert [set(q) for q in listed] == [keys] * 3
         assert [q["recipient"] for q in listed] == ["a@far.example", "b@far.example", "c@far.example"]
         assert all(ID.fullmatch(q["id"]) and q["sender"] == ALICE and q["attempts"] == 0 for q in listed)

@@ -439,7 +439,7 @@ def test_the_queue_at_a_glance(make_server):
         assert figures["oldest"] <= waiting[0]["queued"]
         lines = server.cli("queue", "list").stdout.splitlines()
         assert len(lines) == 8 and lines[7] == "3 recipients of 2 messages"
-        assert lines[2].strip() == "not today" and re.search(r" in \d+[sm] +alice@example\.test -> ", lines[1])
+        assert lines[2] == "    [127.0.0.1]: 451 4.7.1 not today" and re.search(r" in \d+[sm] +alice@example\.test -> ", lines[1])
         assert " held " in lines[5] and lines[5].endswith(" -> dan@far.test")
         assert [q["state"] for q in server.cli_json("queue", "list")] == ["waiting", "waiting", "held"]
         assert "; 3 tried in vain so far, 0 being sent, 1 held; the oldest of 20" in server.cli("status").stdout

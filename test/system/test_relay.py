@@ -321,7 +321,8 @@ def test_retry_when_its_time_has_come(make_server):
         server = relaying(make_server, mx, "retry-first = 1s")
         submit(server)
         q = wait_queue(server, lambda q: q and q[0]["attempts"] >= 1)
-        assert "greylisted" in q[0]["last_reply"]
+        assert q[0]["last_reply"] == "451 4.7.1 greylisted" and q[0]["mx"] == "[127.0.0.1]"
+        assert "    [127.0.0.1]: 451 4.7.1 greylisted\n" in server.cli("queue", "list").stdout
         mx.answers = {}
         mx.wait(1)
         wait_empty(server)
