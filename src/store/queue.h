@@ -159,9 +159,21 @@ struct queue_age_job {
 	const struct view *patient;
 	size_t patient_count;
 	int64_t patient_lifetime_s;
+	/* Also those whose ids say that they come later than now, as a clock that was ahead left them: by when they came. Looks at all of them. */
+	bool ahead;
 	size_t ret_notices;
 };
 void queue_age_job_init(struct queue_age_job *j);
+
+/* The clock was ahead, and is no more: who waits for a time further away than longest_s is due now, leases end by then, no destination is closed for longer, and
+ * nothing came later than now. In slices; finds nothing as a rule. */
+struct queue_clock_job {
+	struct store_job job;
+	int64_t wall_s;
+	int64_t longest_s; /* between attempts, of a lease, that a destination is closed: whatever is longest */
+	uint64_t ret_count; /* recipients */
+};
+void queue_clock_job_init(struct queue_clock_job *j);
 
 /* ---- notices ---- */
 

@@ -8,21 +8,25 @@
 
 #include <errno.h>
 
-enum { SLICE = QUEUE_WALK_SLICE };
+enum {
+	SLICE = QUEUE_WALK_SLICE,
+	AHEAD_S = 3600, /* an id so much later than now is of a clock that was ahead */
+};
 
 struct old_row {
 	uint64_t id, message, lease;
 	struct view recipient, domain;
 	uint8_t notice, notify;
 	bool held;
+	int64_t queued_s; /* where that was asked for */
 };
 
 /* The next SLICE behind `after`, of messages up to `upto`. */
-static int old_rows(struct writer *w, const struct queue_place *after, uint64_t upto, struct arena *a,
-		    struct old_row **ret, size_t *ret_n)
+static int read_rows(struct writer *w, enum sql_id which, const struct queue_place *after, uint64_t upto,
+		     struct arena *a, struct old_row **ret, size_t *ret_n)
 {
 	struct old_row *rows = *ret = arena_array(a, SLICE, sizeof *rows);
-	struct sql_stmt *st = sql_use(w->sql, SQL_queue_old);
+	struct sql_stmt *st = sql_use(w->sql, which);
 	int rc;
 
 	*ret_n = 0;
@@ -40,9 +44,16 @@ static int old_rows(struct writer *w, const struct queue_place *after, uint64_t 
 						    .lease = sql_u64(st, 4),
 						    .notice = (uint8_t)sql_u64(st, 5),
 						    .notify = (uint8_t)sql_u64(st, 6),
-						    .domain = arena_copy(a, sql_bytes(st, 7))};
+						    .domain = arena_copy(a, sql_bytes(st, 7)),
+						    .queued_s = which == SQL_queue_old_ahead ? sql_i64(st, 8) : 0};
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
+}
+
+static int old_rows(struct writer *w, const struct queue_place *after, uint64_t upto, struct arena *a,
+		    struct old_row **ret, size_t *ret_n)
+{
+	return read_rows(w, SQL_queue_old, after, upto, a, ret, ret_n);
 }
 
 /* The last words of those that tried; empty: it was never tried. */
@@ -98,8 +109,8 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 
 /* ---- age ---- */
 
-/* A walk's first pass is expiry, its second, from what the last job told of on, delays. */
-enum { PASS_EXPIRY, PASS_DELAYS };
+/* A walk's first pass is expiry, its second, from what the last job told of on, delays; a third is for what came while the clock was ahead. */
+enum { PASS_EXPIRY, PASS_DELAYS, PASS_AHEAD };
 
 static bool is_patient(const struct queue_age_job *j, struct view domain)
 {
@@ -137,23 +148,26 @@ static int expire_some(struct writer *w, struct queue_age_job *j, struct queue_w
 	return rc;
 }
 
-static int read_cursor(struct writer *w, uint64_t *ret)
+#define DELAYS_TOLD "queue-delays-told" /* up to which message */
+#define AHEAD_TOLD "queue-delays-told-ahead" /* up to when they came */
+
+static int read_cursor(struct writer *w, const char *name, uint64_t *ret)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_setting_number);
 	int rc;
 
-	sql_bind_text(st, 1, VIEW_LIT("queue-delays-told"));
+	sql_bind_text(st, 1, view_from_cstr(name));
 	rc = sql_step(st);
 	*ret = rc > 0 ? sql_u64(st, 0) : 0;
 	sql_reset(st);
 	return rc < 0 ? rc : 0;
 }
 
-static int write_cursor(struct writer *w, uint64_t value)
+static int write_cursor(struct writer *w, const char *name, uint64_t value)
 {
 	struct sql_stmt *st = sql_use(w->sql, SQL_setting_set_number);
 
-	sql_bind_text(st, 1, VIEW_LIT("queue-delays-told"));
+	sql_bind_text(st, 1, view_from_cstr(name));
 	sql_bind_u64(st, 2, value);
 	return sql_run(st);
 }
@@ -178,8 +192,10 @@ static int delay_some(struct writer *w, struct queue_age_job *j, struct queue_wa
 	uint64_t upto = trace_id_at(j->wall_s - j->delay_after_s), told;
 	struct old_row *rows;
 	size_t n = 0;
-	int rc = read_cursor(w, &told);
+	int rc = read_cursor(w, DELAYS_TOLD, &told);
 
+	if (rc == 0 && told > trace_id_at(j->wall_s)) /* by a clock that was ahead */
+		return write_cursor(w, DELAYS_TOLD, upto);
 	if (rc < 0 || told >= upto)
 		return rc;
 	if (x->place.message <= told)
@@ -191,7 +207,47 @@ static int delay_some(struct writer *w, struct queue_age_job *j, struct queue_wa
 	}
 	*ret_more = n == SLICE;
 	/* Of the last message of a full slice there may be more. */
-	return rc < 0 ? rc : write_cursor(w, *ret_more ? x->place.message - 1 : upto);
+	return rc < 0 ? rc : write_cursor(w, DELAYS_TOLD, *ret_more ? x->place.message - 1 : upto);
+}
+
+static int age_ahead(struct writer *w, struct queue_age_job *j, const struct old_row *row, int64_t told_s)
+{
+	int64_t lifetime_s = is_patient(j, row->domain) ? j->patient_lifetime_s : j->lifetime_s;
+
+	if (row->notice != QUEUE_NO_NOTICE && row->notice != QUEUE_DELAYED)
+		return 0;
+	if (row->queued_s <= j->wall_s - lifetime_s)
+		return row->held || row->lease
+			   ? 0
+			   : end_row(w, row->id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
+	return j->delay_after_s > 0 && row->queued_s > told_s && row->queued_s <= j->wall_s - j->delay_after_s
+		   ? mark_delayed(w, j, row)
+		   : 0;
+}
+
+/* The same two things, for those whose ids say nothing of their age. */
+static int ahead_some(struct writer *w, struct queue_age_job *j, struct queue_walk *x, struct arena *a, bool *ret_more)
+{
+	uint64_t told;
+	struct old_row *rows;
+	size_t n = 0;
+	int rc = read_cursor(w, AHEAD_TOLD, &told);
+
+	if (told > (uint64_t)j->wall_s)
+		told = 0;
+	if (x->place.message == 0)
+		x->place.message = trace_id_at(j->wall_s + AHEAD_S);
+	if (rc == 0)
+		rc = read_rows(w, SQL_queue_old_ahead, &x->place, INT64_MAX, a, &rows, &n);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = age_ahead(w, j, &rows[i], (int64_t)told);
+		x->place = queue_place_at(rows[i].message, rows[i].recipient);
+		x->count++;
+	}
+	*ret_more = n == SLICE;
+	return rc < 0 || *ret_more || x->count == 0 || j->delay_after_s == 0
+		   ? rc
+		   : write_cursor(w, AHEAD_TOLD, (uint64_t)(j->wall_s - j->delay_after_s));
 }
 
 static int age_some(struct writer *w, struct store_job *job, struct queue_walk *x, struct arena *a, bool *ret_more)
@@ -202,8 +258,16 @@ static int age_some(struct writer *w, struct store_job *job, struct queue_walk *
 	if (x->pass == PASS_EXPIRY) {
 		rc = expire_some(w, j, x, a);
 		*ret_more = true; /* delays are for the slices after */
-	} else if (j->delay_after_s > 0) {
-		rc = delay_some(w, j, x, a, ret_more);
+	} else if (x->pass == PASS_DELAYS) {
+		if (j->delay_after_s > 0)
+			rc = delay_some(w, j, x, a, ret_more);
+		if (!*ret_more && j->ahead) {
+			x->pass = PASS_AHEAD;
+			x->place = (struct queue_place){0};
+			*ret_more = true;
+		}
+	} else {
+		rc = ahead_some(w, j, x, a, ret_more);
 	}
 	if (j->ret_notices)
 		writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});

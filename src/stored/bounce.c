@@ -30,6 +30,7 @@ enum {
 	WHOLE_MAX = 50000,
 	NOTICE_BYTES_MAX = 400 * 1024 + WHOLE_MAX + 65536,
 	AGE_EVERY_MS = 20000,
+	AHEAD_EVERY = 30, /* times that */
 	PRUNE_EVENTS = 500,
 	AGE_ARENA_MAX = 2 * 1024 * 1024
 };
@@ -67,6 +68,7 @@ struct notices {
 	struct write age_write;
 	struct arena age_arena;
 	bool aging;
+	unsigned aged; /* so often */
 	uint64_t age_next_ms;
 };
 
@@ -592,6 +594,7 @@ void notices_tick(struct stored *sd)
 	ns->age.wall_s = clock_wall_s();
 	ns->age.lifetime_s = (int64_t)(conf->queue_lifetime / 1000);
 	ns->age.delay_after_s = (int64_t)(conf->delay_notice_after / 1000);
+	ns->age.ahead = ns->aged++ % AHEAD_EVERY == 0;
 	set_patient(ns, conf);
 	ns->age_write.completion.done = aged;
 	ns->age_write.job = &ns->age.job;

@@ -122,6 +122,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	look_at_space(sd);
+	clock_watch_tick(sd);
 	upkeep_tick(sd);
 	outbound_tick(sd);
 	notices_tick(sd);

@@ -8,6 +8,7 @@
 #include "stored/pool.h"
 
 /* What the parts of this process share. Everything here belongs to the loop's thread. */
+struct clock_watch;
 struct event;
 struct indexer;
 struct judges;
@@ -43,6 +44,7 @@ struct stored {
 	struct traces *traces;
 	struct refusals *refusals;
 	struct client_names *client_names;
+	struct clock_watch *clock_watch;
 	struct tls_reports *tls_reports;
 	struct event *tick;
 	struct upkeep *upkeep;
@@ -93,6 +95,7 @@ must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /*
 void notices_wake(struct stored *sd);
 void notices_tick(struct stored *sd); /* once a second */
 void traces_tick(struct stored *sd); /* once a second */
+void clock_watch_tick(struct stored *sd); /* once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
 must_check int admin_listen(struct stored *sd, int fd); /* admin.c */

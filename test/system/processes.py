@@ -6,6 +6,8 @@ import os
 import pathlib
 import re
 import signal
+import struct
+import subprocess
 
 PROC = pathlib.Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -117,3 +119,15 @@ def memory(pid):
 def holds(pid, needles):
     """Does any of these bytes stand in its memory?"""
     return any(needle in piece for piece in memory(pid) for needle in needles)
+
+
+def set_clock(pid, seconds):
+    """The process's wall clock, so much ahead of the machine's from now on, as if somebody had set it (src/base/clock.c); for root."""
+    program = os.readlink(f"/proc/{pid}/exe")
+    symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    offset = int(re.search(r"^([0-9a-f]+) \w wall_shift_us$", symbols, re.M)[1], 16)
+    maps = (PROC / str(pid) / "maps").read_text()
+    base = int(re.search(rf"^([0-9a-f]+)-\S+ \S+ 00000000 .*{re.escape(program)}$", maps, re.M)[1], 16)
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as mem:
+        mem.seek(base + offset)
+        mem.write(struct.pack("=q", seconds * 1_000_000))

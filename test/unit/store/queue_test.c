@@ -2,6 +2,7 @@
  * The queue: leases and their fencing, one destination beside another, schedule, age, the operator. */
 #include "store/queue.h"
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "store/directory_write.h"
 #include "trial.h"
@@ -625,6 +626,105 @@ static void many_recipients(void **state)
 	assert_int_equal(trial_rows(t, "queue_message"), 1);
 }
 
+static uint64_t mend_clock(struct trial *t, int64_t now)
+{
+	struct queue_clock_job j;
+
+	queue_clock_job_init(&j);
+	j.wall_s = now;
+	j.longest_s = 7200;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	store_job_fini(&j.job);
+	return j.ret_count;
+}
+
+/* What the queue was told while the clock was years ahead counts no more once it is right again. */
+static void a_clock_that_was_years_ahead(void **state)
+{
+	enum { MANY = 250, AHEAD_S = 10 * 365 * 86400 };
+	struct trial *t = *state;
+	struct queue_lease_job a, b;
+	uint64_t held;
+
+	(void)put(t, "far.example", MANY, 0);
+	(void)put(t, "dead.example", 1, 0);
+	held = put(t, "held.example", 2, 0);
+	assert_int_equal(change(t, QUEUE_HOLD, held), 2);
+	assert_int_equal(mend_clock(t, NOW), 0);
+	/* Ahead: 101 leased, one that closed its destination, the others due. */
+	assert_int_equal(lease(t, &a, NOW + AHEAD_S, 2, 1), 2);
+	assert_int_equal(a.leases[0].rcpt_count, 1);
+	assert_int_equal(result(t, a.leases[0].token, a.leases[0].rcpts[0].id, QUEUE_OUT_DEFERRED, NOW + AHEAD_S,
+				NOW + AHEAD_S + 1800),
+			 1);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(
+		    result(t, a.leases[1].token, a.leases[1].rcpts[i].id, QUEUE_OUT_DEFERRED, NOW + AHEAD_S, 0), 1);
+	/* Back. */
+	assert_int_equal(lease(t, &b, NOW, 10, 10), 2); /* those that it never came to */
+	assert_true(b.rcpt_count == MANY - 100 && b.next_s == NOW + 100);
+	assert_int_equal(mend_clock(t, NOW), 101);
+	assert_int_equal(mend_clock(t, NOW), 0);
+	store_job_fini(&b.job);
+	assert_int_equal(lease(t, &b, NOW, 10, 10), 2);
+	assert_int_equal(b.rcpt_count, 11);
+	store_job_fini(&b.job);
+	assert_int_equal(lease(t, &b, NOW + 7200, 64, 64), 4); /* leases run out as they should; nothing else is lost */
+	assert_int_equal(b.rcpt_count, MANY + 1);
+	store_job_fini(&b.job);
+	store_job_fini(&a.job);
+}
+
+static size_t age_ahead(struct trial *t, int64_t now)
+{
+	struct queue_age_job j;
+	size_t notices;
+
+	queue_age_job_init(&j);
+	j.wall_s = now;
+	j.lifetime_s = 5 * 86400;
+	j.delay_after_s = 4 * 3600;
+	j.ahead = true;
+	assert_int_equal(trial_run(t, &j.job), STORE_OK);
+	notices = j.ret_notices;
+	store_job_fini(&j.job);
+	return notices;
+}
+
+/* Ids only rise: what came while the clock was ahead, and since, has ids of later than now, and yet grows old. */
+static void mail_with_ids_of_later(void **state)
+{
+	enum { MANY = 250 };
+	const int64_t ahead_us = 10LL * 365 * 86400 * 1000000, now = NOW - 86400;
+	struct trial *t = *state;
+	struct queue_notices told;
+	uint64_t first;
+
+	clock_shift_wall(ahead_us);
+	first = put(t, "far.example", MANY, 0); /* at NOW, says its envelope: a day from now */
+	clock_shift_wall(-ahead_us);
+	assert_true(put(t, "other.example", 1, 0) > first);
+	assert_int_equal(age_ahead(t, now + 3 * 86400), MANY + 1); /* by its envelope; that is not enough: */
+	assert_int_equal(queue_next_notices(t->reader, 0, &t->arena, &told), STORE_OK);
+	settle_told(t, &told);
+	assert_int_equal(mend_clock(t, now), MANY + 1); /* due a day from now, they said */
+	assert_int_equal(age_ahead(t, now + 5 * 86400 - 60), 0);
+	assert_int_equal(age_ahead(t, now + 5 * 86400 + 60), MANY + 1);
+	assert_int_equal(age_ahead(t, now + 5 * 86400 + 120), 0);
+}
+
+/* Delays that were told of by a clock that was ahead are no reason to tell of no other. */
+static void delays_after_a_clock_that_was_ahead(void **state)
+{
+	struct trial *t = *state;
+	int64_t now = id_wall_us(put(t, "far.example", 1, 1)) / 1000000;
+
+	assert_int_equal(age(t, now + 3 * 86400), 0); /* NOTIFY=NEVER */
+	(void)put(t, "far.example", 1, 0);
+	assert_int_equal(age(t, now + 60), 0);
+	assert_int_equal(age(t, now + 4 * 3600 + 60), 1);
+}
+
 /* One transaction leases so many recipients, however many jobs there is credit for; the next takes the others. */
 static void a_lease_job_ends_soon(void **state)
 {
@@ -801,6 +901,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
 	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
 	    cmocka_unit_test_setup_teardown(many_recipients, start, end),
+	    cmocka_unit_test_setup_teardown(a_clock_that_was_years_ahead, start, end),
+	    cmocka_unit_test_setup_teardown(mail_with_ids_of_later, start, end),
+	    cmocka_unit_test_setup_teardown(delays_after_a_clock_that_was_ahead, start, end),
 	    cmocka_unit_test_setup_teardown(a_lease_job_ends_soon, start, end),
 	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
 	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
