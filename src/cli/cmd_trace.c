@@ -7,13 +7,14 @@
 #include "cli/listing.h"
 #include "cli/option.h"
 #include "cli/show.h"
+#include "cli/trace_refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ID_BITS_BELOW_MS = 22, SHOWN_MAX = 500, LAST_MAX = 1000000, MANY = 20 };
+enum { ID_BITS_BELOW_MS = 22, LAST_MAX = 1000000, MANY = 20 };
 
 static bool next_line(struct view *rest, struct view *ret)
 {
@@ -47,22 +48,6 @@ static json_t *in_json(const struct admin_event *e)
 			 show_json_text(e->peer), "tls", show_json_text(e->tls), "text", show_json_text(e->words),
 			 "until", e->until_s ? show_json_time(e->until_s) : json_null(), "notes",
 			 notes_in_json(e->notes));
-}
-
-/* What others said is shown as plain text, and not at any length: `--json` has all of it. */
-static void put(struct buf *line, const char *before, struct view text)
-{
-	size_t n = text.n;
-
-	if (n == 0)
-		return;
-	if (n > SHOWN_MAX)
-		for (n = SHOWN_MAX; n > 1 && ((unsigned char)text.p[n] & 0xc0) == 0x80; n--)
-			;
-	buf_append_cstr(line, before);
-	show_clean(view_sub(text, 0, n), line);
-	if (n < text.n)
-		buf_append_cstr(line, " [...]");
 }
 
 /* What stands before the address, the other side and its words. */
@@ -106,22 +91,22 @@ static void describe(const struct admin_event *e, struct buf *line)
 			f = &forms[i];
 	show_clean(e->kind, line);
 	if (!f->peer)
-		put(line, ": ", e->peer);
-	put(line, f->address, e->address.n ? e->address : VIEW_LIT("<>"));
+		trace_put(line, ": ", e->peer);
+	trace_put(line, f->address, e->address.n ? e->address : VIEW_LIT("<>"));
 	if (f->peer)
-		put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
+		trace_put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
 	if (f->nobody && e->peer.n == 0)
 		buf_append_cstr(line, f->nobody);
 	if (!f->words)
-		put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
-	put(line, ", ", tls_of(e));
+		trace_put(line, ", ", e->words.n ? e->words : VIEW_LIT("INBOX"));
+	trace_put(line, ", ", tls_of(e));
 	if (f->words)
-		put(line, f->words, e->words);
+		trace_put(line, f->words, e->words);
 	if (e->until_s) {
 		_cleanup_(buf_fini) struct buf until = BUF_INIT(64);
 
 		show_time(e->until_s, &until);
-		put(line, "; next attempt ", buf_view(&until));
+		trace_put(line, "; next attempt ", buf_view(&until));
 	}
 }
 
@@ -149,15 +134,20 @@ static void print_folded(const char *at, struct view text)
 	(void)printf("%.*s\n", VIEW_FMT(text));
 }
 
+static void format_time(int64_t at_ms, char at[CLOCK_RFC3339_BYTES])
+{
+	clock_format_rfc3339(at_ms * 1000, at);
+	at[sizeof "2026-01-31T00:00:00" - 1] = '\0';
+	at[sizeof "2026-01-31" - 1] = ' ';
+}
+
 static void print_one(const struct admin_event *e)
 {
 	_cleanup_(buf_fini) struct buf line = BUF_INIT(16384);
 	struct view notes = e->notes, note;
 	char at[CLOCK_RFC3339_BYTES];
 
-	clock_format_rfc3339(e->at_ms * 1000, at);
-	at[sizeof "2026-01-31T00:00:00" - 1] = '\0';
-	at[sizeof "2026-01-31" - 1] = ' ';
+	format_time(e->at_ms, at);
 	describe(e, &line);
 	print_folded(at, buf_view(&line));
 	while (next_line(&notes, &note)) {
@@ -176,14 +166,23 @@ static void print_head(uint64_t id)
 	(void)printf("%s (times in UTC)\n", text);
 }
 
+/* One that is to be shown: a message, or a refusal, ready as a line or as JSON. */
+struct found {
+	uint64_t id; /* 0: a refusal */
+	struct trace_refusal refusal;
+};
+
 /* One run of the command. */
 struct tracing {
 	const struct cli *c;
 	struct store_client store;
 	json_t *all; /* where c->json */
-	size_t messages; /* shown */
-	/* The last ids, in a ring, where only they are wanted (max). */
-	uint64_t *ids;
+	const char *text;
+	int64_t since_ms;
+	size_t messages; /* shown, refusals too */
+	struct trace_refusals refusals; /* those that are not shown yet; more of them wait at the server */
+	/* The last ones, in a ring, where only they are wanted (max). */
+	struct found *last;
 	size_t max, count;
 };
 
@@ -216,54 +215,108 @@ static int show_events(struct tracing *t, uint64_t id)
 	return 0;
 }
 
+static void show_refusal(struct tracing *t, struct trace_refusal *refusal)
+{
+	char at[CLOCK_RFC3339_BYTES];
+
+	t->messages++;
+	if (refusal->json) {
+		(void)json_array_append(t->all, refusal->json);
+	} else {
+		format_time(refusal->first_ms, at);
+		(void)printf("%s (times in UTC)\n", refusal->head);
+		print_folded(at, buf_view(&refusal->line));
+	}
+	trace_refusal_fini(refusal);
+}
+
+/* Now, or, where only the last are wanted, perhaps at the end. */
+static int take(struct tracing *t, struct found *f)
+{
+	struct found *slot;
+
+	if (t->max == 0) {
+		if (f->id)
+			return show_events(t, f->id);
+		show_refusal(t, &f->refusal);
+		return 0;
+	}
+	slot = &t->last[t->count++ % t->max];
+	trace_refusal_fini(&slot->refusal);
+	*slot = *f;
+	return 0;
+}
+
+/* The refusals up to that time, oldest first. */
+static int take_refusals(struct tracing *t, int64_t before_ms)
+{
+	struct found f = {0};
+	int r;
+
+	while ((r = trace_refusals_next(&t->refusals, &t->store, t->text, t->since_ms, before_ms, t->c->json,
+					&f.refusal)) < 0) {
+		r = take(t, &f);
+		if (r)
+			return r;
+	}
+	return r;
+}
+
 static int show_last(struct tracing *t)
 {
 	size_t first = t->count > t->max ? t->count - t->max : 0;
 	int r = 0;
 
-	for (size_t i = first; i < t->count && r == 0; i++)
-		r = show_events(t, t->ids[i % t->max]);
+	for (size_t i = first; i < t->count && r == 0; i++) {
+		struct found *f = &t->last[i % t->max];
+
+		if (f->id)
+			r = show_events(t, f->id);
+		else
+			show_refusal(t, &f->refusal);
+	}
 	return r;
 }
 
-/* Each as it is found; or, where only the last are wanted, those at the end. */
-static int show_found(struct tracing *t, const char *text, uint64_t after)
+/* Messages and refusals in one order of time. */
+static int show_found(struct tracing *t, uint64_t after)
 {
 	struct store_client *s = &t->store;
 	bool more = true;
+	int r = 0;
 
-	while (more) {
+	while (more && r == 0) {
 		uint64_t ids[200];
 		struct admin_msg answer;
 		size_t count = 0;
-		int r = store_client_ask(
-		    s, admin_put_trace_find(&s->payload, &(struct admin_trace_find){after, view_from_cstr(text)}),
-		    ADMIN_TRACE_FIND, text, ADMIN_TRACE_FOUND, &answer);
 
+		r = store_client_ask(
+		    s, admin_put_trace_find(&s->payload, &(struct admin_trace_find){after, view_from_cstr(t->text)}),
+		    ADMIN_TRACE_FIND, t->text, ADMIN_TRACE_FOUND, &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.trace_found.n_messages && count < ARRAY_LEN(ids); i++)
 			ids[count++] = answer.trace_found.messages[i].message_id;
 		after = answer.trace_found.after;
 		more = answer.trace_found.more;
-		for (size_t i = 0; i < count && r == 0; i++)
-			if (t->max)
-				t->ids[t->count++ % t->max] = ids[i];
-			else
-				r = show_events(t, ids[i]);
-		if (r)
-			return r;
+		for (size_t i = 0; i < count && r == 0; i++) {
+			r = take_refusals(t, id_wall_us(ids[i]) / 1000);
+			if (r == 0)
+				r = take(t, &(struct found){.id = ids[i]});
+		}
 	}
-	return show_last(t);
+	if (r == 0)
+		r = take_refusals(t, INT64_MAX);
+	return r ? r : show_last(t);
 }
 
 /* What looks like an id may be a Message-ID that somebody made so. */
-static int show_all(struct tracing *t, const char *text, uint64_t after)
+static int show_all(struct tracing *t, uint64_t after)
 {
 	uint64_t id;
-	int r = id_parse(view_from_cstr(text), &id) ? show_events(t, id) : 0;
+	int r = id_parse(view_from_cstr(t->text), &id) ? show_events(t, id) : 0;
 
-	return r || t->messages ? r : show_found(t, text, after);
+	return r || t->messages ? r : show_found(t, after);
 }
 
 /* "2h", "3d", "30m", or a day "2026-11-22"; the smallest id that can have been given then. */
@@ -293,22 +346,53 @@ static bool parse_since(const char *text, uint64_t *ret)
 	return true;
 }
 
+/* That there were more refusals than are kept, where somebody looks for one. */
+static void show_left_out(struct tracing *t)
+{
+	struct trace_left_out *left = &t->refusals.left_out;
+	_cleanup_(buf_fini) struct buf line = BUF_INIT(512);
+
+	if (left->count == 0 || (t->messages == 0 && !t->c->json))
+		return;
+	if (t->c->json) {
+		(void)json_array_append_new(t->all, trace_left_out_json(left));
+		return;
+	}
+	trace_left_out_format(left, &line);
+	(void)printf("%.*s\n", VIEW_FMT(buf_view(&line)));
+}
+
+static int not_found(const struct tracing *t)
+{
+	_cleanup_(buf_fini) struct buf hint = BUF_INIT(1024);
+
+	buf_append_cstr(&hint, "what became of messages, and what was refused, is kept for 30 days (trace-time)");
+	if (t->refusals.left_out.count) {
+		buf_append_cstr(&hint, "; but ");
+		trace_left_out_format(&t->refusals.left_out, &hint);
+	}
+	return cli_fail(CLI_NO_SUCH, t->text, "nothing is known of it", buf_cstr(&hint));
+}
+
 static int trace(const struct cli *c, const char *text, uint64_t after, uint32_t max)
 {
-	_cleanup_(free_ptr) uint64_t *ids = max ? xcalloc(max, sizeof *ids) : NULL;
-	struct tracing t = {.c = c, .ids = ids, .max = max};
+	_cleanup_(free_ptr) struct found *last = max ? xcalloc(max, sizeof *last) : NULL;
+	struct tracing t = {.c = c, .text = text, .last = last, .max = max};
 	int r = store_client_open(c, &t.store);
 
 	if (r)
 		return r;
 	t.all = json_array();
-	r = show_all(&t, text, after);
+	t.since_ms = after ? id_wall_us(after) / 1000 : 0;
+	r = show_all(&t, after);
 	store_client_close(&t.store);
 	if (r == 0 && t.messages == 0)
-		r = cli_fail(
-		    CLI_NO_SUCH, text, "nothing is known of it",
-		    "what became of messages is kept for 30 days (trace-time); what was refused when it came is in "
-		    "the log alone");
+		r = not_found(&t);
+	else if (r == 0)
+		show_left_out(&t);
+	trace_refusals_fini(&t.refusals);
+	for (size_t i = 0; i < max && i < t.count; i++)
+		trace_refusal_fini(&last[i].refusal);
 	if (r == 0 && c->json)
 		return show_json(t.all);
 	if (t.messages > MANY && isatty(STDOUT_FILENO))
@@ -351,7 +435,12 @@ const struct cli_command cmd_trace = {
 	"was tried in vain, which notices were sent; below the first, what was checked, and with what it was signed. "
 	"\"sent\" means that another server took it over, no more. Messages are shown oldest first; kept is all this "
 	"for "
-	"30 days (trace-time).",
+	"30 days (trace-time).\n\n"
+	"Mail that was refused when it came is shown among them: \"refused\" (\"for now\": 4xx, the sender tries "
+	"again), from whom, with "
+	"what words, how often within an hour, below the session's id in the log; it has none of its own. It is found "
+	"by sender, recipient and, "
+	"where its header had come, Message-ID. What came too fast to be kept is counted at the end; the log has it.",
     .options = trace_options,
     .example = "pombo trace 03q2v9x8k0001\npombo trace bob@example.net --since 3d",
     .shows = true,

@@ -4,6 +4,7 @@
 #include "smtpd/data.h"
 
 #include "io/stream.h"
+#include "smtpd/refusals.h"
 #include "smtpd/reply.h"
 #include "smtpd/trail.h"
 #include "smtpd/transaction.h"
@@ -27,11 +28,17 @@ static struct verdict content_fault(enum smtp_data_error error)
 	return VERDICT(550, 5, 6, 0, "The message's content is not valid");
 }
 
+static void tell_refused(struct session *s, const struct verdict *v)
+{
+	trail_refused(s, "message", VIEW_EMPTY, v);
+	refusals_note_message(s, v);
+}
+
 /* The message is over; what follows is a new one. */
 static enum step conclude(struct session *s, const struct verdict *v)
 {
 	if (v->class != VERDICT_DONE)
-		trail_refused(s, "message", VIEW_EMPTY, v);
+		tell_refused(s, v);
 	session_enter(s, SESSION_COMMAND);
 	reply_now(s, v);
 	if (s->tx)
@@ -73,6 +80,7 @@ enum step cmd_data(struct session *s, const struct smtp_command *c)
 /* More was sent of a lost message than is worth reading. */
 static enum step hang_up(struct session *s)
 {
+	tell_refused(s, &s->tx->intake.fault);
 	reply_now(s, &s->tx->intake.fault);
 	s->why_closed = "endless message";
 	return STEP_CLOSE;
@@ -94,6 +102,8 @@ static enum parse take_text(struct session *s, struct view in, size_t *ret_used)
 		if (r == PARSE_BAD) {
 			struct verdict fault = content_fault(tx->data.error);
 
+			if (tx->intake.size_bytes == 0)
+				intake_note_header(s, in);
 			intake_fail(s, &fault);
 		}
 		*ret_used += used;
@@ -208,7 +218,7 @@ static enum step chunk_done(struct session *s)
 	session_enter(s, SESSION_COMMAND);
 	if (in->fault.code) {
 		s->tx->way = WAY_FAILED_CHUNK;
-		trail_refused(s, "message", VIEW_EMPTY, &in->fault);
+		tell_refused(s, &in->fault);
 		reply_now(s, &in->fault);
 	} else {
 		struct verdict v = VERDICT(250, 2, 0, 0, "");

@@ -5,6 +5,7 @@
 
 #include "ipc/msgs/smtp_msgs.h"
 #include "smtpd/auth.h"
+#include "smtpd/refusals.h"
 #include "smtpd/reply.h"
 #include "smtpd/trail.h"
 #include "smtpd/transaction.h"
@@ -73,6 +74,18 @@ static struct verdict refuse_mail(const struct session *s, const struct smtp_par
 	return (struct verdict){0};
 }
 
+static void tell_sender_refused(struct session *s, struct view sender, const struct verdict *v)
+{
+	trail_refused(s, "MAIL", VIEW_EMPTY, v);
+	refusals_note(s, sender, VIEW_EMPTY, v);
+}
+
+static void tell_rcpt_refused(struct session *s, struct view address, const struct verdict *v)
+{
+	trail_refused(s, "RCPT", address, v);
+	refusals_note(s, s->tx->sender, address, v);
+}
+
 static void mail_answered(struct session *s, const struct verdict *v)
 {
 	s->call_id = 0;
@@ -80,7 +93,7 @@ static void mail_answered(struct session *s, const struct verdict *v)
 		return;
 	session_enter(s, SESSION_COMMAND);
 	if (v->class != VERDICT_DONE) {
-		trail_refused(s, "MAIL", VIEW_EMPTY, v);
+		tell_sender_refused(s, s->tx->sender, v);
 		session_reset(s);
 	}
 	reply_now(s, v);
@@ -106,6 +119,7 @@ static enum step ask_sender(struct session *s)
 	struct channel *store = s->smtpd->store;
 
 	if (!smtp_call_sender_check(store, &q, ENVELOPE_DEADLINE_MS, on_sender_answer, s)) {
+		tell_sender_refused(s, s->tx->sender, &reply_store_away);
 		session_reset(s);
 		reply(s, &reply_store_away);
 		return STEP_DONE;
@@ -130,7 +144,7 @@ enum step cmd_mail(struct session *s, const struct smtp_command *c)
 	if (!refusal.code && (!sender.p || !transaction_begin(s, sender)))
 		refusal = VERDICT(501, 5, 1, 7, "Sender address is too long");
 	if (refusal.code) {
-		trail_refused(s, "MAIL", VIEW_EMPTY, &refusal);
+		tell_sender_refused(s, sender, &refusal);
 		reply(s, &refusal);
 		return STEP_DONE;
 	}
@@ -156,7 +170,7 @@ static void rcpt_answered(struct rcpt *r, const struct verdict *v)
 	r->accepted = v->class == VERDICT_DONE;
 	s->tx->accepted += r->accepted;
 	if (!r->accepted)
-		trail_refused(s, "RCPT", r->address, v);
+		tell_rcpt_refused(s, r->address, v);
 	transaction_answer(s, r, v);
 }
 
@@ -207,31 +221,33 @@ static bool keep_dsn(struct session *s, struct rcpt *r, const struct smtp_params
 	return r->orcpt.p != NULL;
 }
 
+/* What is wrong with it before anybody is asked; code 0: nothing. */
+static struct verdict refuse_rcpt(struct session *s, const struct smtp_command *c, struct view address)
+{
+	if (c->params.unknown_count || c->params.present & ~(unsigned)(SMTP_PARAM_NOTIFY | SMTP_PARAM_ORCPT))
+		return VERDICT(555, 5, 5, 4, "A parameter of RCPT is not offered here");
+	if (!address.p)
+		return VERDICT(501, 5, 1, 3, "Recipient address is too long");
+	if (s->tx->rcpt_commands++ >= s->settings->max_recipients)
+		return too_many_rcpts;
+	if (s->smtpd->bytes_held >= s->settings->max_bytes_in_flight)
+		return too_busy;
+	return (struct verdict){0};
+}
+
 enum step cmd_rcpt(struct session *s, const struct smtp_command *c)
 {
 	struct view address = path_text(s, &c->path);
-	struct rcpt *r;
+	struct verdict refusal = refuse_rcpt(s, c, address);
+	struct rcpt *r = refusal.code ? NULL : transaction_add(s, address);
 
-	if (c->params.unknown_count || c->params.present & ~(unsigned)(SMTP_PARAM_NOTIFY | SMTP_PARAM_ORCPT)) {
-		reply(s, &VERDICT(555, 5, 5, 4, "A parameter of RCPT is not offered here"));
-		return STEP_DONE;
-	}
-	if (!address.p) {
-		reply(s, &VERDICT(501, 5, 1, 3, "Recipient address is too long"));
-		return STEP_DONE;
-	}
-	if (s->tx->rcpt_commands++ >= s->settings->max_recipients) {
-		reply(s, &too_many_rcpts);
-		return STEP_DONE;
-	}
-	if (s->smtpd->bytes_held >= s->settings->max_bytes_in_flight) {
-		reply(s, &too_busy);
-		return STEP_DONE;
-	}
-	r = transaction_add(s, address);
-	if (r && keep_dsn(s, r, &c->params))
+	if (r && keep_dsn(s, r, &c->params)) {
 		ask_rcpt(s, r);
-	else
-		reply(s, &too_many_rcpts);
+		return STEP_DONE;
+	}
+	if (!refusal.code)
+		refusal = too_many_rcpts;
+	tell_rcpt_refused(s, address.p ? address : VIEW_EMPTY, &refusal);
+	reply(s, &refusal);
 	return STEP_DONE;
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "io/stream.h"
+#include "mail/message_id.h"
 #include "mail/received.h"
 #include "smtpd/auth.h"
 #include "smtpd/data.h"
@@ -11,6 +12,8 @@
 #include "smtpd/transaction.h"
 
 #include <assert.h>
+
+enum { MESSAGE_ID_MAX = 255 };
 
 static const struct verdict too_big = VERDICT(552, 5, 3, 4, "Message is too big");
 
@@ -54,6 +57,15 @@ void intake_fini(struct session *s)
 	s->tx->intake.open = false;
 }
 
+void intake_note_header(struct session *s, struct view text)
+{
+	_cleanup_(buf_fini) struct buf id = BUF_INIT(MESSAGE_ID_MAX);
+	struct intake *in = &s->tx->intake;
+
+	if (!in->begun && !in->message_id.p && message_id_of(text, &id))
+		in->message_id = transaction_keep(s, buf_view(&id));
+}
+
 void intake_fail(struct session *s, const struct verdict *v)
 {
 	struct intake *in = &s->tx->intake;
@@ -61,6 +73,7 @@ void intake_fail(struct session *s, const struct verdict *v)
 	if (in->fault.code)
 		return;
 	in->fault = *v;
+	intake_note_header(s, buf_view(&in->held));
 	forget_at_store(s);
 	let_go(s);
 }
@@ -108,13 +121,16 @@ static void on_answer(void *ctx, const struct smtp_msg *answer)
 		data_kept(s, answer->kept.message_id);
 		return;
 	}
-	if (answer && answer->type == SMTP_REFUSED)
+	if (answer && answer->type == SMTP_REFUSED) {
 		v = reply_of_refusal(&answer->refused);
+		in->message_id = answer->refused.message_id;
+	}
 	if (s->state == SESSION_KEEPING) {
 		data_refused(s, &v);
 		return;
 	}
 	v.text = transaction_keep(s, v.text);
+	in->message_id = transaction_keep(s, in->message_id);
 	intake_fail(s, v.text.p ? &v : &reply_store_away);
 	session_run(s);
 }
@@ -199,6 +215,8 @@ void intake_take(struct session *s, struct view bytes)
 		return;
 	in->size_bytes += bytes.n;
 	if (in->size_bytes > s->settings->max_message_bytes) {
+		if (in->size_bytes == bytes.n)
+			intake_note_header(s, bytes);
 		intake_fail(s, &too_big);
 		return;
 	}

@@ -23,6 +23,8 @@ struct intake {
 	bool open; /* init was called, fini was not */
 	bool begun;
 	bool ended; /* stored has all of it */
+	struct view
+	    message_id; /* where it is refused and its header was at hand; the transaction's, or of the answer at hand */
 	struct verdict fault; /* why it will not be kept; code 0: nothing yet */
 };
 
@@ -35,6 +37,8 @@ size_t intake_room(struct session *s);
 void intake_take(struct session *s, struct view bytes);
 /* The first fault stays. The text is static, or in the transaction's arena. */
 void intake_fail(struct session *s, const struct verdict *v);
+/* A message is to be refused: takes its Message-ID out of `text`, where that is its beginning. */
+void intake_note_header(struct session *s, struct view text);
 /* Counts bytes of a message that is lost already; false when it is time to hang up. */
 must_check bool intake_drop(struct session *s, size_t n);
 /* The message is whole: hands on the rest. True: done, or failed (fault); stored's verdict comes to

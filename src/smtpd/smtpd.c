@@ -7,6 +7,7 @@
 #include "ipc/msgs/auth_msgs.h"
 #include "ipc/msgs/smtp_msgs.h"
 #include "smtpd/auth.h"
+#include "smtpd/refusals.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
@@ -39,6 +40,7 @@ int smtpd_new(struct event_base *base, enum smtpd_kind kind, unsigned index, con
 	id_source_init(&d->ids, index, 0);
 	arena_init(&d->scratch, SCRATCH_MAX);
 	buf_init(&d->text, TEXT_MAX);
+	d->refusals = refusals_new(d);
 	*ret = d;
 	return 0;
 }
@@ -62,6 +64,7 @@ void smtpd_free(struct smtpd **dp)
 	d->on_stopped = NULL;
 	while (!TAILQ_EMPTY(&d->sessions))
 		session_abandon(TAILQ_FIRST(&d->sessions));
+	refusals_free(&d->refusals);
 	drop_channel(&d->store);
 	drop_channel(&d->auth);
 	tls_server_unref(&d->tls);
@@ -216,6 +219,8 @@ void smtpd_session_gone(struct smtpd *d)
 	if (!d->stopping || d->session_count || !fn)
 		return;
 	d->on_stopped = NULL;
+	refusals_flush(d->refusals);
+	channel_flush(d->store);
 	fn(d->on_stopped_ctx);
 }
 

@@ -12,6 +12,7 @@
 
 /* The process: what all sessions share. The role (main.c) and the tests put it together. */
 struct channel;
+struct refusals;
 struct event_base;
 struct session;
 struct stream;
@@ -31,6 +32,7 @@ struct smtpd {
 	struct channel *store; /* NULL while stored is away */
 	struct channel *auth; /* NULL on mx, and while authd is away */
 	struct tls_server *tls; /* NULL: no TLS to offer */
+	struct refusals *refusals; /* what stored is to know of what was refused */
 	struct session_list sessions;
 	struct session_list stalled; /* waiting for room on the channel to stored */
 	struct id_source ids;
