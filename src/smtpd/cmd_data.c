@@ -197,6 +197,8 @@ static void take_chunk(struct session *s, struct view bytes)
 	if (error) {
 		struct verdict fault = content_fault(error);
 
+		if (s->tx->intake.size_bytes == 0)
+			intake_note_header(s, bytes);
 		intake_fail(s, &fault);
 	}
 	intake_take(s, bytes);

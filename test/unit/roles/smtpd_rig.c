@@ -89,13 +89,32 @@ static void hear_begin(struct rig *r, uint32_t id, const struct smtp_begin *m)
 	buf_printf(&message->envelope, "|%.*s", VIEW_FMT(m->protocol));
 }
 
+static void hear_refusals(struct rig *r, const struct smtp_refusals *m)
+{
+	assert(m->n_refusals || m->left_out);
+	for (uint32_t i = 0; i < m->n_refusals; i++) {
+		const struct smtp_refusal *x = &m->refusals[i];
+
+		assert(x->session && x->age_ms < 3600000 && x->text.n && x->listener.n &&
+		       (x->sender.n || x->recipient.n));
+		if (x->account.n)
+			buf_printf(&r->refused, "%.*s:", VIEW_FMT(x->account));
+		buf_printf(&r->refused, "%.*s>%.*s %u %.*s %.*s;", VIEW_FMT(x->sender), VIEW_FMT(x->recipient), x->code,
+			   VIEW_FMT(x->enhanced), VIEW_FMT(x->message_id));
+		r->refused_count++;
+	}
+	r->left_out += m->left_out;
+}
+
 static void hear_end(struct rig *r, struct rig_message *m)
 {
 	struct view sender = buf_view(&m->envelope);
 
 	m->ended = true;
 	if (starts(sender, "refuse"))
-		refuse(r, m->id, 550, "5.7.1", "Not wanted");
+		assert(smtp_send_refused(
+		    r->store, m->id,
+		    &(struct smtp_refused){550, VIEW_LIT("5.7.1"), VIEW_LIT("Not wanted"), VIEW_LIT("said@stored")}));
 	else if (!starts(sender, "mute"))
 		assert(smtp_send_kept(r->store, m->id, &(struct smtp_kept){.message_id = ++r->next_id}));
 }
@@ -141,6 +160,8 @@ static void store_hears(void *ctx, struct channel *c, uint32_t id, const void *m
 			assert(smtp_send_sender_ok(r->store, id, &(struct smtp_sender_ok){0}));
 	} else if (m->type == SMTP_BEGIN) {
 		hear_begin(r, id, &m->begin);
+	} else if (m->type == SMTP_REFUSALS) {
+		hear_refusals(r, &m->refusals);
 	} else if (m->type == SMTP_GRANT_DROP) {
 		r->dropped_grants++;
 	} else {
@@ -240,6 +261,7 @@ void rig_open(struct rig *r, enum smtpd_kind kind, const char *config)
 	r->base = event_base_new();
 	buf_init(&r->heard, 16 << 20);
 	buf_init(&r->asked, 1 << 20);
+	buf_init(&r->refused, 1 << 20);
 	buf_printf(&text, "hostname = mx.example.org\n%s", config);
 	if (conf_parse(buf_view(&text), "test", &r->conf, &error) < 0) {
 		fprintf(stderr, "%s\n", buf_cstr(&error));
@@ -271,6 +293,7 @@ void rig_close(struct rig *r)
 	}
 	buf_fini(&r->heard);
 	buf_fini(&r->asked);
+	buf_fini(&r->refused);
 	conf_free(&r->conf);
 	event_base_free(r->base);
 }

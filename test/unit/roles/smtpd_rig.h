@@ -11,7 +11,7 @@
  *
  * The stored: RCPT to `no…@` is refused with 550 5.1.1, `later…@` with 451 4.2.1, `ended…@` with 421, `mute…@` is not answered, `slow…@` when
  * rig_answer_slow() says so; all others are local. MAIL from `thief…@` is refused with 553 5.7.1. A message from
- * `refuse…@` is refused with 550 5.7.1, one from `mute…@` is not answered; others are kept with ids 1, 2, 3.
+ * `refuse…@` is refused with 550 5.7.1 (its Message-ID is said to be "said@stored"), one from `mute…@` is not answered; others are kept with ids 1, 2, 3.
  * The authd: PLAIN with "\0me\0secret" and SCRAM-SHA-256 with "hi", then "proof", log in, the latter with data that goes with
  * success; "busy" is temporary. */
 enum { RIG_CLIENTS = 2000, RIG_KEPT = 64 };
@@ -39,6 +39,9 @@ struct rig {
 	uint64_t next_id;
 	uint32_t slow_ids[16];
 	size_t slow_count;
+	struct buf
+	    refused; /* "account:sender>recipient code status message-id;" for each refusal that stored was told of; the account where there is one */
+	uint64_t refused_count, left_out;
 	bool no_credit; /* stored gives none */
 	size_t aborts, dropped_grants, cancelled;
 	bool stopped;
