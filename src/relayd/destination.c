@@ -12,6 +12,7 @@
 #include "relayd/sts.h"
 #include "relayd/tally.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,9 @@ enum {
 	WINDOW_FIRST = 5, /* sessions before anything is known */
 	CLOSED_FIRST_S = 60,
 	CLOSED_MAX_S = 1800,
+	EXTRA_AGAIN_MS = 60000, /* one more session than the window has, while all are silent; doubled each time */
+	EXTRA_AGAIN_MAX_MS = 1800000,
+	LOOK_AGAIN_S = 5,
 	KEY_MAX = 512 * 1024,
 	REMEMBERED_MAX = 10000, /* destinations without work whose failures are counted */
 };
@@ -41,6 +45,9 @@ struct destination {
 	struct room_place place;
 	unsigned failures; /* in a row: times that it closed */
 	uint64_t closed_until_ms;
+	struct event *look; /* while mail waits for sessions that may be silent; NULL until it is needed */
+	uint64_t extra_next_ms;
+	unsigned extras; /* since something went well */
 };
 
 const struct route *destination_route(const struct destination *d)
@@ -141,6 +148,8 @@ static void free_when_empty(struct destination *d)
 	if (!d->outdated)
 		(void)map_remove(&d->relayd->destinations, d->key);
 	room_leave_line(d->relayd, &d->place);
+	if (d->look)
+		event_free(d->look);
 	hosts_unref(&d->hosts);
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		free((void *)views[i]->p);
@@ -378,10 +387,63 @@ static void use_idle(struct destination *d)
 	}
 }
 
+/* Whoever it was that said nothing for a while, on a connection that the network or its own trouble has cut off, may answer on another: one more than the
+ * window has, so that mail does not wait for the minutes that a reply may take. A server that is slow is not asked so again soon. */
+static bool may_try_another(const struct destination *d, uint64_t now_ms)
+{
+	struct session *s;
+
+	if (d->sessions == 0 || d->sessions > limit_of(d) || now_ms < d->extra_next_ms)
+		return false;
+	LIST_FOREACH (s, &d->busy, link)
+		if (!session_is_silent(s, now_ms))
+			return false;
+	return true;
+}
+
+static bool may_have_sessions(const struct destination *d)
+{
+	return d->waiting_count && !d->resolving && !d->outdated && has_hosts(d);
+}
+
 static bool wants_session(const struct destination *d)
 {
-	return !d->resolving && !d->outdated && has_hosts(d) && d->opening < d->waiting_count &&
-	       d->sessions < limit_of(d);
+	return may_have_sessions(d) && d->opening < d->waiting_count && d->sessions < limit_of(d);
+}
+
+static void try_another(struct destination *d)
+{
+	uint64_t now_ms = clock_mono_ms(), again_ms;
+	struct session *s;
+
+	if (!may_have_sessions(d) || !room_is_left(d->relayd) || !may_try_another(d, now_ms))
+		return;
+	again_ms = (uint64_t)EXTRA_AGAIN_MS << (d->extras < 5 ? d->extras : 5);
+	d->extra_next_ms = now_ms + (again_ms < EXTRA_AGAIN_MAX_MS ? again_ms : EXTRA_AGAIN_MAX_MS);
+	d->extras++;
+	LIST_FOREACH (s, &d->busy, link)
+		session_pass_over(s, now_ms);
+	open_session(d);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	destination_run(ctx);
+}
+
+/* Mail waits for what its sessions do. */
+static void look_again(struct destination *d)
+{
+	static const struct timeval soon = {LOOK_AGAIN_S, 0};
+
+	if (d->waiting_count == 0 || d->sessions == 0)
+		return;
+	if (!d->look)
+		d->look = event_new(d->relayd->base, -1, 0, on_look, d);
+	if (d->look && !event_pending(d->look, EV_TIMEOUT, NULL))
+		(void)event_add(d->look, &soon);
 }
 
 void destination_run(struct destination *d)
@@ -394,6 +456,8 @@ void destination_run(struct destination *d)
 		resolve(d);
 	while (wants_session(d) && room_is_left(d->relayd))
 		open_session(d);
+	try_another(d);
+	look_again(d);
 	if (wants_session(d) && d->sessions == 0)
 		room_stand_in_line(d->relayd, &d->place);
 	else
@@ -425,6 +489,7 @@ void destination_went_well(struct destination *d)
 	double max = (double)relayd_conf(d->relayd)->max_connections_per_destination;
 
 	d->failures = 0;
+	d->extras = 0;
 	d->closed_until_ms = 0;
 	d->window = d->window + 1 < max ? d->window + 1 : max;
 }

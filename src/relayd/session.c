@@ -342,6 +342,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 		return;
 	}
 	s->state = SESSION_HELLO;
+	s->heard_ms = clock_mono_ms();
 	s->connected = true;
 	if (address) {
 		s->peer = *address;
@@ -428,6 +429,7 @@ static void on_input(void *ctx)
 {
 	struct session_private *s = ctx;
 
+	s->heard_ms = clock_mono_ms();
 	while (s->state != SESSION_OVER && !stream_is_closing(s->stream)) {
 		struct view in = stream_input(s->stream);
 		size_t n = 0;
@@ -455,6 +457,7 @@ static void on_drain(void *ctx)
 {
 	struct session_private *s = ctx;
 
+	s->heard_ms = clock_mono_ms();
 	if (s->state == SESSION_SENDING)
 		transaction_push(s);
 }
@@ -547,6 +550,7 @@ void session_next(struct session_private *s)
 	}
 	if (j) {
 		s->state = SESSION_SENDING;
+		s->heard_ms = clock_mono_ms();
 		transaction_begin(s, j);
 		return;
 	}
@@ -565,6 +569,19 @@ void session_go(struct session *self)
 bool session_is_ready(const struct session *self)
 {
 	return self->p->was_ready && self->p->state == SESSION_SENDING;
+}
+
+bool session_is_silent(const struct session *self, uint64_t now_ms)
+{
+	const struct session_private *s = self->p;
+
+	return (s->state == SESSION_HELLO || s->state == SESSION_SENDING) && now_ms >= s->heard_ms + SESSION_SILENT_MS;
+}
+
+void session_pass_over(struct session *self, uint64_t now_ms)
+{
+	if (self->p->state == SESSION_HELLO && !self->p->was_ready)
+		session_host(self->p)->bad_until_ms = now_ms + BAD_HOST_MS;
 }
 
 void session_break_off(struct session *self)

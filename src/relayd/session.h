@@ -27,6 +27,11 @@ void session_start(struct session *s);
 void session_go(struct session *s);
 /* It is connected and greeted. */
 bool session_is_ready(const struct session *s);
+/* Connected, it waits for the other side, who has not said or taken anything for a while; until then it is reckoned with. */
+enum { SESSION_SILENT_MS = 15000 };
+bool session_is_silent(const struct session *s, uint64_t now_ms);
+/* Where it has not even been greeted, others try the domain's other hosts first. */
+void session_pass_over(struct session *s, uint64_t now_ms);
 /* It has not led to anything for long, and others want a connection: what it was dialled for is deferred. */
 void session_give_way(struct session *s);
 /* The lease of its job has ended: hangs up, unless everything is sent already. */

@@ -83,6 +83,7 @@ struct session_private {
 	struct stream *stream;
 	struct ip peer; /* once connected */
 	enum session_state state;
+	uint64_t heard_ms; /* when the other side last said or took something, or had its turn */
 	struct policy policy;
 	struct offers offers;
 	struct smtp_reply reply;
