@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,8 +38,6 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 	const struct relay_msg *m = msg;
 	struct rig *g = ctx;
 
-	(void)c;
-	(void)id;
 	if (m->type == RELAY_RESUME) {
 		g->resumed++;
 		assert_true(m->resume.n_tokens <= TOKENS_MAX);
@@ -49,6 +48,7 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 		g->result_count++;
 		for (uint32_t i = 0; i < m->result.n_fates; i++)
 			g->released_count += m->result.fates[i].outcome == FATE_RELEASED;
+		assert_true(relay_send_done(c, id, &(struct relay_done){0}));
 	}
 }
 
@@ -190,13 +190,25 @@ static void what_is_given_back(void **state)
 	assert_int_equal(g->released_count, RCPTS - 10);
 }
 
-/* It lives as long as the process. */
 static int tear_down(void **state)
 {
 	struct rig *g = *state;
+	struct map_entry *e;
 
+	while ((e = map_first(&g->relayd.jobs))) {
+		struct job *j = map_value(e);
+
+		store_job_drop(&g->relayd, &j);
+	}
 	if (g->stored)
 		disconnect_stored(g);
+	assert_true(TAILQ_EMPTY(&g->relayd.reports));
+	event_free(g->relayd.room.timer);
+	event_base_free(g->relayd.base);
+	map_fini(&g->relayd.jobs);
+	map_fini(&g->relayd.destinations);
+	free(g);
+	conf_free(&settings);
 	return 0;
 }
 
