@@ -332,7 +332,8 @@ static void judged(void *ctx, struct incoming *in, enum incoming_end end, const 
 {
 	struct notice *n = ctx;
 
-	if (end == INCOMING_REFUSED)
+	/* A refusal for now (4xx) is none: policyd could not judge. */
+	if (end == INCOMING_REFUSED && answer->refused.code >= 500)
 		tell_nobody(n, "the notice itself was refused");
 	else if (end != INCOMING_JUDGED || !incoming_message(in, &answer->judged, &n->arena, &n->deliver.message))
 		put_off(n);
