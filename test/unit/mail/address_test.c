@@ -176,6 +176,35 @@ static void ip_text(void **state)
 	}
 }
 
+static void networks(void **state)
+{
+	static const struct {
+		const char *ip, *network;
+	} cases[] = {
+	    {"192.0.2.77", "192.0.2.0"},        {"255.255.255.255", "255.255.255.0"},
+	    {"::ffff:192.0.2.77", "192.0.2.0"}, {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+	    {"2001:db8::1", "2001:db8::"},      {"ffff:ffff:ffff:ffff:ffff::", "ffff:ffff:ffff:ffff::"},
+	};
+	static const unsigned bits[] = {0, 1, 7, 8, 9, 31, 32};
+	static const char *const of_all[] = {"0.0.0.0",     "128.0.0.0",       "254.0.0.0",      "255.0.0.0",
+					     "255.128.0.0", "255.255.255.254", "255.255.255.255"};
+	struct ip ip, expected;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_true(ip_parse(view_from_cstr(cases[i].ip), &ip));
+		assert_true(ip_parse(view_from_cstr(cases[i].network), &expected));
+		ip_to_network(&ip, 24, 64);
+		assert_true(ip_eq(&ip, &expected));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bits); i++) {
+		assert_true(ip_parse(VIEW_LIT("255.255.255.255"), &ip));
+		assert_true(ip_parse(view_from_cstr(of_all[i]), &expected));
+		ip_to_network(&ip, bits[i], 0);
+		assert_true(ip_eq(&ip, &expected));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +213,7 @@ int main(void)
 	    cmocka_unit_test(a_full_arena_refuses),
 	    cmocka_unit_test(formats_with_least_quoting),
 	    cmocka_unit_test(ip_text),
+	    cmocka_unit_test(networks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

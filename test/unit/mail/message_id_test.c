@@ -57,9 +57,37 @@ static void too_long(void **state)
 	buf_fini(&id);
 }
 
+/* Of a whole message, or of its beginning. */
+static void of_a_header(void **state)
+{
+	static const struct {
+		const char *block, *id;
+	} headers[] = {
+	    {"Subject: x\r\nmessage-id: <a@b>\r\nMessage-ID: <c@d>\r\n\r\nbody", "a@b"},
+	    {"Message-ID:\r\n <a@b>", "a@b"},
+	    {"Message-ID: <a@", ""},
+	    {"Message-ID: none\r\nMessage-ID: <c@d>\r\n\r\n", ""},
+	    {"Subject: x\r\n\r\nMessage-ID: <a@b>\r\n", ""},
+	    {"Message-ID: <aaaaaaaaaaaaaaaaaaa@b>\r\n\r\n", ""},
+	    {"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+		struct buf id = BUF_INIT(16);
+
+		buf_append_cstr(&id, "before");
+		assert_true(message_id_of(view_from_cstr(headers[i].block), &id) == (*headers[i].id != 0));
+		if (*headers[i].id)
+			assert_string_equal(buf_cstr(&id), headers[i].id);
+		buf_fini(&id);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(rules), cmocka_unit_test(too_long)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(rules), cmocka_unit_test(too_long),
+					   cmocka_unit_test(of_a_header)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
