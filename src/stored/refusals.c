@@ -16,7 +16,7 @@ enum {
 	BATCH_MAX = 512,
 	BATCH_ARENA_MAX = 1024 * 1024,
 	GATHER_MS = 500,
-	LEFT_OUT_MAX = 1000000000, /* of one frame: more nobody believes */
+	LEFT_OUT_MAX = 1000000000, /* of one batch: more nobody believes, and sums of it fit */
 };
 
 struct batch {
@@ -126,6 +126,11 @@ static struct batch *batch_of(struct refusals *x)
 	return x->gathering;
 }
 
+static void leave_out(struct batch *b, uint64_t n)
+{
+	b->left_out = n < LEFT_OUT_MAX - b->left_out ? b->left_out + n : LEFT_OUT_MAX;
+}
+
 void refusals_take(struct stored *sd, struct bucket *gate, const struct smtp_refusals *m)
 {
 	struct refusals *x = refusals_of(sd);
@@ -133,14 +138,14 @@ void refusals_take(struct stored *sd, struct bucket *gate, const struct smtp_ref
 	uint64_t mono_ms = clock_mono_ms();
 	int64_t now_ms = clock_wall_us() / 1000;
 
-	b->left_out += m->left_out < LEFT_OUT_MAX ? m->left_out : LEFT_OUT_MAX;
+	leave_out(b, m->left_out);
 	for (uint32_t i = 0; i < m->n_refusals; i++) {
 		if (!sd->space_is_low && b->count < BATCH_MAX &&
 		    bucket_take(gate, mono_ms, GATE_INTERVAL_MS, GATE_BURST) &&
 		    refusal_row(&m->refusals[i], now_ms, &b->arena, &b->rows[b->count]))
 			b->count++;
 		else
-			b->left_out++;
+			leave_out(b, 1);
 	}
 	if (!x->writing)
 		wait_a_while(x);
