@@ -255,10 +255,16 @@ void tls_conn_handshake(struct tls_conn *c)
 		begin(c);
 	ERR_clear_error();
 	rc = SSL_do_handshake(c->ssl);
-	if (rc == 1)
+	if (rc == 1) {
 		c->state = TLS_OPEN;
-	else
-		after_call(c, rc);
+		return;
+	}
+	after_call(c, rc);
+	/* RFC 8446 §6.1: who has nothing more to say before anything was agreed has agreed to nothing. */
+	if (c->state == TLS_PEER_DONE) {
+		c->error = "the peer ended the handshake (close_notify)";
+		c->state = TLS_FAILED;
+	}
 }
 
 size_t tls_conn_read(struct tls_conn *c, char *p, size_t max)
@@ -288,8 +294,11 @@ void tls_conn_write(struct tls_conn *c, struct view plain)
 
 		ERR_clear_error();
 		rc = SSL_write_ex(c->ssl, plain.p, plain.n, &n);
-		if (rc != 1)
+		if (rc != 1) {
 			after_call(c, rc);
+			c->state = TLS_FAILED; /* memory takes all: nothing will come of trying again */
+			return;
+		}
 		plain = view_sub(plain, n, plain.n);
 	}
 }

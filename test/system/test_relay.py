@@ -252,6 +252,23 @@ def test_opportunistic_tls(make_server, tmp_path):
     assert sent["tls"].startswith("TLSv1.3 ") and "not verified" in sent["tls"]
 
 
+def test_tls_that_ends_before_it_began_falls_back_to_plaintext(make_server):
+    """A close_notify in the handshake: neither TLS nor, behind it, a loop without end."""
+    def starttls(connection, line):
+        connection.sock.sendall(b"220 go\r\n")
+        connection.sock.recv(65536)
+        connection.sock.sendall(b"\x15\x03\x03\x00\x02\x01\x00")
+        connection.sock.recv(65536)
+        return HANG_UP
+
+    with SmtpServer({"STARTTLS": starttls}) as mx:
+        mx.context = True
+        server = relaying(make_server, mx)
+        submit(server)
+        assert [m.tls for m in mx.wait(1)] == [False]
+        wait_empty(server)
+
+
 def test_broken_tls_falls_back_to_plaintext(make_server):
     with SmtpServer({"STARTTLS": b"220 go\r\n"}) as mx:
         mx.context = type("Broken", (), {"wrap_socket": lambda self, sock, server_side: (_ for _ in ()).throw(OSError("no"))})()

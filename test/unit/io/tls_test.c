@@ -443,6 +443,33 @@ static void ends(void **state)
 	tls_fixture_fini(&key);
 }
 
+/* An alert in plaintext, before anything is encrypted: that is no TLS, and what was written meanwhile stays here. */
+static void ends_in_the_handshake(void **state)
+{
+	static const struct view close_notify = {"\x15\x03\x03\x00\x02\x01\x00", 7};
+	struct tls_fixture key;
+	struct rig r;
+
+	(void)state;
+	tls_fixture_init(&key, "P-256");
+	for (int hello = 0; hello < 2; hello++) {
+		rig_init(&r, &key, 12);
+		stream_start_tls(r.stream, r.server);
+		stream_write(r.stream, VIEW_LIT("220 mail.example.org\r\n"));
+		if (hello) {
+			(void)SSL_do_handshake(r.client);
+			turns(3);
+		}
+		assert_int_equal(send(r.peer, close_notify.p, close_notify.n, 0), close_notify.n);
+		turns(3);
+		assert_true(view_starts_with(buf_view(&r.log), hello ? VIEW_LIT("tls:the peer ended the handshake")
+								     : VIEW_LIT("tls:unexpected message")));
+		assert_true(view_ends_with_nocase(buf_view(&r.log), VIEW_LIT("closed:error")));
+		rig_fini(&r);
+	}
+	tls_fixture_fini(&key);
+}
+
 static void signing_fails(void **state)
 {
 	struct tls_fixture key;
@@ -652,6 +679,7 @@ int main(void)
 	    cmocka_unit_test(starttls_byte_by_byte),
 	    cmocka_unit_test(records_larger_than_the_buffer),
 	    cmocka_unit_test(ends),
+	    cmocka_unit_test(ends_in_the_handshake),
 	    cmocka_unit_test(signing_fails),
 	    cmocka_unit_test(bindings),
 	    cmocka_unit_test(without_extended_master_secret),
