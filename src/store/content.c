@@ -211,6 +211,12 @@ int content_place(struct content_file *f)
 	return 0;
 }
 
+void content_empty(struct content_file *f)
+{
+	if (ftruncate(f->fd, 0) == 0)
+		f->bytes = 0;
+}
+
 void content_free(struct content_file **f, bool keep)
 {
 	struct content_file *x = *f;

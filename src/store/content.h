@@ -30,6 +30,8 @@ must_check int content_read(const struct content_file *f, uint64_t offset, size_
 must_check int content_sync(struct content_file *f);
 /* After content_sync(). -EIO: the store is fatal now. */
 must_check int content_place(struct content_file *f);
+/* Its bytes are gone, also for who has it open elsewhere. */
+void content_empty(struct content_file *f);
 /* Closes. The file stays when a finished deliver_job or append_job with STORE_OK names it, and is removed otherwise: the caller
  * says which. NULL-safe, sets NULL. */
 void content_free(struct content_file **f, bool keep);

@@ -273,7 +273,8 @@ static enum job_step run_prune(struct writer *w, struct store_job *job)
 		job->progress = xcalloc(1, sizeof *x);
 	x = job->progress;
 	store_settings_get(w->store, NULL, &settings);
-	before_s = j->wall_s - (settings.undelete_s > UNDELETE_MIN_S ? settings.undelete_s : UNDELETE_MIN_S);
+	before_s =
+	    j->wall_s - (settings.undelete_s > UNDELETE_MIN_S && !j->hurry ? settings.undelete_s : UNDELETE_MIN_S);
 	rc = prune_expunged(&p, before_s, &more);
 	if (rc == 0 && !more && p.left > 0)
 		rc = prune_gone(&p, before_s, &more);

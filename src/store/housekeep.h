@@ -12,6 +12,7 @@
 struct prune_job {
 	struct store_job job;
 	int64_t wall_s;
+	bool hurry; /* space is needed: the undelete time is an hour */
 	uint64_t ret_messages, ret_bytes;
 };
 void prune_job_init(struct prune_job *j);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KEYSETS_MAX = 16384, WORDS_BYTES_MAX = 65536 };
+enum { KEYSETS_MAX = 16384, WORDS_BYTES_MAX = 65536, KEYSETS_BYTES_MAX = 4 * 1024 * 1024 };
 
 struct keyset {
 	uint32_t id;
@@ -19,6 +19,7 @@ struct keysets {
 	size_t count, cap;
 	struct view *known; /* every keyword in use, as it was first spelt; into at[].words */
 	size_t known_count, known_cap;
+	size_t bytes; /* of all words */
 	uint32_t last_id;
 };
 
@@ -80,6 +81,7 @@ static void add(struct keysets *k, uint32_t id, struct view words)
 		k->at = xrealloc(k->at, k->cap * sizeof *k->at);
 	}
 	k->at[k->count++] = set;
+	k->bytes += words.n;
 	if (id > k->last_id)
 		k->last_id = id;
 	learn(k, set.words);
@@ -171,7 +173,8 @@ static int make(struct writer *w, struct mbox *m, struct view words, uint32_t *r
 	while (next_word(&left, &word))
 		if (!find_known(k, word))
 			fresh++;
-	*ret_limit = k->count >= KEYSETS_MAX || k->known_count + fresh > STORE_KEYWORDS_PER_MAILBOX_MAX;
+	*ret_limit = k->count >= KEYSETS_MAX || k->bytes + words.n > KEYSETS_BYTES_MAX ||
+		     k->known_count + fresh > STORE_KEYWORDS_PER_MAILBOX_MAX;
 	if (*ret_limit)
 		return 0;
 	sql_bind_u64(st, 1, m->id);

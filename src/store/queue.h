@@ -129,6 +129,7 @@ struct queue_result_job {
 	bool reached; /* and it answered */
 	const struct queue_fate *fates;
 	size_t fate_count;
+	bool quiet; /* no event says that it was deferred */
 	size_t ret_counted; /* fates that counted: whose lease was still this one */
 	size_t ret_notices; /* of them, those that brought about a notice */
 	bool ret_reopened; /* others wait because that destination did not answer: queue_wake_job is for them */
@@ -142,6 +143,7 @@ struct queue_wake_job {
 	struct view
 	    destination; /* those only whom it did not answer for; empty: all. Stays as it is until the job is over */
 	const char *why; /* for `pombo trace` */
+	bool quiet; /* which is not told */
 	uint64_t ret_count; /* whose time was moved */
 };
 void queue_wake_job_init(struct queue_wake_job *j);

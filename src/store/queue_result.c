@@ -67,7 +67,7 @@ static int defer(struct applying *x, const struct queue_row *row, const struct q
 	sql_bind_text(st, 8, x->j->closed_s > 0 ? x->j->destination : VIEW_EMPTY);
 	x->w->none_unreached &= x->j->closed_s <= 0;
 	rc = sql_run(st);
-	return rc < 0 ? rc : add_event(x, row, f, TRACE_DEFERRED, row->held ? 0 : next_s);
+	return rc < 0 || x->j->quiet ? rc : add_event(x, row, f, TRACE_DEFERRED, row->held ? 0 : next_s);
 }
 
 /* Nothing more is to be sent; the sender is told, if he wants to be. */

@@ -45,7 +45,7 @@ static int wake(struct writer *w, const struct queue_wake_job *j, struct queue_w
 
 	if (rc == 0 && later) {
 		x->count++;
-		rc = tell(w, j, row);
+		rc = j->quiet ? 0 : tell(w, j, row);
 	}
 	return rc < 0 ? rc : queue_domain_settle(w, row->domain, QUEUE_NOT_CLOSED_S);
 }

@@ -12,6 +12,8 @@ struct sts_kept {
 };
 
 enum { STS_STALE_MAX = 100 };
+/* So many are kept, and so many bytes of them: then those that were fetched longest ago go. Who is written to has his fetched anew every day. */
+enum { STS_KEPT_MAX = 20000, STS_BYTES_MAX = 32 * 1024 * 1024 };
 
 /* STORE_NO_MESSAGE: there is none, or it has expired. Reader. */
 must_check enum store_outcome sts_find(struct store_reader *r, struct view domain, int64_t wall_s, struct arena *a,
@@ -26,6 +28,8 @@ struct sts_keep_job {
 	struct view domain;
 	struct sts_kept kept;
 	int64_t wall_s;
+	size_t max; /* STS_KEPT_MAX, but in tests */
+	size_t ret_dropped; /* others, because there were too many */
 };
 void sts_keep_job_init(struct sts_keep_job *j);
 

@@ -7,9 +7,9 @@
 
 #include <errno.h>
 
-static int add(struct writer *w, int64_t day, const struct tls_count *c)
+static int run_for(struct writer *w, enum sql_id which, int64_t day, const struct tls_count *c)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_tls_count_add);
+	struct sql_stmt *st = sql_use(w->sql, which);
 
 	sql_bind_i64(st, 1, day);
 	sql_bind_text(st, 2, c->domain);
@@ -21,23 +21,51 @@ static int add(struct writer *w, int64_t day, const struct tls_count *c)
 	sql_bind_text(st, 8, c->sending_ip);
 	sql_bind_text(st, 9, c->reason);
 	sql_bind_u64(st, 10, c->sessions);
-	sql_bind_text(st, 11, c->tlsa_base);
+	if (which == SQL_tls_count_add)
+		sql_bind_text(st, 11, c->tlsa_base);
 	return sql_run(st);
+}
+
+static int count_all(struct writer *w)
+{
+	struct sql_stmt *st = sql_use(w->sql, SQL_tls_count_total);
+	int rc = sql_step(st);
+
+	if (rc > 0)
+		w->tls_counts = (struct kept_total){true, sql_u64(st, 0), sql_u64(st, 1)};
+	sql_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int add(struct writer *w, struct tls_count_job *j, const struct tls_count *c)
+{
+	int rc = run_for(w, SQL_tls_count_more, j->day, c);
+
+	if (rc < 0 || sql_changes(w->sql) > 0)
+		return rc;
+	if (w->tls_counts.rows >= j->max || w->tls_counts.bytes + c->policy.n > TLS_COUNT_BYTES_MAX) {
+		j->ret_dropped++;
+		return 0;
+	}
+	w->tls_counts.rows++;
+	w->tls_counts.bytes += c->policy.n;
+	return run_for(w, SQL_tls_count_add, j->day, c);
 }
 
 static enum job_step run_count(struct writer *w, struct store_job *job)
 {
 	struct tls_count_job *j = (struct tls_count_job *)job;
-	int rc = 0;
+	int rc = w->tls_counts.known ? 0 : count_all(w);
 
+	j->ret_dropped = 0;
 	for (size_t i = 0; rc == 0 && i < j->count; i++)
-		rc = add(w, j->day, &j->counts[i]);
+		rc = add(w, j, &j->counts[i]);
 	return rc < 0 ? writer_error(w, rc, "counting TLS") : STEP_DONE;
 }
 
 void tls_count_job_init(struct tls_count_job *j)
 {
-	*j = (struct tls_count_job){0};
+	*j = (struct tls_count_job){.max = TLS_COUNT_ROWS_MAX};
 	store_job_init(&j->job, run_count);
 }
 
@@ -122,6 +150,7 @@ static enum job_step run_forget(struct writer *w, struct store_job *job)
 	sql_bind_i64(st, 1, j->day);
 	sql_bind_text(st, 2, j->domain);
 	rc = sql_run(st);
+	w->tls_counts.known = false;
 	return rc < 0 ? writer_error(w, rc, "forgetting reported TLS counts") : STEP_DONE;
 }
 

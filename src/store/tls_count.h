@@ -16,12 +16,16 @@ struct tls_count {
 };
 
 enum { TLS_COUNTS_MAX = 100, TLS_REPORT_ROWS_MAX = 500 };
+/* So many different ones are kept, and so many bytes of policies: what is new then is not counted until some were reported. */
+enum { TLS_COUNT_ROWS_MAX = 20000, TLS_COUNT_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct tls_count_job {
 	struct store_job job;
 	int64_t day; /* days since 1970 */
 	const struct tls_count *counts;
 	size_t count;
+	size_t max; /* TLS_COUNT_ROWS_MAX, but in tests */
+	size_t ret_dropped;
 };
 void tls_count_job_init(struct tls_count_job *j);
 

@@ -354,6 +354,7 @@ void writer_drop_caches(struct writer *w)
 	for (size_t i = 0; i < COUNTER_COUNT; i++)
 		w->counters_dirty[i] = false;
 	w->none_unreached = false;
+	w->sts = w->tls_counts = (struct kept_total){0};
 }
 
 int writer_reload(struct writer *w)

@@ -72,6 +72,12 @@ struct claim {
 	bool clean;
 };
 
+/* How much of a bounded table there is, once it was counted. */
+struct kept_total {
+	bool known;
+	uint64_t rows, bytes;
+};
+
 struct writer {
 	struct store *store;
 	struct sql *sql;
@@ -98,6 +104,7 @@ struct writer {
 	struct buf scratch;
 	uint64_t commit;
 	struct store_group_time time; /* of the last group */
+	struct kept_total sts, tls_counts;
 	bool none_unreached; /* no queued recipient waits because a destination did not answer */
 };
 

@@ -8,6 +8,7 @@
 #include "stored/outbound.h"
 
 #include "base/clock.h"
+#include "stored/bound.h"
 #include "stored/forward.h"
 #include "stored/op.h"
 #include "stored/outbound_private.h"
@@ -27,6 +28,7 @@ enum {
 	CREDIT_MAX = 65536,
 	CLOSED_MAX_S = 3600, /* twice what relayd says at most: it may be wrong, and outlives its words */
 	FETCH_ARENA_MAX = 32 * 1024 * 1024,
+	EVENT_BYTES = 100,
 };
 
 struct outbound *outbound_of(struct stored *sd)
@@ -362,8 +364,10 @@ static void recorded(struct op *op, struct channel *c)
 	}
 	if (c)
 		(void)relay_send_done(c, op->reply.id, &(struct relay_done){0});
-	if (r->last && o->peer == op->reply.peer)
+	if (r->last && o->peer == op->reply.peer) {
 		lanes_token_is_over(&o->lanes, r->job.token);
+		variant_over(o->sd, r->job.token);
+	}
 	if (r->job.ret_reopened)
 		waking_begin(o->sd, r->job.destination, r->job.mta, " answers again");
 	o->dirty |= r->looks;
@@ -407,6 +411,16 @@ static struct view peer_text(struct arena *a, struct view mx, struct view ip, st
 	return arena_copy(a, buf_view(&text));
 }
 
+/* What the events of a result take on disk, roughly. */
+static uint64_t event_bytes(const struct relay_result *m)
+{
+	uint64_t each = EVENT_BYTES + m->mx.n + m->ip.n + m->tls.n + m->route.n, all = 0;
+
+	for (uint32_t i = 0; i < m->n_fates; i++)
+		all += each + m->fates[i].text.n;
+	return all;
+}
+
 static void on_result(struct outbound *o, uint32_t id, const struct relay_result *m)
 {
 	struct result_op *r = op_new(o->sd, sizeof *r, o->peer, id);
@@ -428,6 +442,9 @@ static void on_result(struct outbound *o, uint32_t id, const struct relay_result
 	lanes_reached(&o->lanes, m->token, r->job.reached);
 	if (!copy_fates(r, m))
 		r->job.fate_count = 0;
+	r->job.quiet = r->looks && !bound_events_left(o->sd);
+	if (r->looks && !r->job.quiet)
+		bound_events_used(o->sd, event_bytes(m));
 	/* relayd keeps what it has not heard to be on disk, and says it again should we go meanwhile. */
 	if (r->looks)
 		op_write(&r->op, &r->job.job);
@@ -485,6 +502,7 @@ static void let_go(struct outbound *o)
 	o->resumed = false;
 	o->credit = 0;
 	lanes_clear(&o->lanes);
+	variants_over(o->sd);
 }
 
 static void on_close(void *ctx, struct channel *c)

@@ -7,6 +7,9 @@
 #include "stored/lanes.h"
 #include "stored/stored.h"
 
+#include <stdatomic.h>
+#include <sys/queue.h>
+
 /* What the parts of outbound.c share. */
 struct outbound {
 	struct stored *sd;
@@ -14,9 +17,12 @@ struct outbound {
 	bool resumed;
 	bool dirty; /* something may be due */
 	bool leasing;
+	bool waking_all, wake_again; /* one such job at a time (waking.c), and one more after it */
 	unsigned credit;
 	int64_t next_s; /* when something will be due */
 	struct lanes lanes;
+	LIST_HEAD(, given_variant) variants; /* variant.c: relayd has them open */
+	_Atomic uint64_t variant_bytes; /* of these, and of those under way */
 };
 
 struct outbound *outbound_of(struct stored *sd);

@@ -7,6 +7,17 @@
 #include "stored/peer.h"
 #include "stored/pool.h"
 
+/* What another process may make us keep (bound.h). */
+enum bound { BOUND_STS, BOUND_TLS_COUNTS, BOUND_EVENTS, BOUND_VARIANTS, BOUND_COUNT };
+struct bounds {
+	struct {
+		uint64_t hits;
+		int64_t told_day; /* the day after the one it was told on */
+	} at[BOUND_COUNT];
+	int64_t events_day; /* and how many bytes of events relayd has brought about on it */
+	uint64_t events_bytes;
+};
+
 /* What the parts of this process share. Everything here belongs to the loop's thread. */
 struct clock_watch;
 struct event;
@@ -48,6 +59,7 @@ struct stored {
 	struct tls_reports *tls_reports;
 	struct event *tick;
 	struct upkeep *upkeep;
+	struct bounds bounds;
 	bool create; /* make the store instead of opening it */
 	bool space_is_low;
 	uint64_t messages; /* kept since start */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "store/sts.h"
 #include "store/tls_count.h"
+#include "stored/bound.h"
 #include "stored/op.h"
 
 static void log_failure(const char *event, enum store_outcome outcome)
@@ -56,8 +57,11 @@ static void on_find(struct stored *sd, struct peer *peer, uint32_t id, const str
 	op_read(&f->op);
 }
 
+enum { DAY_S = 86400, AGE_MAX_S = 31557600 /* RFC 8461 §3.2 */ };
+
 struct keep_op {
 	struct op op;
+	struct stored *sd;
 	struct sts_keep_job job;
 };
 
@@ -66,6 +70,20 @@ static void done(struct op *op, struct channel *c)
 	log_failure("tls-state-not-kept", op->outcome);
 	if (c && op->outcome == STORE_OK)
 		(void)relay_send_done(c, op->reply.id, &(struct relay_done){0});
+}
+
+static void kept(struct op *op, struct channel *c)
+{
+	struct keep_op *k = (struct keep_op *)op;
+
+	if (op->outcome == STORE_OK && k->job.ret_dropped)
+		bound_reached(k->sd, BOUND_STS, k->job.ret_dropped);
+	done(op, c);
+}
+
+static int64_t at_most(uint64_t value, int64_t max)
+{
+	return value < (uint64_t)max ? (int64_t)value : max;
 }
 
 static void on_keep(struct stored *sd, struct peer *peer, uint32_t id, const struct relay_sts_keep *m)
@@ -77,10 +95,11 @@ static void on_keep(struct stored *sd, struct peer *peer, uint32_t id, const str
 	k->job.domain = arena_copy(a, m->domain);
 	k->job.kept.id = arena_copy(a, m->id);
 	k->job.kept.policy = arena_copy(a, m->policy);
-	k->job.kept.fetched_s = (int64_t)(m->fetched_s & INT64_MAX);
-	k->job.kept.until_s = (int64_t)(m->until_s & INT64_MAX);
+	k->sd = sd;
 	k->job.wall_s = clock_wall_s();
-	k->op.answer = done;
+	k->job.kept.fetched_s = at_most(m->fetched_s, k->job.wall_s);
+	k->job.kept.until_s = at_most(m->until_s, k->job.wall_s + AGE_MAX_S);
+	k->op.answer = kept;
 	op_write(&k->op, &k->job.job);
 }
 
@@ -127,8 +146,26 @@ static void on_stale_ask(struct stored *sd, struct peer *peer, uint32_t id, cons
 
 struct counts_op {
 	struct op op;
+	struct stored *sd;
 	struct tls_count_job job;
 };
+
+static void counted(struct op *op, struct channel *c)
+{
+	struct counts_op *k = (struct counts_op *)op;
+
+	if (op->outcome == STORE_OK && k->job.ret_dropped)
+		bound_reached(k->sd, BOUND_TLS_COUNTS, k->job.ret_dropped);
+	done(op, c);
+}
+
+/* Yesterday's last ones come today; a clock of tomorrow may be a little ahead of ours. Whose reports are turned off is counted by nobody. */
+static bool are_wanted(const struct stored *sd, uint64_t day)
+{
+	uint64_t today = (uint64_t)clock_wall_s() / DAY_S;
+
+	return role_conf(sd->role)->tls_reports && day + 1 >= today && day <= today + 1;
+}
 
 static void on_counts(struct stored *sd, struct peer *peer, uint32_t id, const struct relay_tls_counts *m)
 {
@@ -151,10 +188,11 @@ static void on_counts(struct stored *sd, struct peer *peer, uint32_t id, const s
 					       .sessions = c->sessions};
 	}
 	tls_count_job_init(&k->job);
+	k->sd = sd;
 	k->job.day = (int64_t)(m->day & INT32_MAX);
 	k->job.counts = counts;
-	k->job.count = counts ? m->n_counts : 0;
-	k->op.answer = done;
+	k->job.count = counts && are_wanted(sd, m->day) ? m->n_counts : 0;
+	k->op.answer = counted;
 	op_write(&k->op, &k->job.job);
 }
 

@@ -118,6 +118,7 @@ static void prune(struct upkeep *u)
 	u->pruned_s = mono_s();
 	prune_job_init(&u->prune);
 	u->prune.wall_s = clock_wall_s();
+	u->prune.hurry = u->sd->space_is_low;
 	put_job(u, &u->prune.job, prune_done);
 }
 

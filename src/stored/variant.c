@@ -9,8 +9,10 @@
 #include "store/content.h"
 #include "store/dkim.h"
 #include "store/queue.h"
+#include "stored/bound.h"
 #include "stored/forward.h"
 #include "stored/judge.h"
+#include "stored/outbound_private.h"
 #include "stored/signer.h"
 
 #include <errno.h>
@@ -22,13 +24,21 @@ enum {
 	WINDOW = 65536,
 	PENDING_MAX = 2 * 1024 * 1024,
 	HEADER_MAX = 1024 * 1024,
-	TAGS_MAX = 4096
+	TAGS_MAX = 4096,
+	BYTES_MAX = 1024 * 1024 * 1024, /* of all that relayd has */
 };
 
 static const char is_signed[] =
     "the other server does not take 8-bit messages (8BITMIME), and this one is signed as it is";
 static const char is_impossible[] = "the other server does not take 8-bit messages (8BITMIME), and this one cannot be "
 				    "made 7-bit without changing what it says";
+
+/* One that relayd has. */
+struct given_variant {
+	LIST_ENTRY(given_variant) link;
+	uint64_t token, reserved;
+	struct content_file *file;
+};
 
 struct variant {
 	struct task task;
@@ -41,6 +51,8 @@ struct variant {
 	struct content_file *file;
 	struct new_message message; /* what signer.h fills */
 	bool own;
+	uint64_t reserved; /* of outbound.variant_bytes */
+	bool full;
 	/* On the reader thread: the message, and what is not yet in the file. */
 	struct view head;
 	int content;
@@ -170,6 +182,18 @@ static enum store_outcome write_variant(struct variant *v, uint64_t size)
 	abort();
 }
 
+/* base64 is a third longer, and there are lines. False: too much is out; but one always may be. */
+static bool reserve(struct variant *v, uint64_t size)
+{
+	_Atomic uint64_t *all = &outbound_of(v->sd)->variant_bytes;
+	uint64_t others;
+
+	v->reserved = size + size / 2 + WINDOW;
+	others = atomic_fetch_add(all, v->reserved);
+	v->full = others > 0 && others + v->reserved > BYTES_MAX;
+	return !v->full;
+}
+
 static enum store_outcome make(struct variant *v, struct store_reader *r)
 {
 	struct queue_envelope e;
@@ -177,6 +201,8 @@ static enum store_outcome make(struct variant *v, struct store_reader *r)
 	struct view via;
 	enum store_outcome outcome = queue_leased_message(r, v->token, &v->arena, &e, &via);
 
+	if (outcome == STORE_OK && !reserve(v, e.size_bytes))
+		return STORE_NO_SPACE;
 	if (outcome == STORE_OK)
 		outcome = dkim_list(r, VIEW_EMPTY, &v->arena, &v->keys, &v->key_count);
 	if (outcome == STORE_OK)
@@ -211,6 +237,7 @@ static void run_make(struct task *t, unsigned thread_index)
 static void variant_free(struct variant *v)
 {
 	content_free(&v->file, false);
+	atomic_fetch_sub(&outbound_of(v->sd)->variant_bytes, v->reserved);
 	arena_fini(&v->arena);
 	reply_end(&v->reply);
 	free(v);
@@ -234,10 +261,53 @@ static void answer_later(struct variant *v)
 	variant_free(v);
 }
 
+static void given_free(struct outbound *o, struct given_variant *g)
+{
+	LIST_REMOVE(g, link);
+	atomic_fetch_sub(&o->variant_bytes, g->reserved);
+	content_empty(g->file);
+	content_free(&g->file, false);
+	free(g);
+}
+
+void variant_over(struct stored *sd, uint64_t token)
+{
+	struct outbound *o = outbound_of(sd);
+	struct given_variant *g, *next;
+
+	for (g = LIST_FIRST(&o->variants); g; g = next) {
+		next = LIST_NEXT(g, link);
+		if (g->token == token)
+			given_free(o, g);
+	}
+}
+
+void variants_over(struct stored *sd)
+{
+	struct outbound *o = outbound_of(sd);
+	struct given_variant *g;
+
+	while ((g = LIST_FIRST(&o->variants)))
+		given_free(o, g);
+}
+
+/* What it holds is given back with its lease. */
+static void note_given(struct variant *v)
+{
+	struct given_variant *g = xcalloc(1, sizeof *g);
+
+	variant_over(v->sd, v->token); /* a former one of the same lease */
+	*g = (struct given_variant){.token = v->token, .reserved = v->reserved, .file = v->file};
+	v->reserved = 0;
+	v->file = NULL;
+	LIST_INSERT_HEAD(&outbound_of(v->sd)->variants, g, link);
+}
+
 static void answer_variant(struct variant *v)
 {
 	struct channel *c = reply_channel(&v->reply);
-	int fd = c ? content_open_fd(v->file) : -1;
+	bool leased = map_u64_get(&outbound_of(v->sd)->lanes.tokens, v->token) != NULL;
+	int fd = c && leased ? content_open_fd(v->file) : -1;
 
 	if (fd < 0) {
 		answer_later(v);
@@ -245,6 +315,7 @@ static void answer_variant(struct variant *v)
 	}
 	(void)relay_send_variant(c, v->reply.id,
 				 &(struct relay_variant){v->message.header_add, content_bytes(v->file), fd});
+	note_given(v);
 	variant_free(v);
 }
 
@@ -320,6 +391,8 @@ static void made(struct completion *c)
 	struct variant *v = (struct variant *)c;
 
 	log_made(v);
+	if (v->full)
+		bound_reached(v->sd, BOUND_VARIANTS, 1);
 	if (v->outcome != STORE_OK)
 		answer_later(v);
 	else if (v->never)
@@ -345,6 +418,6 @@ void variant_make(struct stored *sd, struct peer *peer, uint32_t id, uint64_t to
 	arena_init(&v->arena, ARENA_MAX);
 	buf_init(&v->window, WINDOW);
 	buf_init(&v->pending, PENDING_MAX);
-	if (!pool_put(sd->readers, &v->task))
+	if (sd->space_is_low || !pool_put(sd->readers, &v->task))
 		answer_later(v);
 }

@@ -2,6 +2,7 @@
 """Servers without 8BITMIME: our mail goes to them as a 7-bit variant, signed anew; what others signed comes back."""
 import email
 import email.policy
+import os
 import time
 
 import test_dkim
@@ -9,7 +10,7 @@ from flufl.bounce import scan_message
 from pombo import ALICE, DOMAIN, SLOW
 from smtpserver import EXTENSIONS, SmtpServer
 from test_queue import fields, notices
-from test_relay import FAR, relaying, wait_empty
+from test_relay import FAR, relaying, wait_empty, wait_queue
 
 SEVEN = [e for e in EXTENSIONS if e != "8BITMIME"]
 STRANGER = "stranger@elsewhere.test"
@@ -154,3 +155,26 @@ def test_stored_ends_meanwhile(make_server):
             server.cli("queue", "retry", "--all", check=False)
             time.sleep(0.3)
         assert len(mx.messages) == 5 and all(is_seven(m.data) for m in mx.messages)
+
+
+def test_a_variant_is_gone_with_its_lease(make_server):
+    """Until then stored has it in hand, so that relayd, should it be somebody else's, can fill no disk with what it keeps open."""
+    seen = []
+
+    def look(_connection, _line):
+        spool = server.dir / "store" / "spool"
+        seen.append([f.stat().st_size for f in spool.iterdir()])
+        relayd = f"/proc/{server.pids('relayd')[0]}/fd"
+        held.extend(path for fd in os.listdir(relayd) if "/spool/" in (path := os.readlink(f"{relayd}/{fd}")))
+        return b"451 4.0.0 later\r\n"
+
+    held = []
+    with SmtpServer({"DOT": look}, extensions=SEVEN) as mx:
+        server = relaying(make_server, mx)
+        submit(server, mixed(300_000))
+        wait_queue(server, lambda q: q and q[0]["attempts"] == 1 and q[0]["state"] == "waiting")
+        assert len(seen) == 1 and len(seen[0]) == 1 and seen[0][0] > 300_000 and len(held) == 1
+        deadline = time.monotonic() + 20 * SLOW
+        while list((server.dir / "store" / "spool").iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
