@@ -113,14 +113,16 @@ static const char *subject_of(enum dsn_action action)
 }
 
 /* The address that the sender wrote to, where that is another than it went to. */
-static struct view sender_wrote(const struct dsn_recipient *r)
+static struct view sender_wrote(const struct dsn_recipient *r, struct buf *plain)
 {
 	struct view type, address;
 
-	if (!view_cut(r->orcpt, ';', &type, &address) || view_eq_nocase(address, r->address) ||
+	if (!view_cut(r->orcpt, ';', &type, &address) ||
 	    !(view_eq_lit_nocase(type, "rfc822") || view_eq_lit_nocase(type, "utf-8")))
 		return VIEW_EMPTY;
-	return address;
+	if (view_eq_lit_nocase(type, "utf-8") && unitext_decode(plain, address))
+		address = buf_view(plain);
+	return view_eq_nocase(address, r->address) ? VIEW_EMPTY : address;
 }
 
 /* Our own words have no code. */
@@ -137,7 +139,8 @@ static struct view status_said(const struct dsn_recipient *r)
 
 static void tell_recipient(struct buf *out, const struct dsn_recipient *r)
 {
-	struct view wrote = sender_wrote(r);
+	_cleanup_(buf_fini) struct buf plain = BUF_INIT(1024);
+	struct view wrote = sender_wrote(r, &plain);
 
 	buf_append_cstr(out, "    ");
 	put_line(out, wrote);

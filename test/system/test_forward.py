@@ -223,6 +223,23 @@ def two_servers():
         yield one, two
 
 
+def test_an_alias_beyond_ascii_with_a_blank_is_an_orcpt_that_can_be_sent(make_server):
+    """RFC 6533 §3: what may not stand in a parameter is encoded; the sender reads it as he wrote it."""
+    alias = f'"jö rg+x"@{DOMAIN}'
+    with SmtpServer({"RCPT": b"550 5.1.1 nobody\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        server.add_alias(alias, FAR)
+        with server.submission() as s:
+            s.ehlo()
+            assert s.docmd("MAIL", f"FROM:<{ALICE}> SMTPUTF8")[0] == 250
+            s.sock.sendall(f"RCPT TO:<{alias}>\r\n".encode())
+            assert s.getreply()[0] == 250
+            assert s.data(f"From: {ALICE}\r\nSubject: x\r\n\r\nhello\r\n")[0] == 250
+        notice = notices(server, 1)[0]
+        assert 'ORCPT=utf-8;"jö\\x{20}rg\\x{2B}x"' in [c for c in mx.commands if c.startswith("RCPT")][0]
+        assert f"{alias}, forwarded to {FAR}" in notice.get_payload()[0].get_payload(decode=True).decode()
+
+
 def test_two_servers_and_an_alias_beyond_ascii():
     with two_servers() as (one, two):
         one.add_alias(UTF8_ALIAS, "zurück@second.test")
