@@ -54,6 +54,13 @@ STOP_TIMEOUT_S = 8 * SLOW
 ALARMS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion `", "exited unexpectedly", "level=error")
 
 
+def not_at_midnight():
+    """For tests in which the day (UTC) must not change."""
+    left = 86400 - time.time() % 86400
+    if left < 60:
+        time.sleep(left + 1)
+
+
 class CommandFailed(AssertionError):
     def __init__(self, done):
         super().__init__(f"{' '.join(done.args)}\nstatus {done.returncode}\n{done.stdout}{done.stderr}")

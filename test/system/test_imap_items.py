@@ -4,7 +4,7 @@ import base64
 import re
 import time
 
-from pombo import ALICE, PASSWORD
+from pombo import ALICE, PASSWORD, not_at_midnight
 
 
 def logged_in(server, folder="INBOX"):
@@ -145,6 +145,7 @@ def test_lines_that_are_no_fields(make_server):
 
 def test_dates_and_ids(make_server):
     s = make_server()
+    not_at_midnight()
     with logged_in(s) as w:
         literals(w, "APPEND INBOX \"01-Feb-2001 10:00:00 +0000\" ", message(1))
         literals(w, "APPEND INBOX ", message(2))

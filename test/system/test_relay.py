@@ -314,7 +314,8 @@ def test_a_dead_destination_holds_up_nobody(make_server):
                 submit(server, *[f"x@dead{i}.test" for i in range(at, at + 250)])
             submit(server, "y@live.test")
             mx.wait(1, 30)
-            wait_queue(server, lambda q: len(q) == 1000 and sum(r["attempts"] > 0 for r in q) == 500)
+            refusing = {f"x@dead{i}.test" for i in range(0, 1000, 2)}  # the others hang, but for those for whom the DNS here is too slow
+            wait_queue(server, lambda q: len(q) == 1000 and refusing <= {r["recipient"] for r in q if r["attempts"]}, 40)
 
 
 def test_connections_that_lead_nowhere_give_way(make_server):

@@ -347,7 +347,8 @@ def test_the_service_manager_is_told(make_server, tmp_path, abstract):
         assert said.startswith(b"RELOADING=1\nMONOTONIC_USEC=")
         assert b"READY=1" in s.recv(4096)
         server.stop()
-        assert b"STOPPING=1" in s.recv(4096)
+        while b"STOPPING=1" not in s.recv(4096):  # until the timeout; a reload that was late was asked for once more
+            pass
 
 
 # ---- overview ----

@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 from authority import Authority
 from dnsserver import DnsServer, SignedZones
-from pombo import ALICE, SLOW
+from pombo import ALICE, SLOW, not_at_midnight
 from ports import PortBlock
 from test_relay import wait_empty, wait_queue
 
@@ -695,6 +695,7 @@ def test_a_report_of_the_day_before(make_server, world, monkeypatch):
 
 def with_a_report_that_is_not_taken(make_server, world):
     """A server that has sent to far.test, whose reports go by HTTPS to a host that says 503 to the first."""
+    not_at_midnight()
     world.sink("mx.far.test", world.ca.server("mx.far.test"))
     world.domain("far.test", ["mx.far.test"])
     world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=https://reports.far.test/v1"'], ("reports.far.test", "A"): ["127.0.0.1"]})

@@ -543,30 +543,43 @@ static void test_unauthenticate(void **state)
 
 /* ---- INPROGRESS (RFC 9585) ---- */
 
+/* Nothing but this line comes, once or, where this process had to wait, several times. */
+static void assert_progress(struct rig *r, size_t c, const char *line)
+{
+	const struct timespec a_moment = {0, 10 * 1000 * 1000};
+	const char *heard = "";
+
+	for (int i = 0; i < 2000 && !*heard; i++) {
+		(void)nanosleep(&a_moment, NULL);
+		heard = wire_hear(&r->wire, c);
+	}
+	do {
+		assert_int_equal(strncmp(heard, line, strlen(line)), 0);
+		heard += strlen(line);
+	} while (*heard);
+}
+
 static void test_progress(void **state)
 {
 	struct rig r;
 	size_t c;
-	struct timespec a_moment = {0, 30 * 1000 * 1000};
+	struct timespec a_moment = {0, 450 * 1000 * 1000};
 
 	(void)state;
 	rig_open(&r, "");
-	r.imapd.settings.progress_ms = 20;
+	r.imapd.settings.progress_ms = 400; /* nobody waits for so long who is not to */
 	deliver(&r, 2);
 	c = rig_select(&r);
 	r.store.mute = true;
 	TALK(&r, c, {"a1 SEARCH TEXT x\r\n", ""});
-	(void)nanosleep(&a_moment, NULL);
-	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
-	(void)nanosleep(&a_moment, NULL);
-	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
+	assert_progress(&r, c, "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
+	assert_progress(&r, c, "* OK [INPROGRESS (\"a1\" NIL NIL)] Still at it\r\n");
 	wire_hang_up(&r.wire, c);
 	r.store.mute = false;
 	c = rig_select(&r);
 	r.store.mute = true;
 	TALK(&r, c, {"a]1 SEARCH TEXT x\r\n", ""});
-	(void)nanosleep(&a_moment, NULL);
-	assert_string_equal(wire_hear(&r.wire, c), "* OK [INPROGRESS] Still at it\r\n");
+	assert_progress(&r, c, "* OK [INPROGRESS] Still at it\r\n");
 	wire_hang_up(&r.wire, c);
 	r.store.mute = false;
 	c = rig_select(&r);

@@ -135,7 +135,8 @@ static void test_all_at_once(void **state)
 	for (size_t i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&readers[i], NULL, reader, &s), 0);
 	assert_int_equal(pthread_create(&spool, NULL, spooler, &s), 0);
-	for (end_ms = clock_mono_ms() + RUN_MS; clock_mono_ms() < end_ms; turn++) {
+	end_ms = clock_mono_ms() + RUN_MS;
+	for (; clock_mono_ms() < end_ms || atomic_load(&s.reads) <= 10 || atomic_load(&s.spooled) <= 1; turn++) {
 		write_group(&s);
 		if (turn % 16 == 0) /* the directory's cache is emptied under the readers */
 			trial_alias(&s.t, "alias@example.org", (const char *const[]){"a@example.org"}, 1);
@@ -144,8 +145,6 @@ static void test_all_at_once(void **state)
 	for (size_t i = 0; i < READERS; i++)
 		(void)pthread_join(readers[i], NULL);
 	(void)pthread_join(spool, NULL);
-	assert_true(atomic_load(&s.reads) > 10);
-	assert_true(atomic_load(&s.spooled) > 1);
 	trial_end(&s.t);
 }
 
