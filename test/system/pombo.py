@@ -163,6 +163,11 @@ class Server:
         os.chown(new, path.stat().st_uid, path.stat().st_gid)
         os.replace(new, path)
 
+    def unset(self, key):
+        """Takes a setting out of pombo.conf."""
+        path = self.dir / "pombo.conf"
+        path.write_text(re.sub(rf"^\s*{re.escape(key)}\s*=.*\n", "", path.read_text(), flags=re.M))
+
     def setting(self, key):
         """The value of a key that stands in pombo.conf."""
         found = re.findall(rf"^\s*{re.escape(key)}\s*=\s*(.*?)\s*$", (self.dir / "pombo.conf").read_text(), re.M)
