@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Servers on hosts of their own (hosts.py), with real addresses and their default ports, which find each other by signed names: how mail goes
 between them, and what becomes of it when the network fails them."""
+import concurrent.futures
 import contextlib
 import email
+import itertools
 import smtplib
 import socket
 import threading
@@ -35,6 +37,7 @@ HOSTS = {"mail.a.test": A[:2], "out.a.test": A[2:], "mail.b.test": B, "mail.c.te
 MX = {"a.test": ["mail.a.test"], "b.test": ["mail.b.test"], "c.test": ["mail.c.test"], "primary.test": ["mail.primary.test", "mail.b.test"],
       "dead.test": ["silent.far.test", "nobody.far.test", "mx.far.test"], "half.test": ["half.far.test"], "other-half.test": ["other-half.far.test"],
       "four.test": ["four.far.test"], "six.test": ["six.far.test"], "*.far.test": ["mx.far.test"]}
+FRESH = 2500  # names that nobody has asked for yet, and whose being there no answer about others proves
 
 
 def zone(tlsa):
@@ -47,6 +50,7 @@ def zone(tlsa):
             if "half" not in name and "four" not in name and "six" not in name:
                 lines.append(f"{dns.reversename.from_address(a)} PTR {name}.")
     lines += [f"{domain}. MX {n * 10} {host}." for domain, hosts in MX.items() for n, host in enumerate(hosts, 1)]
+    lines += [f"n{n}.names.test. MX 10 mx.far.test." for n in range(FRESH)]
     lines += [f"_25._tcp.{host}. TLSA {record}" for host, record in tlsa.items()]
     return "\n".join(lines) + "\n"
 
@@ -368,6 +372,51 @@ def test_names_cannot_be_had(world):
             for s in waiting:
                 s.cli("queue", "retry", "--all")
             time.sleep(0.3)
+
+
+def ask(server, n):
+    return server.cli("dns", "--ask", "MX", f"n{n}.names.test", check=False).returncode == 0
+
+
+@pytest.mark.release_only  # libunbound is the same, and so are its times
+def test_names_are_found_soon_after_a_long_outage(world):
+    """Name servers that were silent while the network was away, with mail asking all the time, do not count as dead when it is back. As libunbound
+    has it they do, after 13 s for 13, then after 25 for 25, and so on, and are asked once in between; now for 8 s at the worst."""
+    servers, n, over = [world.a, world.c], itertools.count(), threading.Event()  # one asks a resolver, one the root
+
+    def keep_asking(server):
+        while not over.wait(0.2):
+            ask(server, next(n))
+
+    def until_dead(server):
+        """13 s into a time in which its questions end at once, because there is nobody whom it would ask; a minute if there is no such time."""
+        began, since = time.monotonic(), None
+        while (now := time.monotonic()) < began + 60 and (not since or now < since + 13):
+            assert not ask(server, next(n))
+            since = (since or now) if time.monotonic() - now < 1 else None
+            time.sleep(0.1)
+
+    def found_after(server):
+        began = time.monotonic()
+        while not ask(server, next(n)):
+            assert time.monotonic() < began + 120
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    for s in servers:
+        found_after(s)
+    usual = max(found_after(s) for s in servers)
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        world.net.cut(*NAMES, *ROOTS)
+        try:
+            for s in servers * 4:
+                pool.submit(keep_asking, s)
+            until_dead(world.c)
+        finally:
+            over.set()
+            world.net.mend(*NAMES, *ROOTS)
+        took = list(pool.map(found_after, servers))
+    assert next(n) < FRESH and max(took) < 10 + 10 * usual, (took, usual)
 
 
 @pytest.mark.parametrize("kind", [Postfix, Exim])
