@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARENA_MAX = 256 * 1024, HEAD_MAX = 2 * 1024 * 1024, SCAN_BYTES = 65536 };
+enum { ARENA_MAX = 256 * 1024, HEAD_MAX = 2 * 1024 * 1024, SCAN_BYTES = 65536, LEASE_MARGIN = 20 };
 
 static bool is_utf8(struct view v)
 {
@@ -23,7 +23,8 @@ struct job *job_new(const struct relay_job *m)
 	arena_init(&j->arena, ARENA_MAX);
 	j->token = m->token;
 	j->message_id = m->message_id;
-	j->lease_end_ms = clock_mono_ms() + m->lease_ms;
+	/* stored began to count when it asked for the commit, in whole seconds: here it ends before it does there, however long that took. */
+	j->lease_end_ms = clock_mono_ms() + m->lease_ms - m->lease_ms / LEASE_MARGIN;
 	j->domain = arena_copy(&j->arena, m->domain);
 	j->sender = arena_copy(&j->arena, m->sender);
 	j->envid = arena_copy(&j->arena, m->envid);

@@ -2,6 +2,7 @@
  * What relayd says of its leases to a stored that came anew. */
 #include "relayd/relayd.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -172,6 +173,19 @@ static void many_fates_of_one_lease(void **state)
 	assert_int_equal(g->result_count, RCPTS + 1);
 }
 
+/* It ends here before it does in stored, which began to count earlier: in between two would send the message. */
+static void a_lease_ends_here_first(void **state)
+{
+	struct relay_rcpt rcpt;
+	struct relay_job m = job_of(1, &rcpt, 1);
+	struct job *j = job_new(&m);
+
+	(void)state;
+	assert_true(j->lease_end_ms > clock_mono_ms());
+	assert_true(j->lease_end_ms <= clock_mono_ms() + m.lease_ms - 2000);
+	job_free(&j);
+}
+
 /* Some were told of, and the others will not be sent to: they do not stay leased. */
 static void what_is_given_back(void **state)
 {
@@ -217,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(half_a_job, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(many_fates_of_one_lease, set_up, tear_down),
+	    cmocka_unit_test(a_lease_ends_here_first),
 	    cmocka_unit_test_setup_teardown(what_is_given_back, set_up, tear_down),
 	};
 
