@@ -24,10 +24,21 @@ struct plan {
 	uint64_t first_gap_off, last_gap_end;
 };
 
+/* What is in some bytes that a server without 8BITMIME may not get. */
+struct faults {
+	bool eightbit, nul, endless;
+};
+
+/* Of a part, found before anything is planned: who looked at each multipart's body for itself would read the message as often as it is deep. */
+struct found {
+	struct faults header, body;
+};
+
 struct work {
 	const struct sevenbit *s;
 	const struct mime_index *index;
 	struct plan *plans; /* one a part */
+	struct found *found; /* the same */
 	enum sevenbit_verdict verdict;
 	struct buf out;
 	char last[2]; /* of the bytes put; proven: two */
@@ -102,6 +113,28 @@ static bool is_clean(const struct scan *s)
 	return !s->eightbit && !s->nul && !s->endless;
 }
 
+static bool is_sevenbit(const struct faults *f)
+{
+	return !f->eightbit && !f->nul;
+}
+
+static void add_faults(struct faults *to, const struct faults *f)
+{
+	to->eightbit |= f->eightbit;
+	to->nul |= f->nul;
+	to->endless |= f->endless;
+}
+
+static bool find_faults(struct work *w, uint64_t off, uint64_t end, struct faults *to)
+{
+	struct scan s;
+
+	if (!scan(w, off, end, &s))
+		return false;
+	add_faults(to, &(struct faults){s.eightbit > 0, s.nul, s.endless});
+	return true;
+}
+
 static bool append_window(struct work *w, void *ctx, struct view v)
 {
 	struct buf *block = ctx;
@@ -135,6 +168,38 @@ static bool is_message(const struct work *w, const struct mime_part *p)
 static bool is_encoded(const struct mime_part *p)
 {
 	return p->encoding == MIME_BASE64 || p->encoding == MIME_QUOTED_PRINTABLE;
+}
+
+/* What it holds itself; what its parts hold comes from them. */
+static bool find_in_part(struct work *w, uint32_t at)
+{
+	const struct mime_part *p = part_of(w, at);
+	struct found *f = &w->found[at];
+	uint64_t off = p->body_off;
+
+	for (uint32_t c = p->first_child; c != MIME_NONE; c = part_of(w, c)->next_sibling) {
+		if (!find_faults(w, off, part_of(w, c)->header_off, &f->body))
+			return false;
+		off = end_of(part_of(w, c));
+	}
+	return find_faults(w, off, end_of(p), &f->body) &&
+	       find_faults(w, p->header_off, p->header_off + p->header_bytes, &f->header);
+}
+
+/* Parents stand before their children. */
+static bool find_all(struct work *w)
+{
+	for (uint32_t at = w->index->part_count; at-- > 0;) {
+		const struct mime_part *p = part_of(w, at);
+
+		if (!find_in_part(w, at))
+			return false;
+		if (p->parent == MIME_NONE)
+			continue;
+		add_faults(&w->found[p->parent].body, &w->found[at].header);
+		add_faults(&w->found[p->parent].body, &w->found[at].body);
+	}
+	return true;
 }
 
 /* A header that every reader sees the same end of, with an empty line to put a field before. */
@@ -292,22 +357,20 @@ static bool plan_multipart(struct work *w, uint32_t at)
 {
 	const struct mime_part *p = part_of(w, at);
 	struct plan *plan = &w->plans[at];
-	struct scan s;
+	const struct faults *f = &w->found[at].body;
 
-	if (!scan(w, p->body_off, end_of(p), &s))
-		return false;
 	/* RFC 1847 §2.1: what is signed must have been 7-bit from the start; then it stays. */
 	if (mime_part_is(p, "multipart", "signed") || mime_part_is(p, "multipart", "encrypted")) {
 		plan->fate = FATE_AS_IS;
-		return s.eightbit || s.nul ? stop(w, SEVENBIT_SIGNED) : true;
+		return is_sevenbit(f) || stop(w, SEVENBIT_SIGNED);
 	}
-	if (is_clean(&s) && p->encoding == MIME_7BIT) {
+	if (is_sevenbit(f) && !f->endless && p->encoding == MIME_7BIT) {
 		plan->fate = FATE_AS_IS;
 		return true;
 	}
 	if (p->first_child == MIME_NONE || is_encoded(p)) {
 		plan->fate = FATE_AS_IS;
-		return s.eightbit || s.nul ? stop(w, SEVENBIT_IMPOSSIBLE) : true;
+		return is_sevenbit(f) || stop(w, SEVENBIT_IMPOSSIBLE);
 	}
 	plan->fate = FATE_INSIDE;
 	return plan_first_gap(w, p, plan) && check_gaps(w, p) && plan_last_gap(w, p, plan) && relabel(w, at) &&
@@ -317,13 +380,10 @@ static bool plan_multipart(struct work *w, uint32_t at)
 static bool plan_message(struct work *w, uint32_t at)
 {
 	const struct mime_part *p = part_of(w, at);
-	struct scan s;
 
 	if (is_encoded(p) || p->encoding == MIME_UNKNOWN_ENCODING || p->first_child == MIME_NONE)
 		return plan_leaf(w, at);
-	if (!scan(w, p->body_off, end_of(p), &s))
-		return false;
-	if ((s.eightbit || s.nul) && mime_part_is(p, "message", "global"))
+	if (!is_sevenbit(&w->found[at].body) && mime_part_is(p, "message", "global"))
 		return encode(w, at, SEVENBIT_BASE64, "base64");
 	w->plans[at].fate = FATE_INSIDE;
 	return relabel(w, at) && plan_children(w, p);
@@ -331,14 +391,9 @@ static bool plan_message(struct work *w, uint32_t at)
 
 static bool plan_part(struct work *w, uint32_t at)
 {
-	const struct mime_part *p = part_of(w, at);
-	struct scan s;
-
-	if (!scan(w, p->header_off, p->header_off + p->header_bytes, &s))
-		return false;
-	if (s.eightbit || s.nul)
+	if (!is_sevenbit(&w->found[at].header))
 		return stop(w, SEVENBIT_IMPOSSIBLE);
-	switch (p->kind) {
+	switch (part_of(w, at)->kind) {
 	case MIME_LEAF:
 		return plan_leaf(w, at);
 	case MIME_MULTIPART:
@@ -521,7 +576,8 @@ static bool run(struct work *w, struct mime_parser *parser)
 	if (w->index->limited)
 		return stop(w, SEVENBIT_IMPOSSIBLE);
 	w->plans = xcalloc(w->index->part_count, sizeof *w->plans);
-	return plan_part(w, 0) && write_part(w, 0) && end_line(w);
+	w->found = xcalloc(w->index->part_count, sizeof *w->found);
+	return find_all(w) && plan_part(w, 0) && write_part(w, 0) && end_line(w);
 }
 
 enum sevenbit_verdict sevenbit_make(const struct sevenbit *s)
@@ -532,6 +588,7 @@ enum sevenbit_verdict sevenbit_make(const struct sevenbit *s)
 	buf_init(&w.out, 8 * WINDOW + HEADER_MAX + 4096);
 	(void)run(&w, parser);
 	free(w.plans);
+	free(w.found);
 	buf_fini(&w.out);
 	mime_parser_free(&parser);
 	return w.verdict;

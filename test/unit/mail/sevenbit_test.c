@@ -14,13 +14,15 @@ struct trial {
 	struct buf out;
 	size_t window;
 	bool fails;
+	uint64_t read; /* bytes */
 };
 
 static int read_some(void *ctx, uint64_t off, size_t max, struct view *ret)
 {
-	const struct trial *t = ctx;
+	struct trial *t = ctx;
 
 	*ret = view_sub(t->in, (size_t)off, max < t->window ? max : t->window);
+	t->read += ret->n;
 	return t->fails ? -EIO : 0;
 }
 
@@ -186,6 +188,27 @@ static void broken_encodings_decode_as_before(void **state)
 		       "Content-Transfer-Encoding: base64\r\n\r\nQUJD\r\n");
 }
 
+/* However deep what it holds lies, it is read a few times only. */
+static void deep(void **state)
+{
+	enum { DEPTH = 90, LINES = 5000 };
+	struct buf in = BUF_INIT(1 << 20);
+	struct trial t;
+
+	(void)state;
+	for (unsigned i = 0; i < DEPTH; i++)
+		buf_printf(&in, "Content-Type: multipart/mixed; boundary=b%03u\r\n\r\n--b%03u\r\n", i, i);
+	buf_append_cstr(&in, "Content-Type: text/plain\r\n\r\n");
+	for (unsigned i = 0; i < LINES; i++)
+		buf_append_cstr(&in, "\xc3\xa4 and more, so that it is long\r\n");
+	for (unsigned i = DEPTH; i-- > 0;)
+		buf_printf(&in, "\r\n--b%03u--\r\n", i);
+	assert_int_equal(run(&t, buf_cstr(&in), 65536, false), SEVENBIT_MADE);
+	assert_true(t.read < 6 * in.n);
+	buf_fini(&t.out);
+	buf_fini(&in);
+}
+
 static void unreadable(void **state)
 {
 	struct trial t = {.in = VIEW_LIT("x"), .window = 1, .fails = true};
@@ -201,7 +224,7 @@ int main(void)
 	    cmocka_unit_test(one_part),   cmocka_unit_test(what_needs_nothing_stays),
 	    cmocka_unit_test(parts),      cmocka_unit_test(refused),
 	    cmocka_unit_test(long_lines), cmocka_unit_test(broken_encodings_decode_as_before),
-	    cmocka_unit_test(unreadable),
+	    cmocka_unit_test(deep),       cmocka_unit_test(unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
