@@ -195,6 +195,7 @@ static int start(struct role *r)
 	if (!sd->tick || event_add(sd->tick, &second) < 0)
 		return -ENOMEM;
 	look_at_space(sd);
+	clock_watch_tick(sd);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ struct write {
 	STAILQ_ENTRY(write) link;
 };
 must_check int write_thread_new(struct stored *sd, struct write_thread **ret);
-/* Finishes what was given. */
+/* Finishes what was given; after 3 s the rest is as a crash would leave it: whole slices are done, none is half done, nobody was told of the others. */
 void write_thread_free(struct write_thread **w);
 void write_put(struct write_thread *w, struct write *write);
 /* The same for what nobody waits for: it goes with the next group that somebody waits for, or with one of its own after WRITE_LATER_MS. */
@@ -107,7 +107,7 @@ must_check int mailbox_peer_add(struct stored *sd, const char *kind, int fd); /*
 void notices_wake(struct stored *sd);
 void notices_tick(struct stored *sd); /* once a second */
 void traces_tick(struct stored *sd); /* once a second */
-void clock_watch_tick(struct stored *sd); /* once a second */
+void clock_watch_tick(struct stored *sd); /* at the start, then once a second */
 must_check int cred_peer_add(struct stored *sd, int fd); /* cred_peer.c */
 void cred_peers_tell_changed(struct stored *sd, uint64_t account, uint64_t generation);
 must_check int admin_listen(struct stored *sd, int fd); /* admin.c */

@@ -16,6 +16,7 @@ enum {
 	IDLE_WORK_MS = 1000,
 	SLOW_US = 20000, /* of CPU: twice what a transaction should take */
 	SLOW_EVERY_MS = 10000,
+	ENDING_MS = 3000, /* for what was given before the end */
 };
 
 STAILQ_HEAD(write_list, write);
@@ -30,6 +31,7 @@ struct write_thread {
 	struct write_list later; /* what nobody waits for */
 	uint64_t later_ms; /* when it is to be written all the same, if any */
 	bool ending;
+	uint64_t ended_ms; /* when it is over then, whatever is left */
 	struct longest longest; /* transaction */
 	/* The thread's own: */
 	struct write_list again; /* not finished in the last group; go first */
@@ -185,7 +187,8 @@ static void *write_loop(void *arg)
 
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
-		size_t n = gather(w);
+		bool late = w->ending && clock_mono_ms() >= w->ended_ms;
+		size_t n = late ? 0 : gather(w);
 
 		if (n) {
 			(void)pthread_mutex_unlock(&w->lock);
@@ -237,6 +240,7 @@ void write_thread_free(struct write_thread **wp)
 		return;
 	(void)pthread_mutex_lock(&w->lock);
 	w->ending = true;
+	w->ended_ms = clock_mono_ms() + ENDING_MS;
 	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)pthread_join(w->thread, NULL);

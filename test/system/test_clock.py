@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: ISC
 """A clock that is set while the server runs, and what else must not keep mail waiting."""
+import contextlib
 import email
 import os
+import sqlite3
+import subprocess
 import time
 
+import pombo
 import processes
 import pytest
 from pombo import ALICE, SLOW
@@ -73,3 +77,29 @@ def test_a_message_that_cannot_be_read_is_tried_again_soon(make_server):
         server.cli("queue", "retry", waits["id"])
         wait_empty(server)
         assert len(mx.messages) == 1
+
+
+def rows(server, query):
+    with contextlib.closing(sqlite3.connect(server.dir / "store" / "pombo.db")) as db:
+        return db.execute(query).fetchone()[0]
+
+
+def id_text(number):
+    return "".join("0123456789abcdefghjkmnpqrstvwxyz"[number >> 5 * i & 31] for i in range(12, -1, -1))
+
+
+def test_a_stop_does_not_wait_for_long_work(make_server):
+    """All is made due, in slices, for many seconds: whom it did not come to stays as he was, and the next start has a whole queue."""
+    server = make_server(config=["hold-outbound = yes"], start=False)
+    subprocess.run([pombo.BUILD / "bench" / "queue_fill", server.dir / "store", "300", "1000", "1000"], check=True)
+    first = id_text(rows(server, "SELECT MIN(id) FROM queue_message"))
+    server.start()
+    with subprocess.Popen([server.binary, "queue", "retry", "--all", "--dir", server.dir], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        deadline = time.monotonic() + 20 * SLOW
+        while " retried " not in server.cli("trace", first, check=False).stdout:
+            assert time.monotonic() < deadline
+        server.stop()
+    assert 0 < rows(server, "SELECT COUNT(*) FROM trace WHERE kind = 11") < 300_000
+    assert rows(server, "SELECT COUNT(*) FROM queue_recipient") == 300_000
+    server.start()
+    assert server.cli_json("status")["queue"]["recipients"] == 300_000
