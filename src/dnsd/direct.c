@@ -138,6 +138,8 @@ static bool hear(struct direct *d, struct view packet)
 	}
 	if (result.answer.truncated && !d->tcp)
 		start_tcp(d);
+	else if (result.answer.truncated)
+		fail(d, DNS_BAD_ANSWER, "the answer is longer than a packet can be");
 	else if ((result.answer.rcode != 0 && result.answer.rcode != 3) || !result.answer.authoritative)
 		fail(d, DNS_SERVER_FAILURE, "the server does not speak for the zone");
 	else

@@ -176,6 +176,9 @@ static struct dns_result read_answer(const struct question *q, struct view packe
 
 	if (!dns_answer_parse(packet, view_from_cstr(q->name), q->type, a, &result.answer))
 		return dns_result_failure(DNS_BAD_ANSWER, VIEW_LIT("the answer is malformed"));
+	/* Records are missing, all of them maybe: this is no denial. */
+	if (result.answer.truncated)
+		return dns_result_failure(DNS_BAD_ANSWER, VIEW_LIT("the answer is longer than a packet can be"));
 	if (result.answer.rcode != RCODE_NOERROR && result.answer.rcode != RCODE_NXDOMAIN)
 		return dns_result_failure(DNS_SERVER_FAILURE, VIEW_LIT("the name servers cannot say"));
 	if (result.answer.n_records == 0 && result.answer.dropped > 0)

@@ -20,7 +20,7 @@ must_check bool dns_query_format(struct buf *out, uint16_t id, struct view name,
 /* What a response says about a question. Data in the form of dns_record.h, in the arena. */
 struct dns_answer {
 	uint8_t rcode;
-	bool truncated; /* TC: ask again by TCP */
+	bool truncated; /* TC: ask again by TCP; what is here is no answer */
 	bool authoritative;
 	uint32_t ttl_s; /* least of the steps; of a denial: RFC 2308 §5 */
 	struct view canonical;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """dnsd against name servers that are honest, odd, slow, silent and forged, asked through the running server (`pombo dns --ask`)."""
 import concurrent.futures
+import json
 import struct
 import time
 
@@ -160,6 +161,77 @@ def test_garbage_is_an_unanswered_question(server, names, make):
     assert done.returncode == 75 and time.monotonic() - started < 25 * pombo.SLOW
     assert server.pids("dnsd") == [pid]
     assert ask(server, "A", "mx.example.net")["records"]
+
+
+def test_an_alias_that_leads_in_a_ring_or_too_far_leads_nowhere(server, names):
+    names.set({("ring0.example.net", "CNAME"): ["ring1.example.net."], ("ring1.example.net", "CNAME"): ["ring0.example.net."],
+               ("self.example.net", "CNAME"): ["self.example.net."], ("link40.example.net", "A"): ["192.0.2.40"],
+               **{(f"link{n}.example.net", "CNAME"): [f"link{n + 1}.example.net."] for n in range(40)}})
+    pid = server.pids("dnsd")[0]
+    for name in ("ring0", "self", "link0"):
+        done = server.cli("dns", "--ask", "A", f"{name}.example.net", check=False)
+        assert done.returncode == 75 and "192.0.2.40" not in done.stdout, done.stdout
+    assert ask(server, "A", "link36.example.net")["records"] == ["192.0.2.40"]
+    assert server.pids("dnsd") == [pid]
+
+
+BIG = {  # answers of up to 64 KiB: type, records, whether libunbound writes them as tightly as they come
+    "addresses": ("A", [(1, struct.pack(">I", 0xc0000200 + n)) for n in range(4090)], True),
+    "text": ("TXT", [(16, b"\xff" + b"%05d" % n + b"\x1b" * 250) for n in range(240)], True),
+    "one-record": ("TLSA", [(52, b"\3\0\0" + bytes(65000))], True),
+    "hosts": ("MX", [(15, struct.pack(">H", n) + b"\2mx\xc0\x0c") for n in range(1500)], True),
+    "more-hosts": ("MX", [(15, struct.pack(">H", n) + b"\xc0\x0c") for n in range(4000)], False),
+}
+
+
+@pytest.mark.parametrize("case", BIG)
+def test_big_answers(server, names, case):
+    """All records that there are come through, or a failure: never a part of them, nor that there are none."""
+    kind, records, whole = BIG[case]
+
+    def answer(query, transport):
+        return raw(query, records) if transport == "tcp" else raw(query, [], flags=0x8780)
+
+    name = f"{case}.example.net"
+    names.set({(name, kind): answer})
+    pid = server.pids("dnsd")[0]
+    done = server.cli("dns", "--ask", kind, name, "--json", check=False)
+    assert server.pids("dnsd") == [pid]
+    if not whole:
+        assert done.returncode == 75 and "longer than a packet" in done.stderr
+        return
+    assert done.returncode == 0 and len(set(json.loads(done.stdout)["records"])) == len(records)
+    shown = server.cli("dns", "--ask", kind, name).stdout
+    assert "\x1b" not in done.stdout + shown and len(shown) < 1 << 20
+
+
+@pytest.mark.parametrize("ttl, said", [(0, 0), (1 << 31, 0), ((1 << 32) - 1, 0), ((1 << 31) - 1, 86400), (40, 40)])
+def test_how_long_an_answer_holds(server, names, ttl, said):
+    """RFC 2181 §8: beyond 31 bits is 0; a day at most."""
+    def answer(query, transport):
+        packet = raw(query, [(1, b"\xc0\0\2\1")])
+        return packet[:-10] + struct.pack(">I", ttl) + packet[-6:]
+
+    name = f"ttl{ttl}.example.net"
+    names.set({(name, "A"): answer})
+    assert said - 5 * pombo.SLOW <= ask(server, "A", name)["ttl"] <= said
+    ask(server, "A", name)
+    assert (len(names.questions(name, "A")) == 1) == (said > 0)
+
+
+def test_what_is_not_there_is_remembered_as_long_as_its_zone_says(server, names):
+    """RFC 2308 §5."""
+    for name in ("gone.example.net", "example.net"):
+        for _ in range(3):
+            nothing = ask(server, "AAAA", name)
+            assert nothing["records"] == [] and nothing["ttl"] <= 2  # the SOA record's last number
+        asked = len(names.questions(name, "AAAA"))
+        assert asked >= 1
+        deadline = time.monotonic() + 20 * pombo.SLOW
+        while len(names.questions(name, "AAAA")) == asked:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+            ask(server, "AAAA", name)
 
 
 def test_many_questions_at_once_and_silence_in_between(server, names):
