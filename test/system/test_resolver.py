@@ -90,8 +90,12 @@ def names(one_world):
 def sent(server, domain):
     """What `pombo trace` says of how it went out."""
     fate(server, f"bob@{domain}", "sent", timeout=40)
-    how, = [e["tls"] for e in server.cli_json("trace", f"bob@{domain}") if e["event"] == "sent" and e["address"] == f"bob@{domain}"]
-    return how
+    deadline = time.monotonic() + 20 * SLOW
+    while not (how := [e["tls"] for e in server.cli_json("trace", f"bob@{domain}") if e["event"] == "sent" and e["address"] == f"bob@{domain}"]):
+        assert time.monotonic() < deadline, server.tail()  # stored hears of it a moment after the log
+        time.sleep(0.02)
+    assert len(how) == 1
+    return how[0]
 
 
 def deferred(server, domain):
