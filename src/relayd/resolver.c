@@ -105,8 +105,11 @@ static bool ask(struct resolver_request *q, struct view name, uint16_t type, dns
 	       dns_call_ask(q->rs->dns, &(struct dns_ask){name, type, ASK_MS}, ASK_MS + 1000, fn, ctx);
 }
 
+/* The least of all; 0 there stands for none yet. */
 static void heed_ttl(struct resolver_request *q, uint32_t ttl_s)
 {
+	if (ttl_s == 0)
+		ttl_s = 1;
 	if (q->answer.ttl_s == 0 || ttl_s < q->answer.ttl_s)
 		q->answer.ttl_s = ttl_s;
 }
@@ -440,6 +443,7 @@ static void on_mx(void *ctx, const struct dns_msg *m)
 			return;
 		}
 		q->secure = m->nothing.secure;
+		heed_ttl(q, m->nothing.ttl_s);
 		add_host(q, q->domain, 0);
 		ask_addresses(q);
 		return;
