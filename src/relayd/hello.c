@@ -269,6 +269,13 @@ void hello_on_tls(void *ctx, const char *error)
 		say_ehlo(s); /* RFC 3207 §4.2: what was offered before counts no more */
 }
 
+/* What it calls itself counts when nothing else is to come: before TLS somebody in between may have said it (RFC 3207 §4.2). */
+static bool is_named_as_we(const struct session_private *s, struct view name)
+{
+	return view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp &&
+	       (stream_is_tls(s->stream) || !policy_needs_tls(&s->policy));
+}
+
 static void on_ehlo(struct session_private *s)
 {
 	struct view rest = buf_view(&s->reply.text), line = VIEW_EMPTY, name = VIEW_EMPTY, more;
@@ -280,16 +287,14 @@ static void on_ehlo(struct session_private *s)
 		name = line;
 	while (smtp_reply_line(&rest, &line))
 		take_offer(&s->offers, line);
-	if (view_eq_lit_nocase(name, conf_of(s)->hostname) && !route_of(s)->lmtp) {
+	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain) {
+		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
+	} else if (is_named_as_we(s, name)) {
 		if (session_found_ourselves(s))
 			stream_close(s->stream); /* the next host comes with its end */
 		else
 			session_hang_up(s);
-		return;
-	}
-	if (!s->tls_tried && s->offers.starttls && policy_wants_tls(&s->policy) && !plain)
-		session_command(s, EXPECT_STARTTLS, 0, "STARTTLS");
-	else {
+	} else {
 		if (!stream_is_tls(s->stream))
 			tls_outcome_not_offered(s);
 		if (!stream_is_tls(s->stream) && policy_needs_tls(&s->policy))

@@ -818,6 +818,23 @@ def test_a_backup_that_meets_itself_waits(make_server):
             assert addresses(primary) == ["bob@far.test"] and worse.connections == 0
 
 
+@pytest.mark.parametrize("ends_as", ["mx.far.test", "mail.example.test"])
+def test_only_under_tls_is_a_host_believed_to_be_ourselves(make_server, tmp_path, ends_as):
+    """Where TLS is asked for: before it anybody on the way could say so (RFC 3207 §4.2), and the mail would come back for good."""
+    def ehlo(connection, line):
+        return f"250 {ends_as}\r\n".encode() if connection.tls else b"250-mail.example.test\r\n250 STARTTLS\r\n"
+
+    with SmtpServer({"EHLO": ehlo}) as mx:
+        mx.context = Authority(tmp_path).server("mx.far.test")
+        server = make_server(config=[*GO, *route("way", "to = far.test", *to(mx), "tls = require")])
+        submit(server)
+        if ends_as == "mx.far.test":
+            wait_empty(server)
+            assert addresses(mx) == ["bob@far.test"] and server.messages() == []
+        else:
+            assert "loops" in server.wait_log(event="failed", to="bob@far.test")["reply"] and mx.messages == []
+
+
 def test_a_backup_that_is_the_best_server_itself_says_so(make_server):
     server = make_server(start=False)
     port = server.ports["smtp"]
