@@ -65,5 +65,5 @@ void mailbox_on_search(struct stored *sd, struct peer *peer, uint32_t id, struct
 	/* Expunged ones that the session was not told of are still there for it; it names which it means. */
 	search_init(&o->search, a, s->grant->account, w->mailbox, arena_copy(a, w->program),
 		    mailbox_copy_ranges(a, w->ranges, w->n_ranges), w->n_ranges, true);
-	op_read(&o->op);
+	op_read_long(&o->op, s);
 }

@@ -131,5 +131,5 @@ void mailbox_on_thread(struct stored *sd, struct peer *peer, uint32_t id, struct
 	search_init(&o->gather.search, a, s->grant->account, w->mailbox, arena_copy(a, w->program),
 		    mailbox_copy_ranges(a, w->ranges, w->n_ranges), w->n_ranges, w->expunged);
 	gather_init(&o->gather, GATHER_SENT | GATHER_THREAD, take, o);
-	op_read(&o->op);
+	op_read_long(&o->op, s);
 }

@@ -2,6 +2,8 @@
  * One request on its way through a thread and back. */
 #include "stored/op.h"
 
+#include "stored/session.h"
+
 #include <stdlib.h>
 
 /* A peer that has so many questions open is not read from until some are answered. */
@@ -20,10 +22,21 @@ void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id)
 	return op;
 }
 
+static void leave_session(struct op *op)
+{
+	struct session *s = NULL;
+
+	if (op->session && reply_channel(&op->reply)) /* sessions end with the channel */
+		s = sessions_find(op->sd->sessions, op->session, op->reply.peer);
+	if (s && s->long_read == op)
+		s->long_read = NULL;
+}
+
 static void op_free(struct op *op)
 {
 	struct peer *peer = op->reply.peer;
 
+	leave_session(op);
 	if (peer->requests-- == REQUESTS_MAX && peer->channel)
 		channel_resume(peer->channel);
 	reply_end(&op->reply);
@@ -59,7 +72,7 @@ static void read_done(struct completion *c)
 {
 	struct op *op = (struct op *)c;
 
-	if (op->again && reply_channel(&op->reply)) {
+	if (op->again && !op->forgotten && reply_channel(&op->reply)) {
 		op->again = false;
 		op_read(op);
 	} else {
@@ -75,6 +88,16 @@ void op_read(struct op *op)
 		op->outcome = STORE_TEMPORARY;
 		op_finish(op);
 	}
+}
+
+void op_read_long(struct op *op, struct session *s)
+{
+	if (s->long_read)
+		s->long_read->forgotten = true;
+	s->long_read = op;
+	op->session = s->id;
+	op->task.lane = (const void *)(uintptr_t)s->grant->account;
+	op_read(op);
 }
 
 static void write_done(struct completion *c)

@@ -17,7 +17,8 @@ struct op {
 	enum store_outcome outcome;
 	bool again; /* set by run: not finished, but others may have the thread first */
 	bool held, finished; /* held: its answer, once finished, waits for op_release() */
-	bool forgotten; /* nobody wants its answer any more */
+	bool forgotten; /* nobody wants its answer any more: it goes on to no further turn */
+	uint64_t session; /* of op_read_long() */
 	/* Reads: on a reader thread; sets outcome. */
 	void (*run)(struct op *op, struct store_reader *r);
 	/* On the loop. Called once; `c` is NULL when nobody listens any more. The op is freed after it. */
@@ -30,6 +31,10 @@ enum { OP_ARENA_MAX = 16 * 1024 * 1024 };
 void *op_new(struct stored *sd, size_t size, struct peer *peer, uint32_t id);
 /* Hands it to a reader thread; when too many wait, the answer comes at once with STORE_TEMPORARY. */
 void op_read(struct op *op);
+/* A read of many turns (`again`): one at a time in a thread for each account, so that the others keep theirs. Given up with the session, and
+ * when that asks for another. */
+struct session;
+void op_read_long(struct op *op, struct session *s);
 /* Hands op->write.job to the writer. op->outcome is the job's at the answer. */
 void op_write(struct op *op, struct store_job *job);
 /* The same with write_put_later(). */

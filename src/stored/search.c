@@ -14,6 +14,7 @@ enum {
 	CHEAP_BYTES = 4 * 1024 * 1024,
 	INLINE_MAX = 128 * 1024,
 	PAGE_ARENA_MAX = 8 * 1024 * 1024,
+	TURN_MS = 20, /* of deciding: what is left of a page then is read anew */
 };
 
 void search_init(struct search *s, struct arena *a, uint64_t account, uint64_t mailbox, struct view program,
@@ -101,9 +102,16 @@ static enum store_outcome end_page(struct search *s)
 	return STORE_OK;
 }
 
+/* Row `i` is left to the next turn: a program may have thousands of keys. */
+static bool is_late(size_t i, uint64_t began_ms)
+{
+	return i > 0 && clock_mono_ms() - began_ms >= TURN_MS;
+}
+
 /* The next rows, by what is cheap. */
 static enum store_outcome look(struct search *s)
 {
+	const uint64_t began_ms = clock_mono_ms();
 	enum store_outcome outcome;
 	struct box_rows rows;
 	struct arena a;
@@ -113,6 +121,11 @@ static enum store_outcome look(struct search *s)
 	outcome = box_rows(s->r, &s->query, &a, &rows);
 	s->is_full = s->cheap == s->full;
 	for (size_t i = 0; outcome == STORE_OK && i < rows.count; i++) {
+		if (is_late(i, began_ms)) {
+			rows.next = rows.rows[i].uid;
+			rows.count = i;
+			break;
+		}
 		s->row = &rows.rows[i];
 		s->uids[i] = s->row->uid;
 		s->verdicts[i] = (uint8_t)search_decide(s);
@@ -148,6 +161,7 @@ static void settle(struct search *s, uint32_t uid, enum search_verdict verdict)
 /* Some of what is open, by all there is. What is gone meanwhile stays open, which is no match. */
 static enum store_outcome read_open(struct search *s)
 {
+	const uint64_t began_ms = clock_mono_ms();
 	struct rows_query q = s->query;
 	enum store_outcome outcome;
 	struct box_rows rows;
@@ -163,6 +177,10 @@ static enum store_outcome read_open(struct search *s)
 	outcome = box_rows(s->r, &q, &a, &rows);
 	s->is_full = true;
 	for (size_t i = 0; outcome == STORE_OK && i < rows.count; i++) {
+		if (is_late(i, began_ms)) {
+			rows.next = rows.rows[i].uid;
+			break;
+		}
 		s->row = &rows.rows[i];
 		settle(s, s->row->uid, search_decide(s));
 	}
@@ -179,8 +197,9 @@ enum store_outcome search_step(struct search *s, struct store_reader *r, bool *r
 	s->r = r;
 	s->trouble = STORE_OK;
 	if (!s->begun) {
-		if (!search_parse(s))
-			return STORE_BAD_REQUEST;
+		outcome = search_parse(s);
+		if (outcome != STORE_OK)
+			return outcome;
 		search_narrow(s);
 	}
 	outcome = s->open_from ? read_open(s) : look(s);

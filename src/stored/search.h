@@ -62,13 +62,14 @@ struct search {
 void search_init(struct search *s, struct arena *a, uint64_t account, uint64_t mailbox, struct view program,
 		 const struct uid_range *ranges, size_t range_count, bool with_expunged);
 void search_fini(struct search *s);
-/* A slice. `*ret_again`: there is more. STORE_BAD_REQUEST: not a program. */
+/* A slice. `*ret_again`: there is more. STORE_BAD_REQUEST: not a program. STORE_LIMIT: too many texts
+ * to look for in every message, or too many found. */
 must_check enum store_outcome search_step(struct search *s, struct store_reader *r, bool *ret_again);
 size_t search_found(const struct search *s); /* messages */
 
 /* ---- its parts ---- */
 /* search_terms.c */
-must_check bool search_parse(struct search *s);
+must_check enum store_outcome search_parse(struct search *s);
 void search_narrow(struct search *s); /* asks the index what it knows */
 struct search_term *search_term_of(const struct search *s, const struct imap_search *node);
 /* search_row.c: s->row, cheap or full */

@@ -15,7 +15,10 @@ static const struct imap_reader_limits reader_limits = {
     .depth = IMAP_SEARCH_DEPTH_MAX + 8,
 };
 
-enum { PROGRAM_MAX = 790 * 1024 };
+enum {
+	PROGRAM_MAX = 790 * 1024,
+	TEXTS_MAX = 256, /* BODY and TEXT: each costs a nanosecond a byte of mail */
+};
 
 static bool is_text(const struct imap_search *node)
 {
@@ -136,7 +139,7 @@ struct search_term *search_term_of(const struct search *s, const struct imap_sea
 	return bsearch(&wanted, s->terms, s->term_count, sizeof wanted, compare_terms);
 }
 
-bool search_parse(struct search *s)
+enum store_outcome search_parse(struct search *s)
 {
 	struct buf text = BUF_INIT(PROGRAM_MAX);
 	struct imap_search_program program;
@@ -153,19 +156,21 @@ bool search_parse(struct search *s)
 	     imap_search_parse(s->reader.command.args, s->arena, &program, &error);
 	buf_fini(&text);
 	if (!ok)
-		return false;
+		return STORE_BAD_REQUEST;
 	s->root = program.root;
 	resolve_sets(s->root);
 	count(s->root, &terms, &texts);
+	if (texts > TEXTS_MAX)
+		return STORE_LIMIT;
 	s->terms = arena_array(s->arena, terms, sizeof *s->terms);
 	s->keys = arena_array(s->arena, texts, sizeof *s->keys);
 	if (!s->terms || !s->keys || !make_terms(s, s->root))
-		return false;
+		return STORE_BAD_REQUEST;
 	if (s->term_count)
 		qsort(s->terms, s->term_count, sizeof *s->terms, compare_terms);
 	fields_for(s->root, &s->cheap, &s->full);
 	s->full |= s->cheap;
-	return true;
+	return STORE_OK;
 }
 
 /* Fields of the sender's header block, never of our prefix in front of it: the prefix is not in the index. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "stored/op.h"
 
 #include <stdlib.h>
 
@@ -187,6 +188,8 @@ void sessions_close(struct sessions *ss, struct session *s)
 
 	if (s->ahead)
 		s->forget_ahead(s);
+	if (s->long_read)
+		s->long_read->forgotten = true;
 	unwatch(ss, s);
 	unwatch_account(ss, s);
 	(void)map_u64_remove(&ss->by_id, s->id);

@@ -35,6 +35,7 @@ struct session {
 	bool hears_annotations;
 	bool account_notice_due; /* as notice_due */
 	struct session *next_account_watcher;
+	struct op *long_read; /* op_read_long(); NULL: none */
 	/* mailbox_rows.c */
 	uint32_t rows_next; /* where its next page of rows begins, while it asks for nothing else; 0: nowhere */
 	struct op *ahead; /* that page, read before it is asked for; NULL: none */

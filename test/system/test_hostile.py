@@ -6,15 +6,18 @@ import random
 import resource
 import smtplib
 import socket
+import ssl
 import subprocess
 import time
 
 import pytest
 
 import pombo
+import processes
 from pombo import ALICE, SANITIZED, Server
 
 MESSAGE = "From: sender@example.net\r\nSubject: still here\r\n\r\nyes\r\n"
+BOB = "bob@example.test"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system: needs root")
 
 
@@ -218,3 +221,84 @@ def test_a_read_only_disk_is_named_and_loses_nothing(on_small_disk):
 
 if SANITIZED:
     pytestmark = pytest.mark.timeout(600)
+
+
+def wide_search(texts):
+    """Looks for so many texts, which no index rules out, in every message."""
+    return "s SEARCH " + " ".join(f'NOT BODY "!{n % 26 + 97:c}{n // 26 + 97:c}"' for n in range(texts))
+
+
+@pytest.fixture
+def searched(make_server):
+    """A server with a mailbox in which such a search takes a while."""
+    server = make_server(users=(ALICE, BOB))
+    body = b"Subject: much to read\r\n\r\n" + b"the quick brown fox jumps over the lazy dog, and then once more\r\n" * 200
+    with server.imap() as c:
+        for _ in range(2):
+            c.send(b"a APPEND INBOX" + b" {%d+}\r\n%s" % (len(body), body) * 200 + b"\r\n")
+            while not (line := c.readline()).startswith(b"a "):
+                pass
+            assert line.startswith(b"a OK"), line
+    return server
+
+
+def searchers(server, count):
+    wires = []
+    for _ in range(count):
+        w = server.wire("imaps")
+        w.line(f'l LOGIN {ALICE} "{server.password}"')
+        w.read_until(b"\r\nl OK")
+        w.line("m SELECT INBOX")
+        w.read_until(b"\r\nm OK")
+        w.read_line()
+        wires.append(w)
+    return wires
+
+
+def stored_cpu_s(server):
+    return sum(processes.cpu_s(p) for p in server.pids("stored"))
+
+
+def test_searches_of_one_user_hold_up_no_other(searched):
+    wires = searchers(searched, 8)
+    with searched.imap(BOB) as bob:
+        for w in wires:
+            w.line(wide_search(250))
+        assert bob.status("INBOX", "(MESSAGES)")[0] == "OK"
+        for w in wires:
+            w.sock.settimeout(0.001)
+            with pytest.raises((TimeoutError, ssl.SSLWantReadError)):
+                w.sock.recv(1)  # Bob did not wait for any of them
+    for w in wires:
+        w.close()
+
+
+def test_a_search_ends_with_its_connection(searched):
+    one, *others = searchers(searched, 9)
+    before = stored_cpu_s(searched)
+    one.line(wide_search(250))
+    one.read_until(b"\r\ns OK")
+    cost = stored_cpu_s(searched) - before
+    for w in others:
+        w.line(wide_search(250))
+    before = stored_cpu_s(searched)
+    for w in others:
+        w.reset()
+
+    def is_idle():
+        was = stored_cpu_s(searched)
+        time.sleep(0.5 * pombo.LONGER)
+        return stored_cpu_s(searched) == was
+
+    wait_until(is_idle, "stored goes on searching")
+    assert stored_cpu_s(searched) - before < cost * 3
+
+
+def test_a_search_for_too_many_texts_is_refused(server):
+    server.deliver(ALICE, MESSAGE)
+    [w] = searchers(server, 1)
+    w.line(wide_search(257))
+    assert w.read_line().startswith("s NO [LIMIT]")
+    w.line(wide_search(256))
+    w.read_until(b"\r\ns OK")
+    w.close()
