@@ -22,6 +22,7 @@ enum {
 	AGAIN_MS = 1500,
 	ANSWER_ARENA_MAX = 1024 * 1024,
 	UDP_MAX = 4096,
+	PACKETS_A_TURN = 16, /* who floods us with other packets holds up nobody else */
 };
 
 struct direct {
@@ -154,13 +155,15 @@ static void on_udp(evutil_socket_t fd, short what, void *ctx)
 {
 	struct direct *d = ctx;
 	char bytes[UDP_MAX];
-	ssize_t n;
+	ssize_t n = 0;
 
 	(void)what;
-	while ((n = recv((int)fd, bytes, sizeof bytes, 0)) >= 0)
-		if (hear(d, view_from(bytes, (size_t)n)))
+	for (int i = 0; i < PACKETS_A_TURN && n >= 0; i++) {
+		n = recv((int)fd, bytes, sizeof bytes, 0);
+		if (n >= 0 && hear(d, view_from(bytes, (size_t)n)))
 			return;
-	if (errno != EAGAIN && errno != EINTR)
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		fail(d, DNS_TIMEOUT, "the server cannot be reached");
 }
 
