@@ -425,6 +425,8 @@ static void flush(struct stream *s)
 		stream_die(s, STREAM_ERROR);
 		return;
 	}
+	if (s->notified)
+		buf_fini(&s->out); /* said after the goodbye: it can go nowhere, and waiting for it would not end */
 	if (s->established && (s->closing ? !s->notified : stream_plain_bytes(s) > 0)) {
 		stream_tls_flush(s);
 	} else {

@@ -470,6 +470,46 @@ static void ends_in_the_handshake(void **state)
 	tls_fixture_fini(&key);
 }
 
+/* Output that waits for a slow reader when the end is said: what the role adds behind the close_notify is dropped, not tried for ever. */
+static void late_words(void **state)
+{
+	static char much[250 * 1024]; /* more than the socket holds */
+	char bytes[8192];
+	struct tls_fixture key;
+	struct rig r;
+	uint64_t began_ms = clock_mono_ms();
+	size_t heard = 0;
+	int n = 1;
+
+	(void)state;
+	tls_fixture_init(&key, "P-256");
+	rig_init(&r, &key, 12);
+	stream_start_tls(r.stream, r.server);
+	assert_true(client_handshake(&r));
+	turns(2); /* it hears the client's last message */
+	memset(much, 'x', sizeof much);
+	stream_write(r.stream, view_from(much, sizeof much));
+	stream_close(r.stream);
+	turns(1);
+	assert_false(r.closed);
+	buf_append_cstr(stream_out(r.stream), "late");
+	stream_flush(r.stream);
+	for (int i = 0; i < 1000 && (n > 0 || !client_error(&r, n)); i++) {
+		turns(1);
+		ERR_clear_error();
+		n = SSL_read(r.client, bytes, sizeof bytes);
+		heard += n > 0 ? (size_t)n : 0;
+	}
+	assert_int_equal(heard, sizeof much);
+	assert_int_equal(client_error(&r, n), SSL_ERROR_ZERO_RETURN);
+	turns(10);
+	assert_string_equal(buf_cstr(&r.log), "tls:ok closed:us");
+	assert_true(clock_mono_ms() - began_ms <
+		    9000); /* not by the deadline of 10 s, until which the loop did nothing else */
+	rig_fini(&r);
+	tls_fixture_fini(&key);
+}
+
 static void signing_fails(void **state)
 {
 	struct tls_fixture key;
@@ -680,6 +720,7 @@ int main(void)
 	    cmocka_unit_test(records_larger_than_the_buffer),
 	    cmocka_unit_test(ends),
 	    cmocka_unit_test(ends_in_the_handshake),
+	    cmocka_unit_test(late_words),
 	    cmocka_unit_test(signing_fails),
 	    cmocka_unit_test(bindings),
 	    cmocka_unit_test(without_extended_master_secret),
