@@ -103,11 +103,29 @@ static bool is_any(struct view name, const char *const *names, size_t n)
 	return false;
 }
 
+static const char *const hidden[] = {"script", "style", "head", "title"};
+
+/* Where what is hidden behind the tag's end ends: at its end tag. `unended` has a bit for each of `hidden` that has none in what is left: it
+ * hides nothing, and is not looked for again. */
+static size_t pass_hidden(struct view in, size_t end, struct view name, unsigned *unended)
+{
+	unsigned which = 0;
+
+	while (which < ARRAY_LEN(hidden) && !view_eq_lit_nocase(name, hidden[which]))
+		which++;
+	if (which == ARRAY_LEN(hidden) || *unended & 1U << which)
+		return end + 1;
+	for (size_t i = end + 1; i + 2 < in.n; i++)
+		if (in.p[i] == '<' && in.p[i + 1] == '/' && view_starts_with_nocase(view_sub(in, i + 2, in.n), name))
+			return i;
+	*unended |= 1U << which;
+	return end + 1;
+}
+
 /* The tag at the front, and what it hides; how many bytes. */
-static size_t pass_tag(struct view in, struct buf *out)
+static size_t pass_tag(struct view in, struct buf *out, unsigned *unended)
 {
 	static const char *const breaks[] = {"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol"};
-	static const char *const hidden[] = {"script", "style", "head", "title"};
 	size_t end = view_find_char(in, '>');
 	struct view name;
 
@@ -120,16 +138,12 @@ static size_t pass_tag(struct view in, struct buf *out)
 	name = tag_name(view_sub(in, 1, end - 1));
 	if (is_any(name, breaks, ARRAY_LEN(breaks)) && out->n && out->p[out->n - 1] != '\n')
 		buf_append_char(out, '\n');
-	if (in.p[1] != '/' && is_any(name, hidden, ARRAY_LEN(hidden)))
-		for (size_t i = end + 1; i + 2 < in.n; i++)
-			if (in.p[i] == '<' && in.p[i + 1] == '/' &&
-			    view_starts_with_nocase(view_sub(in, i + 2, in.n), name))
-				return i;
-	return end + 1;
+	return in.p[1] == '/' ? end + 1 : pass_hidden(in, end, name, unended);
 }
 
 void html_text(struct view html, struct buf *out)
 {
+	unsigned unended = 0;
 	size_t i = 0;
 
 	while (i < html.n) {
@@ -137,7 +151,7 @@ void html_text(struct view html, struct buf *out)
 
 		if (c == '<' && i + 1 < html.n &&
 		    (ascii_is_alpha(html.p[i + 1]) || html.p[i + 1] == '/' || html.p[i + 1] == '!')) {
-			i += pass_tag(view_sub(html, i, html.n), out);
+			i += pass_tag(view_sub(html, i, html.n), out, &unended);
 		} else if (c == '&') {
 			i += put_entity(out, view_sub(html, i, html.n));
 		} else if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {

@@ -58,6 +58,14 @@ def test_show_is_decoded_and_harmless(server):
     assert EVIL.encode() in raw.stdout
 
 
+def test_html_that_hides_without_end_is_shown_at_once(make_server):
+    server = make_server()
+    for tag in ("<script>", "<head>x"):
+        server.deliver(ALICE, "Subject: many\r\nContent-Type: text/html\r\n\r\n" + (tag * 100 + "\r\n") * 6000 + "the end\r\n")
+    for n in (1, 2):  # each tag with a look at all that follows would take an hour
+        assert server.cli("read", ALICE, "--show", n).stdout.endswith("the end \n")
+
+
 def test_file_and_delete(server):
     assert server.cli("read", ALICE, "--move", "1:2", "--to", "Archive").stdout == "2 moved\n"
     assert [r["subject"] for r in server.cli_json("read", ALICE, "--folder", "Archive")] == ["café", "two"]
