@@ -81,17 +81,47 @@ static int count_after(struct writer *w, const struct annotate_job *j, int64_t o
 	return rc < 0 ? rc : 0;
 }
 
+/* Of the account and all its mailboxes. */
+static int bytes_now(struct writer *w, uint64_t account, uint64_t *ret)
+{
+	uint64_t own = 0, others = 0;
+	int rc = read_sum(w, SQL_annotation_bytes_own, -(int64_t)account, &own);
+
+	if (rc == 0)
+		rc = read_sum(w, SQL_annotation_bytes, (int64_t)account, &others);
+	*ret = own + others;
+	return rc;
+}
+
+int annotation_check_copy(struct writer *w, uint64_t account, uint64_t mailbox, enum store_outcome *ret)
+{
+	uint64_t all, more = 0;
+	int rc = bytes_now(w, account, &all);
+
+	if (rc == 0)
+		rc = read_sum(w, SQL_annotation_bytes_own, (int64_t)mailbox, &more);
+	if (rc == 0 && more && all + more > ANNOTATIONS_BYTES_MAX)
+		*ret = STORE_LIMIT;
+	else if (rc == 0 && more && store_space_is_low(w->store))
+		*ret = STORE_NO_SPACE;
+	return rc;
+}
+
+static bool adds(const struct annotate_job *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		if (!j->changes[i].remove)
+			return true;
+	return false;
+}
+
 /* What is replaced is not taken off: the limit is no exact one. */
 static int bytes_after(struct writer *w, const struct annotate_job *j, uint64_t *ret)
 {
-	uint64_t own, others;
-	int rc = read_sum(w, SQL_annotation_bytes_own, -(int64_t)j->account, &own);
+	int rc = bytes_now(w, j->account, ret);
 
-	if (rc == 0)
-		rc = read_sum(w, SQL_annotation_bytes, (int64_t)j->account, &others);
 	if (rc < 0)
 		return rc;
-	*ret = own + others;
 	for (size_t i = 0; i < j->count; i++)
 		*ret += j->changes[i].remove ? 0 : j->changes[i].value.n;
 	return 0;
@@ -118,6 +148,8 @@ static int check(struct writer *w, struct annotate_job *j, const struct owner *o
 	if (j->job.outcome == STORE_OK && j->sets_special_use &&
 	    (owner->id < 0 || (j->special_use & ~(uint32_t)FOLDER_SPECIAL)))
 		j->job.outcome = STORE_NOT_ALLOWED;
+	if (j->job.outcome == STORE_OK && adds(j) && store_space_is_low(w->store))
+		j->job.outcome = STORE_NO_SPACE;
 	if (j->job.outcome != STORE_OK)
 		return 0;
 	rc = count_after(w, j, owner->id, &count, &grows);

@@ -19,7 +19,7 @@ struct annotation_change {
 	bool remove;
 };
 
-/* All or nothing. Outcomes: STORE_NO_MAILBOX; STORE_TOO_BIG (a value), STORE_LIMIT (too many); STORE_NOT_ALLOWED (a special use
+/* All or nothing. Outcomes: STORE_NO_MAILBOX; STORE_TOO_BIG (a value), STORE_LIMIT (too many); STORE_NO_SPACE; STORE_NOT_ALLOWED (a special use
  * where there can be none). */
 struct annotate_job {
 	struct store_job job;
@@ -31,6 +31,10 @@ struct annotate_job {
 	uint32_t special_use; /* of FOLDER_SPECIAL; each is taken from the mailbox that had it */
 };
 void annotate_job_init(struct annotate_job *j);
+
+/* May all annotations of `mailbox` be there once more? *ret: STORE_LIMIT, STORE_NO_SPACE; else as it was. Writer; int results as in writer.h. */
+struct writer;
+must_check int annotation_check_copy(struct writer *w, uint64_t account, uint64_t mailbox, enum store_outcome *ret);
 
 struct annotation {
 	struct view entry, value;

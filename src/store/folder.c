@@ -3,6 +3,7 @@
 #include "store/folder_private.h"
 
 #include "base/clock.h"
+#include "store/annotation.h"
 #include "store/copier.h"
 
 #include <errno.h>
@@ -234,6 +235,8 @@ static enum job_step run_create(struct writer *w, struct store_job *job)
 
 	if (rc == 0 && (j->special_use & ~(uint32_t)FOLDER_SPECIAL))
 		job->outcome = STORE_BAD_REQUEST;
+	if (rc == 0 && job->outcome == STORE_OK && store_space_is_low(w->store))
+		job->outcome = STORE_NO_SPACE;
 	if (rc == 0 && job->outcome != STORE_OK)
 		return STEP_DONE;
 	if (rc == 0)
@@ -510,7 +513,11 @@ static enum job_step rename_inbox(struct writer *w, struct folder_rename_job *j,
 		return writer_error(w, rc < 0 ? rc : -EUCLEAN, "renaming INBOX");
 	if (writer_is_busy(w, source->id, &j->job))
 		return STEP_AGAIN;
-	rc = make_folder(w, j->account, j->to, to, 0, &id, &uidvalidity);
+	rc = annotation_check_copy(w, j->account, source->id, &j->job.outcome);
+	if (rc == 0 && j->job.outcome != STORE_OK)
+		return STEP_DONE;
+	if (rc == 0)
+		rc = make_folder(w, j->account, j->to, to, 0, &id, &uidvalidity);
 	if (rc == 0)
 		rc = copy_annotations(w, source->id, id);
 	if (rc == 0)

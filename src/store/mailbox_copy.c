@@ -61,6 +61,10 @@ static enum job_step run(struct writer *w, struct store_job *job)
 	step = find(w, j, &source, &target);
 	if (step != STEP_DONE || job->outcome != STORE_OK)
 		return step;
+	if (!j->move && store_space_is_low(w->store)) {
+		job->outcome = STORE_NO_SPACE;
+		return STEP_DONE;
+	}
 	j->ret_target = target->id;
 	j->ret_target_uidvalidity = target->uidvalidity;
 	rc = copier_new(w, job, source, target, j->ranges, j->range_count, j->move, &c);

@@ -196,6 +196,41 @@ static void test_bytes_of_all(void **state)
 	assert_int_equal(n, ANNOTATIONS_BYTES_MAX / ANNOTATION_VALUE_MAX + 1);
 }
 
+/* INBOX stays with its own when it is renamed: what is copied counts. */
+static void test_inbox_is_renamed_within_the_limit(void **state)
+{
+	static char value[ANNOTATION_VALUE_MAX];
+	struct trial *t = *state;
+	struct annotation_change c = {.value = view_from(value, sizeof value)};
+	char entry[32];
+
+	for (unsigned n = 0; n < 90; n++) {
+		(void)snprintf(entry, sizeof entry, "/private/%u", n);
+		c.entry = view_from_cstr(entry);
+		assert_int_equal(annotate(t, "INBOX", &c, 1), STORE_OK);
+	}
+	assert_int_equal(rename_to(t, "INBOX", "one"), STORE_OK);
+	assert_int_equal(rename_to(t, "INBOX", "two"), STORE_LIMIT);
+	assert_string_equal(all(t, 1, "two"), "no mailbox");
+}
+
+static void test_little_space(void **state)
+{
+	const struct store_settings settings = {.disk_reserve_bytes = UINT64_MAX};
+	struct trial *t = *state;
+
+	assert_int_equal(set(t, "INBOX", "/private/comment", "in"), STORE_OK);
+	assert_int_equal(create(t, "a"), STORE_OK);
+	store_set(t->store, &settings);
+	assert_int_equal(set(t, "INBOX", "/private/more", "in"), STORE_NO_SPACE);
+	assert_int_equal(create(t, "b"), STORE_NO_SPACE);
+	assert_int_equal(rename_to(t, "INBOX", "b"), STORE_NO_SPACE);
+	assert_int_equal(rename_to(t, "a", "b"), STORE_OK);
+	assert_int_equal(set(t, "INBOX", "/private/comment", NULL), STORE_OK);
+	assert_int_equal(rename_to(t, "INBOX", "c"), STORE_OK);
+	assert_int_equal(delete_folder(t, "b"), STORE_OK);
+}
+
 static void test_special_use(void **state)
 {
 	struct trial *t = *state;
@@ -228,6 +263,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_follow_the_mailbox, start, end),
 	    cmocka_unit_test_setup_teardown(test_limits, start, end),
 	    cmocka_unit_test_setup_teardown(test_bytes_of_all, start, end),
+	    cmocka_unit_test_setup_teardown(test_inbox_is_renamed_within_the_limit, start, end),
+	    cmocka_unit_test_setup_teardown(test_little_space, start, end),
 	    cmocka_unit_test_setup_teardown(test_special_use, start, end),
 	};
 

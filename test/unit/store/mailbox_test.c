@@ -504,6 +504,21 @@ static void test_over_quota_of_messages(void **state)
 }
 
 /* A copy in slices that meets the quota half-way: nothing of it is seen, and its references are given back. */
+static void test_copy_with_little_space(void **state)
+{
+	const struct store_settings settings = {.disk_reserve_bytes = UINT64_MAX};
+	struct trial *t = *state;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL);
+	struct copy_job j;
+
+	(void)trial_append(t, 1, "INBOX", "Subject: x\r\n\r\n", VIEW_LIT("x\r\n"), 0);
+	store_set(t->store, &settings);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 1}, "Sent", false), STORE_NO_SPACE);
+	store_job_fini(&j.job);
+	assert_int_equal(copy(t, &j, inbox, (struct uid_range){1, 1}, "Trash", true), STORE_OK);
+	store_job_fini(&j.job);
+}
+
 static void test_long_copy_over_quota(void **state)
 {
 	struct bulk_limits limits = bulk_limits;
@@ -712,6 +727,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_copy_answers, start, end),
 	    cmocka_unit_test_setup_teardown(test_copy_over_quota, start, end),
 	    cmocka_unit_test_setup_teardown(test_over_quota_of_messages, start, end),
+	    cmocka_unit_test_setup_teardown(test_copy_with_little_space, start, end),
 	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, end),
 	    cmocka_unit_test_setup_teardown(test_missing_file, start, end),
 	    cmocka_unit_test_setup_teardown(test_append_refusals, start, end),
