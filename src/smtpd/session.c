@@ -100,6 +100,7 @@ void session_close(struct session *s, const char *why)
 	if (s->state == SESSION_CLOSED)
 		return;
 	s->why_closed = why;
+	smtpd_unstall(s->smtpd, s); /* it may stay a while, and whoever stalled behind it would not be woken */
 	session_enter(s, SESSION_CLOSED);
 	stream_flush(s->stream);
 	stream_close(s->stream);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "smtpd/reply.h"
 #include "smtpd_talk.h"
 
 #include <stdio.h>
@@ -238,6 +239,38 @@ static void envelopes_count_too(void **state)
 	rig_close(&r);
 }
 
+/* Of two that wait for room on the way to stored the first is ended, and lingers: the other one goes on all the same. */
+static void one_that_ends_while_stalled(void **state)
+{
+	static char much[60000];
+	struct rig r;
+	size_t first, second, others[8];
+
+	(void)state;
+	memset(much, 'x', sizeof much);
+	rig_open(&r, SMTPD_MX, "max-message-size = 1M\n");
+	first = greeted(&r);
+	second = greeted(&r);
+	r.no_credit = true;
+	for (int i = 0; i < 8; i++) {
+		others[i] = addressed(&r);
+		TALK(&r, others[i], {"DATA\r\n", GO});
+	}
+	channel_pause(r.store);
+	for (int i = 0; i < 8; i++)
+		while (rig_send_some(&r, others[i], view_from(much, sizeof much)))
+			;
+	assert_true(channel_is_full(r.smtpd->store));
+	assert_string_equal(rig_say(&r, first, "NOOP\r\n"), "");
+	assert_string_equal(rig_say(&r, second, "NOOP\r\n"), "");
+	session_part(TAILQ_FIRST(&r.smtpd->sessions), &reply_shutting_down);
+	assert_true(has_prefix(rig_hear(&r, first), "421 4.3.2"));
+	channel_resume(r.store);
+	rig_turn(&r);
+	assert_string_equal(rig_hear(&r, second), OK);
+	rig_close(&r);
+}
+
 /* Who does not read replies is not read from; nothing is lost. */
 static void a_client_that_does_not_read(void **state)
 {
@@ -285,6 +318,7 @@ int main(void)
 	    cmocka_unit_test(a_client_that_goes_leaves_nothing),
 	    cmocka_unit_test(bytes_in_flight),
 	    cmocka_unit_test(envelopes_count_too),
+	    cmocka_unit_test(one_that_ends_while_stalled),
 	    cmocka_unit_test(a_client_that_does_not_read),
 	};
 
