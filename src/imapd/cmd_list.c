@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: ISC
  * LIST and LSUB. All names are gathered first: whether a name has children, or must show as a parent, depends on others. */
 #include "imapd/commands.h"
+
+#include "base/clock.h"
 #include "imapd/folders.h"
 #include "imapd/status.h"
 #include "mail/charset.h"
 #include "mail/imap_args.h"
 #include "mail/imap_mailbox.h"
 
-enum { NAMES_BYTES_MAX = 16 << 20 };
+enum {
+	NAMES_BYTES_MAX = 16 << 20,
+	PATTERNS_BYTES_MAX = 4096, /* in all: a name takes up to 30 ms with as many */
+	TURN_MS = 10,
+};
 
 struct list {
 	struct imap_list args;
@@ -16,6 +22,7 @@ struct list {
 	struct arena names;
 	bool gathered;
 	bool asked_status; /* of the one before `at` */
+	uint32_t matched; /* so many names were held against the patterns */
 	uint32_t at;
 };
 
@@ -69,15 +76,18 @@ static bool take_patterns(struct command *c, struct list *list)
 {
 	const struct imap_list *args = &list->args;
 	struct view *patterns = arena_array(&c->arena, args->pattern_count + 1, sizeof *patterns);
+	size_t bytes = 0;
 
 	if (!patterns)
 		return false;
-	for (uint32_t i = 0; i < args->pattern_count; i++)
+	for (uint32_t i = 0; i < args->pattern_count; i++) {
 		if (!take_pattern(c, args->reference, args->patterns[i], &patterns[i]))
 			return false;
+		bytes += patterns[i].n;
+	}
 	list->query.patterns = patterns;
 	list->query.pattern_count = args->pattern_count;
-	return true;
+	return bytes <= PATTERNS_BYTES_MAX;
 }
 
 /* LIST "" "": only the delimiter is asked for. */
@@ -100,7 +110,7 @@ static enum step begin(struct session *s, struct command *c, bool lsub)
 	if (!args->extended && args->pattern_count == 1 && args->patterns[0].n == 0)
 		return say_root(s, c);
 	if (!take_patterns(c, list))
-		return command_no(c, "[LIMIT]", "Too many patterns");
+		return command_no(c, "[LIMIT]", "Too many patterns, or too long ones");
 	list->query.lsub = lsub;
 	list->query.extended = args->extended;
 	list->query.utf8 = session_utf8_names(s);
@@ -147,6 +157,13 @@ static void take_status(struct session *s, struct command *c, struct list *list)
 
 static enum step walk(struct session *s, struct command *c, struct list *list)
 {
+	const uint64_t began_ms = clock_mono_ms();
+
+	for (; list->matched < list->folders.n; list->matched++) {
+		if (clock_mono_ms() - began_ms >= TURN_MS)
+			return command_await_turn(c);
+		folders_match(&list->folders, list->matched, &list->query);
+	}
 	take_status(s, c, list);
 	while (list->at < list->folders.n) {
 		const struct folder *folder = &list->folders.at[list->at];

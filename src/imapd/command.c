@@ -144,6 +144,7 @@ bool command_is_ready(const struct session *s)
 	case AWAIT_NOTHING:
 		return true;
 	case AWAIT_ANSWER:
+	case AWAIT_TURN:
 		return c->answered;
 	case AWAIT_DRAIN:
 		return !stream_is_full(s->stream);
@@ -333,6 +334,12 @@ enum step command_await(struct command *c, enum command_wait wait)
 enum step command_await_drain(struct command *c)
 {
 	return command_await(c, AWAIT_DRAIN);
+}
+
+enum step command_await_turn(struct command *c)
+{
+	imapd_give_turns(c->session->imapd);
+	return command_await(c, AWAIT_TURN);
 }
 
 enum step command_await_answer(struct command *c, bool sent)

@@ -41,6 +41,7 @@ enum command_wait {
 	AWAIT_NOTHING,
 	AWAIT_ANSWER, /* c->answer */
 	AWAIT_DRAIN, /* room in the stream's output */
+	AWAIT_TURN, /* the other sessions have had theirs */
 	AWAIT_CHANNEL, /* room on the channel to stored */
 	AWAIT_LINE, /* c->line */
 	AWAIT_NEWS, /* a line, or news about the mailbox */
@@ -108,6 +109,8 @@ enum step command_failed(struct command *c, const char *missing_code);
 /* After a mailbox_call_x(): waits for its answer; `sent` false: the command fails when run again. */
 enum step command_await_answer(struct command *c, bool sent);
 enum step command_await_drain(struct command *c);
+/* What takes long goes on when others had their turn. */
+enum step command_await_turn(struct command *c);
 enum step command_await(struct command *c, enum command_wait wait);
 /* From now on the client's input comes as lines, or as a literal's bytes; lines: the arguments are gone. */
 enum step command_await_line(struct command *c);

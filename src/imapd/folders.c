@@ -101,10 +101,17 @@ void folders_arrange(struct folders *f)
 
 static bool matches(const struct folder *folder, const struct folder_query *q)
 {
+	if (folder->match != FOLDER_MATCH_UNKNOWN)
+		return folder->match == FOLDER_MATCHES;
 	for (uint32_t i = 0; i < q->pattern_count; i++)
 		if (imap_mailbox_match(q->patterns[i], folder->name))
 			return true;
 	return false;
+}
+
+void folders_match(struct folders *f, uint32_t i, const struct folder_query *q)
+{
+	f->at[i].match = matches(&f->at[i], q) ? FOLDER_MATCHES : FOLDER_MATCHES_NOT;
 }
 
 /* "Selection criteria" of RFC 5258 §3. */

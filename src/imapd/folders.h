@@ -28,6 +28,7 @@ struct folder {
 	struct view name;
 	uint32_t attributes;
 	uint32_t below; /* so many behind it in the list are below it */
+	enum { FOLDER_MATCH_UNKNOWN, FOLDER_MATCHES, FOLDER_MATCHES_NOT } match;
 };
 
 struct folders {
@@ -52,6 +53,8 @@ struct folder_query {
 	uint32_t returns; /* of enum imap_list_return */
 };
 
+/* Puts the patterns to one name, once: what takes long of an answer. */
+void folders_match(struct folders *f, uint32_t i, const struct folder_query *q);
 /* Writes "* LIST (…) "/" name …" for the `i`-th, when it is part of the answer. */
 bool folders_answer(const struct folders *f, uint32_t i, const struct folder_query *q, struct buf *out);
 

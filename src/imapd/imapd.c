@@ -44,6 +44,30 @@ void imapd_watch_progress(struct imapd *d)
 		(void)evtimer_add(d->progress, &tv);
 }
 
+/* Who waits again is not run again before the loop has looked at what came in. */
+static void on_turns(evutil_socket_t fd, short what, void *ctx)
+{
+	struct imapd *d = ctx;
+	struct session *s;
+
+	(void)fd;
+	(void)what;
+	TAILQ_FOREACH (s, &d->sessions, link) {
+		if (!s->command || s->command->wait != AWAIT_TURN)
+			continue;
+		s->command->answered = true;
+		session_run(s);
+	}
+}
+
+void imapd_give_turns(struct imapd *d)
+{
+	const struct timeval next = {0};
+
+	if (!evtimer_pending(d->turns, NULL))
+		(void)evtimer_add(d->turns, &next);
+}
+
 void imapd_init(struct imapd *d, struct event_base *base, unsigned index, const struct conf *conf)
 {
 	*d = (struct imapd){.base = base};
@@ -54,7 +78,8 @@ void imapd_init(struct imapd *d, struct event_base *base, unsigned index, const 
 	imapd_configure(d, conf);
 	d->settings.progress_ms = PROGRESS_MS;
 	d->progress = evtimer_new(base, on_progress, d);
-	if (!d->progress)
+	d->turns = evtimer_new(base, on_turns, d);
+	if (!d->progress || !d->turns)
 		abort(); /* memory */
 }
 
@@ -228,6 +253,7 @@ void imapd_fini(struct imapd *d)
 	channel_free(&d->store);
 	channel_free(&d->auth);
 	event_free(d->progress);
+	event_free(d->turns);
 	tls_server_unref(&d->tls);
 	map_fini(&d->by_store_id);
 	buf_fini(&d->settings.hostname);

@@ -41,6 +41,7 @@ struct imapd {
 	uint64_t bytes_in_flight; /* of messages being appended, not yet credited by stored */
 	uint64_t session_count, accepted_count, message_count;
 	struct event *progress; /* armed while some command waits for stored */
+	struct event *turns; /* imapd_give_turns() */
 	bool stopping;
 	void (*on_stopped)(void *ctx); /* once, when stopping and the last session is gone */
 	void *on_stopped_ctx;
@@ -68,6 +69,8 @@ must_check bool imapd_take_room(struct imapd *d, uint64_t bytes);
 void imapd_give_room(struct imapd *d, uint64_t bytes);
 /* For command.c: some command waits; should it take long, its client hears of it (RFC 9585). */
 void imapd_watch_progress(struct imapd *d);
+/* Commands that wait for their turn (AWAIT_TURN) go on after the loop has looked at all connections. */
+void imapd_give_turns(struct imapd *d);
 /* For session.c: a session is no more. */
 void imapd_session_gone(struct imapd *d);
 

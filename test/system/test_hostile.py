@@ -302,3 +302,27 @@ def test_a_search_for_too_many_texts_is_refused(server):
     w.line(wide_search(256))
     w.read_until(b"\r\ns OK")
     w.close()
+
+
+def test_names_that_are_hard_to_match_hold_up_no_other(make_server):
+    server = make_server(config=["processes = 1"], users=(ALICE, BOB))
+
+    def cpu_s():
+        return sum(processes.cpu_s(p) for p in server.pids("imapd"))
+
+    with server.imap(BOB) as bob:
+        [w] = searchers(server, 1)
+        for n in range(300):
+            w.line(f"c CREATE {'a' * 900}{n}")
+            assert w.read_line().startswith("c OK")
+        before = cpu_s()
+        w.line('d LIST "" "' + "*a" * 900 + '*b"')
+        wait_until(lambda: cpu_s() > before + 0.1, "nothing is matched")
+        assert bob.noop()[0] == "OK"
+        w.sock.settimeout(0.001)
+        with pytest.raises((TimeoutError, ssl.SSLWantReadError)):
+            w.sock.recv(1)  # Bob did not wait for it
+        assert w.read_line().startswith("d OK")
+        w.line('e LIST "" (' + " ".join(["*a" * 100] * 30) + ")")
+        assert w.read_line().startswith("e NO [LIMIT]")
+        w.close()
