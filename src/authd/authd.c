@@ -30,7 +30,7 @@ static void on_client_msg(void *ctx, struct channel *c, uint32_t id, const void 
 		exchange_step(client, id, &m->step);
 		break;
 	case AUTH_CANCEL:
-		exchange_cancel(client, m->cancel.exchange);
+		exchange_cancel(client, id, m->cancel.exchange);
 		break;
 	case AUTH_LOGIN:
 		exchange_login(client, id, &m->login);

@@ -62,7 +62,7 @@ static struct exchange *exchange_new(struct client *c, uint32_t request, const s
 	x->authd = a;
 	x->client = c;
 	x->id = a->next_exchange++;
-	x->request = request;
+	x->request = x->began_with = request;
 	x->mechanism = mechanism;
 	x->timer = event_new(a->base, -1, 0, on_timer, x);
 	buf_init(&x->client_ip, SEEN_NETWORK_MAX);
@@ -345,9 +345,19 @@ void exchange_login(struct client *c, uint32_t request, const struct auth_login 
 		attempt_begin(x);
 }
 
-void exchange_cancel(struct client *c, uint64_t id)
+/* The latest come first, and who leaves has come lately as a rule. */
+static struct exchange *find_begun(const struct client *c, uint32_t request)
 {
-	struct exchange *x = map_u64_get(&c->authd->exchanges, id);
+	struct exchange *x = c->exchanges;
+
+	while (x && x->began_with != request)
+		x = x->next;
+	return x;
+}
+
+void exchange_cancel(struct client *c, uint32_t request, uint64_t id)
+{
+	struct exchange *x = id ? map_u64_get(&c->authd->exchanges, id) : find_begun(c, request);
 
 	if (x && x->client == c)
 		exchange_free(x);

@@ -38,6 +38,7 @@ struct exchange {
 	struct exchange *next, **at; /* of the client's */
 	uint64_t id;
 	uint32_t request; /* to be answered; 0: none */
+	uint32_t began_with; /* the first one */
 	enum exchange_state state;
 	const struct mechanism *mechanism;
 	unsigned stage; /* of the mechanism */
@@ -69,7 +70,8 @@ struct client {
 void exchange_start(struct client *c, uint32_t request, const struct auth_start *m);
 void exchange_step(struct client *c, uint32_t request, const struct auth_step *m);
 void exchange_login(struct client *c, uint32_t request, const struct auth_login *m);
-void exchange_cancel(struct client *c, uint64_t id);
+/* `id` 0: the one that `request` began. */
+void exchange_cancel(struct client *c, uint32_t request, uint64_t id);
 /* The front end went: frees all its exchanges. */
 void exchange_end_all(struct client *c);
 

@@ -48,8 +48,10 @@ void sasl_client_free(struct sasl_client **cp)
 		return;
 	if (*c->auth && c->call)
 		channel_call_cancel(*c->auth, c->call);
-	if (*c->auth && c->exchange)
-		(void)auth_send_cancel(*c->auth, 0, &(struct auth_cancel){.exchange = c->exchange});
+	/* Else it would go on, slowed down it may be, after the connection that counts it is gone. */
+	if (*c->auth && (c->exchange || c->call))
+		(void)auth_send_cancel(*c->auth, c->exchange ? 0 : c->call,
+				       &(struct auth_cancel){.exchange = c->exchange});
 	buf_fini(&c->grant);
 	buf_fini(&c->address);
 	if (c->text.p)

@@ -523,6 +523,19 @@ static void ends_in_the_middle(void **state)
 	cancel.exchange = r.exchange;
 	assert_true(auth_send_cancel(r.front, 0, &cancel));
 	assert_string_equal(step(&r, VIEW_LIT("user")), "denied temporary");
+	/* before it has heard anything, while the store thinks; by no other request's id */
+	r.silent = true;
+	start(&r, "PLAIN", VIEW_LIT("\0user\0pencil"), true, "192.0.2.1");
+	turn(&r, r.answers + 1, 20);
+	assert_int_equal(r.authd.exchanges.count, 1);
+	cancel.exchange = 0;
+	assert_true(auth_send_cancel(r.front, channel_call_id(r.front) + 1, &cancel));
+	turn(&r, r.answers + 1, 20);
+	assert_int_equal(r.authd.exchanges.count, 1);
+	assert_true(auth_send_cancel(r.front, channel_call_id(r.front), &cancel));
+	turn(&r, r.answers + 1, 20);
+	assert_int_equal(r.authd.exchanges.count, 0);
+	r.silent = false;
 	/* not by another front end, nor continued by it */
 	assert_string_equal(start_and_hear(&r, "LOGIN", VIEW_EMPTY, false), "challenge");
 	other = r.front;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PLAIN "AUTH PLAIN AG1lAHNlY3JldA==\r\n"
 #define LOGGED_IN "235 2.7.0 Logged in\r\n"
@@ -55,6 +56,24 @@ static void logging_in(void **state)
 	assert_string_equal(buf_cstr(&r.asked), "S:thief@example.org;S:me@example.org;R:far@example.net;");
 	TALK(&r, c, {"QUIT\r\n", BYE});
 	assert_int_equal(r.dropped_grants, 1);
+	rig_close(&r);
+}
+
+/* A login that authd takes its time with ends with its connection. */
+static void a_client_that_goes_amid_a_login(void **state)
+{
+	static const struct linger reset = {1, 0};
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, SMTPD_SUBMISSION, ON_LOOPBACK);
+	c = greeted(&r);
+	TALK(&r, c, {"AUTH PLAIN bXV0ZQ==\r\n", ""});
+	assert_int_equal(setsockopt(r.clients[c], SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+	rig_hang_up(&r, c);
+	assert_int_equal(r.smtpd->session_count, 0);
+	assert_int_equal(r.cancelled, 1);
 	rig_close(&r);
 }
 
@@ -137,9 +156,13 @@ static void a_grant_that_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(no_password_before_tls),      cmocka_unit_test(logging_in),
-	    cmocka_unit_test(data_that_goes_with_success), cmocka_unit_test(failed_logins),
-	    cmocka_unit_test(authd_goes_and_returns),      cmocka_unit_test(a_grant_that_ends),
+	    cmocka_unit_test(no_password_before_tls),
+	    cmocka_unit_test(logging_in),
+	    cmocka_unit_test(a_client_that_goes_amid_a_login),
+	    cmocka_unit_test(data_that_goes_with_success),
+	    cmocka_unit_test(failed_logins),
+	    cmocka_unit_test(authd_goes_and_returns),
+	    cmocka_unit_test(a_grant_that_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,7 +204,7 @@ static void judge_response(struct rig *r, uint32_t id, struct view response)
 		challenge(r, id, "nonce");
 	else if (view_eq_lit(response, "proof"))
 		grant(r, id, "v=ok");
-	else
+	else if (!view_eq_lit(response, "mute"))
 		deny(r, id, view_eq_lit(response, "busy"));
 }
 

@@ -13,7 +13,7 @@
  * rig_answer_slow() says so; all others are local. MAIL from `thief…@` is refused with 553 5.7.1. A message from
  * `refuse…@` is refused with 550 5.7.1 (its Message-ID is said to be "said@stored"), one from `mute…@` is not answered; others are kept with ids 1, 2, 3.
  * The authd: PLAIN with "\0me\0secret" and SCRAM-SHA-256 with "hi", then "proof", log in, the latter with data that goes with
- * success; "busy" is temporary. */
+ * success; "busy" is temporary, "mute" is not answered. */
 enum { RIG_CLIENTS = 2000, RIG_KEPT = 64 };
 
 struct rig_message {
