@@ -47,20 +47,29 @@ static void put_cstr(struct log_line *l, const char *s)
 	(void)put(l, s, strlen(s));
 }
 
-static void put_escaped(struct log_line *l, struct view v)
+static bool put_code(struct log_line *l, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
+	char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
+	return put(l, esc, sizeof esc);
+}
+
+static void put_escaped(struct log_line *l, struct view v)
+{
 	bool utf8 = view_is_utf8(v);
 
 	for (size_t i = 0; i < v.n; i++) {
 		unsigned char c = (unsigned char)v.p[i];
-		char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
 		bool fits;
 
 		if (c == '"' || c == '\\')
 			fits = put(l, (char[]){'\\', (char)c}, 2);
 		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
-			fits = put(l, esc, sizeof esc);
+			fits = put_code(l, c);
+		else if (c == 0xc2 &&
+			 (unsigned char)v.p[i + 1] < 0xa0) /* U+0080 to U+009F: controls, terminals obey them */
+			fits = put_code(l, (unsigned char)v.p[++i]);
 		else
 			fits = put(l, (char *)&c, 1);
 		if (!fits)

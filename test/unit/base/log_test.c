@@ -39,6 +39,10 @@ static void a_peer_cannot_forge_a_line(void **state)
 	assert_non_null(
 	    strstr(logged(LOG_FORMAT_LOGFMT, VIEW_LIT("a\nevent=x \"")), "key=\"a\\u000aevent=x \\\"\" n=7\n"));
 	assert_non_null(strstr(logged(LOG_FORMAT_LOGFMT, VIEW_LIT("plain")), " key=plain n=7\n"));
+	/* nor tell a terminal what to do: U+009B begins a command there as ESC [ does */
+	assert_non_null(strstr(logged(LOG_FORMAT_LOGFMT, VIEW_LIT("\xc3\xa4\xc2\x9b"
+								  "2J\xc2\xa0")),
+			       "key=\"\xc3\xa4\\u009b2J\xc2\xa0\" n=7\n"));
 	assert_non_null(strstr(logged(LOG_FORMAT_JSON, VIEW_LIT("a\n\xff")), "\"key\":\"a\\u000a\\u00ff\",\"n\":7}\n"));
 }
 
