@@ -20,13 +20,6 @@ static int start(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
-
 static enum store_outcome annotate(struct trial *t, const char *name, const struct annotation_change *changes, size_t n)
 {
 	struct annotate_job j;
@@ -259,13 +252,13 @@ static void test_special_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_values, start, end),
-	    cmocka_unit_test_setup_teardown(test_follow_the_mailbox, start, end),
-	    cmocka_unit_test_setup_teardown(test_limits, start, end),
-	    cmocka_unit_test_setup_teardown(test_bytes_of_all, start, end),
-	    cmocka_unit_test_setup_teardown(test_inbox_is_renamed_within_the_limit, start, end),
-	    cmocka_unit_test_setup_teardown(test_little_space, start, end),
-	    cmocka_unit_test_setup_teardown(test_special_use, start, end),
+	    cmocka_unit_test_setup_teardown(test_values, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_follow_the_mailbox, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_limits, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_bytes_of_all, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_inbox_is_renamed_within_the_limit, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_little_space, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_special_use, start, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

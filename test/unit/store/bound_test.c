@@ -5,27 +5,9 @@
 #include "store/tls_count.h"
 #include "trial.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { NOW = 1800000000, YEAR = 31536000 };
-
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	trial_domain(t, "example.org");
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
 
 /* ---- MTA-STS ---- */
 
@@ -290,11 +272,11 @@ static void combinations_of_keywords_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(policies_fetched_longest_ago_go, start, end),
-	    cmocka_unit_test_setup_teardown(counts_that_are_new_are_not_counted, start, end),
-	    cmocka_unit_test_setup_teardown(an_end_is_always_told, start, end),
-	    cmocka_unit_test_setup_teardown(combinations_of_keywords_end, start, end),
-	    cmocka_unit_test_setup_teardown(expunged_mail_gives_way, start, end),
+	    cmocka_unit_test_setup_teardown(policies_fetched_longest_ago_go, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(counts_that_are_new_are_not_counted, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(an_end_is_always_told, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(combinations_of_keywords_end, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(expunged_mail_gives_way, trial_setup_domain, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

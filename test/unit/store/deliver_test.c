@@ -6,27 +6,9 @@
 
 #include "base/random.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char header[] = "Subject: hello\r\nFrom: a@example.org\r\n\r\n";
-
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	trial_domain(t, "example.org");
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
 
 /* `n` bytes that are all different from their neighbours' positions. */
 static struct view noise(struct trial *t, size_t n)
@@ -257,13 +239,13 @@ static void test_second_open_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_sizes, start, end),
-	    cmocka_unit_test_setup_teardown(test_partial_reads, start, end),
-	    cmocka_unit_test_setup_teardown(test_several_recipients, start, end),
-	    cmocka_unit_test_setup_teardown(test_refusals, start, end),
-	    cmocka_unit_test_setup_teardown(test_without_header, start, end),
-	    cmocka_unit_test_setup_teardown(test_reopen, start, end),
-	    cmocka_unit_test_setup_teardown(test_second_open_is_refused, start, end),
+	    cmocka_unit_test_setup_teardown(test_sizes, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_partial_reads, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_several_recipients, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_refusals, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_without_header, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_reopen, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_second_open_is_refused, trial_setup_domain, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

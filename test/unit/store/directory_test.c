@@ -5,24 +5,7 @@
 #include "store/credential.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
 
 static enum store_outcome add_domain(struct trial *t, const char *domain, const char *alias_of)
 {
@@ -577,18 +560,18 @@ static void test_bad_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_resolve, start, end),
-	    cmocka_unit_test_setup_teardown(test_settings, start, end),
-	    cmocka_unit_test_setup_teardown(test_deep_and_wide, start, end),
-	    cmocka_unit_test_setup_teardown(test_cache, start, end),
-	    cmocka_unit_test_setup_teardown(test_quota_in_memory, start, end),
-	    cmocka_unit_test_setup_teardown(test_quota_of_messages, start, end),
-	    cmocka_unit_test_setup_teardown(test_send_as, start, end),
-	    cmocka_unit_test_setup_teardown(test_logins, start, end),
-	    cmocka_unit_test_setup_teardown(test_domains_and_lists, start, end),
-	    cmocka_unit_test_setup_teardown(test_account_life, start, end),
-	    cmocka_unit_test_setup_teardown(test_seen_logins, start, end),
-	    cmocka_unit_test_setup_teardown(test_bad_names, start, end),
+	    cmocka_unit_test_setup_teardown(test_resolve, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_settings, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_deep_and_wide, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_cache, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_quota_in_memory, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_quota_of_messages, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_send_as, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_logins, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_domains_and_lists, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_account_life, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_seen_logins, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_bad_names, trial_setup, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

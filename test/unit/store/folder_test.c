@@ -17,13 +17,6 @@ static int start(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
-
 static enum store_outcome create(struct trial *t, const char *name, uint32_t special_use)
 {
 	struct folder_create_job j;
@@ -339,12 +332,12 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_tree, start, end),
-	    cmocka_unit_test_setup_teardown(test_identity, start, end),
-	    cmocka_unit_test_setup_teardown(test_deleted, start, end),
-	    cmocka_unit_test_setup_teardown(test_special_use, start, end),
-	    cmocka_unit_test_setup_teardown(test_rename_inbox, start, end),
-	    cmocka_unit_test_setup_teardown(test_limits, start, end),
+	    cmocka_unit_test_setup_teardown(test_tree, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_identity, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_deleted, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_special_use, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_rename_inbox, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_limits, start, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,13 +23,6 @@ static int start(void **state)
 	return 0;
 }
 
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
-
 static void fill(struct trial *t, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -715,24 +708,24 @@ static void test_replace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_fields, start, end),
-	    cmocka_unit_test_setup_teardown(test_large_in_a_row, start, end),
-	    cmocka_unit_test_setup_teardown(test_pages, start, end),
-	    cmocka_unit_test_setup_teardown(test_expunged_rows, start, end),
-	    cmocka_unit_test_setup_teardown(test_uidl, start, end),
-	    cmocka_unit_test_setup_teardown(test_unchanged_since, start, end),
-	    cmocka_unit_test_setup_teardown(test_keywords, start, end),
-	    cmocka_unit_test_setup_teardown(test_keyword_limit, start, end),
-	    cmocka_unit_test_setup_teardown(test_expunge_answers, start, end),
-	    cmocka_unit_test_setup_teardown(test_copy_answers, start, end),
-	    cmocka_unit_test_setup_teardown(test_copy_over_quota, start, end),
-	    cmocka_unit_test_setup_teardown(test_over_quota_of_messages, start, end),
-	    cmocka_unit_test_setup_teardown(test_copy_with_little_space, start, end),
-	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, end),
-	    cmocka_unit_test_setup_teardown(test_missing_file, start, end),
-	    cmocka_unit_test_setup_teardown(test_append_refusals, start, end),
-	    cmocka_unit_test_setup_teardown(test_append_several, start, end),
-	    cmocka_unit_test_setup_teardown(test_replace, start, end),
+	    cmocka_unit_test_setup_teardown(test_fields, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_large_in_a_row, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_pages, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_expunged_rows, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_uidl, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_unchanged_since, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_keywords, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_keyword_limit, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_expunge_answers, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_copy_answers, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_copy_over_quota, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_over_quota_of_messages, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_copy_with_little_space, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_long_copy_over_quota, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_missing_file, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_append_refusals, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_append_several, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_replace, start, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

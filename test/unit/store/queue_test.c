@@ -8,26 +8,7 @@
 #include "trial.h"
 #include "vfs.h"
 
-#include <stdlib.h>
-
 enum { NOW = 1800000000 };
-
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	trial_domain(t, "example.org");
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
 
 enum { RCPTS_MAX = 300 };
 
@@ -898,27 +879,29 @@ static void summaries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, start, end),
-	    cmocka_unit_test_setup_teardown(leases_and_fencing, start, end),
-	    cmocka_unit_test_setup_teardown(many_recipients, start, end),
-	    cmocka_unit_test_setup_teardown(a_clock_that_was_years_ahead, start, end),
-	    cmocka_unit_test_setup_teardown(mail_with_ids_of_later, start, end),
-	    cmocka_unit_test_setup_teardown(delays_after_a_clock_that_was_ahead, start, end),
-	    cmocka_unit_test_setup_teardown(a_lease_job_ends_soon, start, end),
-	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, start, end),
-	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, start, end),
-	    cmocka_unit_test_setup_teardown(leased_with_the_message, start, end),
-	    cmocka_unit_test_setup_teardown(not_kept_and_not_leased, start, end),
-	    cmocka_unit_test_setup_teardown(one_destination_beside_another, start, end),
-	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, start, end),
-	    cmocka_unit_test_setup_teardown(a_destination_that_answered, start, end),
-	    cmocka_unit_test_setup_teardown(relayd_comes_anew, start, end),
-	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, start, end),
-	    cmocka_unit_test_setup_teardown(summaries, start, end),
-	    cmocka_unit_test_setup_teardown(who_waits_for_a_dead_host, start, end),
-	    cmocka_unit_test_setup_teardown(many_wake_in_slices_and_the_held_sleep_on, start, end),
+	    cmocka_unit_test_setup_teardown(mail_of_domains_we_are_the_backup_of, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(leases_and_fencing, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(many_recipients, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(a_clock_that_was_years_ahead, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(mail_with_ids_of_later, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(delays_after_a_clock_that_was_ahead, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(a_lease_job_ends_soon, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(held_while_it_is_under_way, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(an_end_while_a_delay_is_told, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(leased_with_the_message, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(not_kept_and_not_leased, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(one_destination_beside_another, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(a_destination_of_which_nothing_is_known, trial_setup_domain,
+					    trial_teardown),
+	    cmocka_unit_test_setup_teardown(a_destination_that_answered, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(relayd_comes_anew, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(summaries, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(who_waits_for_a_dead_host, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(many_wake_in_slices_and_the_held_sleep_on, trial_setup_domain,
+					    trial_teardown),
 	    cmocka_unit_test(schedule),
-	    cmocka_unit_test_setup_teardown(old_mail, start, end),
+	    cmocka_unit_test_setup_teardown(old_mail, trial_setup_domain, trial_teardown),
 	};
 
 	vfs_install();

@@ -5,27 +5,10 @@
 #include "trial.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MANY = 1000, BOUND = 200, HOUR_MS = 3600 * 1000 };
 static const int64_t start_ms = INT64_C(1900000000000);
-
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
 
 static struct refusal row(const char *sender, const char *recipient, const char *ip, uint16_t code, int64_t at_ms)
 {
@@ -278,12 +261,12 @@ static void odd_questions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(repeats_are_counted, start, end),
-	    cmocka_unit_test_setup_teardown(found_however_it_is_written, start, end),
-	    cmocka_unit_test_setup_teardown(a_flood_is_bounded, start, end),
-	    cmocka_unit_test_setup_teardown(what_was_left_out_is_counted, start, end),
-	    cmocka_unit_test_setup_teardown(old_ones_go, start, end),
-	    cmocka_unit_test_setup_teardown(odd_questions, start, end),
+	    cmocka_unit_test_setup_teardown(repeats_are_counted, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(found_however_it_is_written, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(a_flood_is_bounded, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(what_was_left_out_is_counted, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(old_ones_go, trial_setup, trial_teardown),
+	    cmocka_unit_test_setup_teardown(odd_questions, trial_setup, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

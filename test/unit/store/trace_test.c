@@ -12,23 +12,6 @@
 
 enum { MESSAGES = 6000 };
 
-static int start(void **state)
-{
-	struct trial *t = malloc(sizeof *t);
-
-	trial_start(t);
-	trial_domain(t, "example.org");
-	*state = t;
-	return 0;
-}
-
-static int end(void **state)
-{
-	trial_end(*state);
-	free(*state);
-	return 0;
-}
-
 static void event(struct trial *t, uint64_t message, enum trace_kind kind, int64_t at_s, const char *address,
 		  const char *peer, const char *words)
 {
@@ -267,11 +250,12 @@ static void segments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(is_found, start, end),
-	    cmocka_unit_test_setup_teardown(what_we_make_is_found_and_notes_are_kept, start, end),
-	    cmocka_unit_test_setup_teardown(comes_late, start, end),
-	    cmocka_unit_test_setup_teardown(ends, start, end),
-	    cmocka_unit_test_setup_teardown(segments, start, end),
+	    cmocka_unit_test_setup_teardown(is_found, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(what_we_make_is_found_and_notes_are_kept, trial_setup_domain,
+					    trial_teardown),
+	    cmocka_unit_test_setup_teardown(comes_late, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(ends, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(segments, trial_setup_domain, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,30 @@ void trial_reset(struct trial *t)
 	arena_reset(&t->arena);
 }
 
+int trial_setup(void **state)
+{
+	struct trial *t = malloc(sizeof *t);
+
+	trial_start(t);
+	*state = t;
+	return 0;
+}
+
+int trial_setup_domain(void **state)
+{
+	int r = trial_setup(state);
+
+	trial_domain(*state, "example.org");
+	return r;
+}
+
+int trial_teardown(void **state)
+{
+	trial_end(*state);
+	free(*state);
+	return 0;
+}
+
 enum store_outcome trial_run(struct trial *t, struct store_job *job)
 {
 	do {

@@ -32,6 +32,10 @@ void trial_start(struct trial *t);
 void trial_reopen(struct trial *t);
 void trial_end(struct trial *t); /* removes the folder */
 void trial_reset(struct trial *t);
+/* cmocka's set-up and end of a test whose state is a trial; with the domain example.org. */
+int trial_setup(void **state);
+int trial_setup_domain(void **state);
+int trial_teardown(void **state);
 
 /* Runs a job to its end, alone in its groups. */
 enum store_outcome trial_run(struct trial *t, struct store_job *job);
