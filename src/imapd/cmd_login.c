@@ -17,10 +17,26 @@ struct login {
 	struct view mechanism;
 };
 
+/* The session that was asked for came when its client had gone. */
+static void close_unclaimed(void *ctx, const void *answer)
+{
+	const struct mailbox_msg *m = answer;
+	struct imapd *d = ctx;
+
+	if (m && m->type == MAILBOX_SESSION)
+		(void)mailbox_send_session_close(d->store, 0,
+						 &(struct mailbox_session_close){.session = m->session.session});
+}
+
 static void forget(struct command *c)
 {
 	struct login *login = c->state;
+	struct session *s = c->session;
 
+	if (login->phase == OPENING && s->call_id) {
+		channel_call_leave(s->imapd->store, s->call_id, close_unclaimed, s->imapd);
+		s->call_id = 0;
+	}
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
 }
@@ -97,8 +113,8 @@ static enum step open_session(struct session *s, struct command *c, struct login
 
 	login->phase = OPENING;
 	s->address = view_to_cstr(granted.address);
-	return command_await_answer(
-	    c, mailbox_call_session_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	/* The time to log in is its deadline. */
+	return command_await_answer(c, mailbox_call_session_open(s->imapd->store, &m, 0, command_on_answer, s));
 }
 
 static enum step opened(struct session *s, struct command *c, const struct login *login)

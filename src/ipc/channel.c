@@ -676,15 +676,14 @@ uint32_t channel_call_id(const struct channel *c)
 	return c ? c->last_id : 0;
 }
 
-void channel_call_cancel(struct channel *c, uint32_t id)
+void channel_call_leave(struct channel *c, uint32_t id, channel_answer_fn *fn, void *ctx)
 {
 	struct call call;
 
-	if (!c)
-		return;
-	if (id == c->answering)
+	if (c && id == c->answering)
 		c->keep = false;
-	(void)calls_take(&c->calls, id, &call);
+	if (c && calls_take(&c->calls, id, &call) && fn)
+		add_call(c, &(struct call){.id = id, .fn = fn, .ctx = ctx});
 }
 
 void channel_call_continues(struct channel *c)

@@ -57,8 +57,13 @@ uint32_t channel_call_id(const struct channel *c);
 /* Only from within an answer function: that was not the last frame of the answer (a page, flow control). The
  * function hears the next one too; the deadline starts anew. */
 void channel_call_continues(struct channel *c);
+/* The caller goes, and what it asked for has to be given back: `fn` hears the answer in its place, however late, or NULL when the channel goes. */
+void channel_call_leave(struct channel *c, uint32_t id, channel_answer_fn *fn, void *ctx);
 /* The caller goes: its function hears nothing any more, an answer that comes is dropped (its fds closed). */
-void channel_call_cancel(struct channel *c, uint32_t id);
+static inline void channel_call_cancel(struct channel *c, uint32_t id)
+{
+	channel_call_leave(c, id, NULL, NULL);
+}
 
 /* Takes over `fd` (made non-blocking). `self` and `peer` are values of enum NAME_peer. */
 struct channel *channel_new(struct event_base *base, int fd, const struct channel_proto *proto, unsigned self,

@@ -18,10 +18,25 @@ struct login {
 
 enum { FIELD_SIZE = 1 << 3 };
 
+/* The session that was asked for came when its client had gone. */
+static void close_unclaimed(void *ctx, const void *answer)
+{
+	const struct mailbox_msg *m = answer;
+	struct popd *d = ctx;
+
+	if (m && m->type == MAILBOX_SESSION)
+		(void)mailbox_send_session_close(d->store, 0,
+						 &(struct mailbox_session_close){.session = m->session.session});
+}
+
 static void forget(struct session *s)
 {
 	struct login *login = s->task;
 
+	if (login->phase == OPENING && s->call_id) {
+		channel_call_leave(s->popd->store, s->call_id, close_unclaimed, s->popd);
+		s->call_id = 0;
+	}
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
 }
@@ -96,8 +111,8 @@ static enum step open_session(struct session *s, struct login *login)
 
 	login->phase = OPENING;
 	s->address = view_to_cstr(granted.address);
-	return session_await_answer(
-	    s, mailbox_call_session_open(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	/* The time to log in is its deadline. */
+	return session_await_answer(s, mailbox_call_session_open(s->popd->store, &m, 0, session_on_answer, s));
 }
 
 static enum step open_inbox(struct session *s, struct login *login)

@@ -204,7 +204,15 @@ static void open_session(struct box_store *b, uint32_t id, const struct mailbox_
 	assert(view_eq_lit(m->grant, "0123456789abcdef0123456789abcdef") && b->session_count < BOX_SESSIONS);
 	b->sessions[b->session_count++] = (struct box_session){.id = ++b->next_id};
 	b->opened++;
-	(void)mailbox_send_session(b->channel, id, &(struct mailbox_session){b->next_id, VIEW_LIT("me@example.org")});
+	b->late_id = id;
+	if (!b->late)
+		box_store_give_session(b);
+}
+
+void box_store_give_session(struct box_store *b)
+{
+	(void)mailbox_send_session(b->channel, b->late_id,
+				   &(struct mailbox_session){b->next_id, VIEW_LIT("me@example.org")});
 }
 
 void box_store_end_session(struct box_store *b, size_t at)

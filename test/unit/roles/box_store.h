@@ -78,6 +78,8 @@ struct box_store {
 	/* how it behaves */
 	uint32_t page_rows, page_ranges, answer_ranges;
 	bool mute; /* answers nothing */
+	bool late; /* gives a session when box_store_give_session() is called */
+	uint32_t late_id;
 	bool no_credit;
 	bool fail_states;
 	uint8_t fail_code; /* 0: does what it is asked; else the next write fails with code - 1 */
@@ -103,6 +105,8 @@ struct box *box_store_find(struct box_store *b, const char *name);
 struct box_message *box_find(struct box *box, uint32_t uid);
 uint32_t box_count(const struct box *box);
 /* Ends a session as if its grant had ended. */
+/* The session that was asked for last, with `late`. */
+void box_store_give_session(struct box_store *b);
 void box_store_end_session(struct box_store *b, size_t at);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC
  * Dialogues with imapd sessions: each exchange word for word. */
+#include "imapd/session.h"
 #include "talk.h"
 
 #define SYNC_CAPABILITIES "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE "
@@ -651,6 +652,29 @@ static void test_stop(void **state)
 	rig_close(&r);
 }
 
+/* What was opened for a client that has gone is closed, however late it comes. */
+static void test_gone_while_logging_in(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	r.store.late = true;
+	c = rig_connect(&r, true);
+	(void)wire_say(&r.wire, c, "a LOGIN me secret\r\n");
+	assert_int_equal(r.store.session_count, 1);
+	assert_int_not_equal(r.store.sessions[0].id, 0);
+	session_close(TAILQ_FIRST(&r.imapd.sessions)); /* as when the connection was reset */
+	wire_hang_up(&r.wire, c);
+	while (r.imapd.session_count)
+		wire_turn(&r.wire);
+	box_store_give_session(&r.store);
+	wire_turn(&r.wire);
+	assert_int_equal(r.store.sessions[0].id, 0);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -674,6 +698,7 @@ int main(void)
 	    cmocka_unit_test(test_mailboxes),
 	    cmocka_unit_test(test_deleted_under_a_session),
 	    cmocka_unit_test(test_store_goes),
+	    cmocka_unit_test(test_gone_while_logging_in),
 	    cmocka_unit_test(test_big_message),
 	    cmocka_unit_test(test_slow_reader),
 	    cmocka_unit_test(test_stop),

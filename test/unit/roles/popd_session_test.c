@@ -2,6 +2,8 @@
  * Dialogues with popd sessions: each exchange word for word. */
 #include "popd_rig.h"
 
+#include "popd/session.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -229,12 +231,36 @@ static void test_store_goes(void **state)
 	rig_close(&r);
 }
 
+/* What was opened for a client that has gone is closed, however late it comes. */
+static void test_gone_while_logging_in(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	r.store.late = true;
+	c = rig_connect(&r, true);
+	(void)wire_say(&r.wire, c, "USER me\r\nPASS secret\r\n");
+	assert_int_equal(r.store.session_count, 1);
+	assert_int_not_equal(r.store.sessions[0].id, 0);
+	session_close(TAILQ_FIRST(&r.popd.sessions)); /* as when the connection was reset */
+	wire_hang_up(&r.wire, c);
+	while (r.popd.session_count)
+		wire_turn(&r.wire);
+	box_store_give_session(&r.store);
+	wire_turn(&r.wire);
+	assert_int_equal(r.store.sessions[0].id, 0);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_before_login), cmocka_unit_test(test_login), cmocka_unit_test(test_transaction),
-	    cmocka_unit_test(test_empty),        cmocka_unit_test(test_big),   cmocka_unit_test(test_slow_reader),
-	    cmocka_unit_test(test_store_goes),
+	    cmocka_unit_test(test_before_login), cmocka_unit_test(test_login),
+	    cmocka_unit_test(test_transaction),  cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_big),          cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_store_goes),   cmocka_unit_test(test_gone_while_logging_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
