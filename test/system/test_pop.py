@@ -203,10 +203,10 @@ def test_fetchmail(make_server, tmp_path, protocol):
                   f'mda "cat >> {box}" no rewrite\n')
     rc.chmod(0o600)
     env = {"FETCHMAILHOME": str(tmp_path), "HOME": str(tmp_path), "LC_ALL": "C"}
-    run("fetchmail", "-f", rc, "--nodetach", "--nosyslog", "-v", env=env)
+    run("fetchmail", "-f", rc, "--pidfile", tmp_path / "pid", "--nodetach", "--nosyslog", "-v", env=env)
     assert re.findall(r"^Subject: (.*?)\r?$", box.read_text(), re.M) == [f"number {n}" for n in range(1, 5)]
     assert subjects(s) == []
-    run("fetchmail", "-f", rc, "--nodetach", "--nosyslog", env=env, status=1)  # 1: no mail
+    run("fetchmail", "-f", rc, "--pidfile", tmp_path / "pid", "--nodetach", "--nosyslog", env=env, status=1)  # 1: no mail
 
 
 @needs("mpop")
