@@ -60,7 +60,9 @@ static void written(struct completion *c)
 
 	if (b->job.job.outcome != STORE_OK)
 		log_event(LOG_LEVEL_WARNING, "refusals-not-kept", store_outcome_name(b->job.job.outcome));
-	batch_free(&x->writing);
+	if (x->writing == b) /* else the end has put another behind it: refusals_write_all() */
+		x->writing = NULL;
+	batch_free(&b);
 	if (x->gathering)
 		wait_a_while(x);
 }
