@@ -116,6 +116,10 @@ class Session:
         history.look(number[b"UIDVALIDITY"], number[b"UIDNEXT"], number[b"HIGHESTMODSEQ"], messages)
         return Mailbox({uid: (token, flags) for uid, (token, flags, _) in messages.items()})
 
+    def wait_for_earlier_writes(self):
+        """What a lost session had asked for may still be on its way to the disk. Writes are done in the order they came: once this one is, so are those."""
+        self.do('APPEND "Drafts"', message_of("behind", 500).encode())
+
     def account(self, history):
         names = [n for n in self.names() if n not in FOLDERS_OF_EVERYBODY]
         return {n: self.read(n, history) for n in names}
@@ -168,6 +172,7 @@ class Worker:
         while True:
             try:
                 session = Session(self.server, self.user)
+                session.wait_for_earlier_writes()
                 found = session.account(self.history)
                 break
             except Lost as e:
