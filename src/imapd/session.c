@@ -194,12 +194,21 @@ static bool streams(const struct session *s)
 	return arg != NULL;
 }
 
+/* The command is BAD before its literal is asked for. */
+static void refuse_command(struct session *s)
+{
+	imap_reader_refuse(&s->reader);
+	imap_reader_reset(&s->reader);
+	session_forgive(s);
+}
+
 static void on_literal(struct session *s)
 {
 	if (streams(s)) {
-		if (!s->command)
-			(void)command_begin(s);
-		s->command->literal = LITERAL_ANNOUNCED;
+		if (s->command || command_begin(s))
+			s->command->literal = LITERAL_ANNOUNCED;
+		else
+			refuse_command(s);
 		return;
 	}
 	if (!imap_reader_keep(&s->reader))

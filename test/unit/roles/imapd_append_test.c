@@ -145,6 +145,26 @@ static void test_replace(void **state)
 	rig_close(&r);
 }
 
+/* Numbers are refused before a literal is asked for; one that comes unasked is skipped. */
+static void test_replace_by_number_with_uidonly(void **state)
+{
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	(void)box_store_deliver(&r.store, "INBOX", VIEW_LIT("Subject: draft\r\n\r\n"), 0);
+	c = rig_select(&r);
+	(void)wire_say(&r.wire, c, "a ENABLE UIDONLY\r\n");
+	TALK(&r, c,
+	     {"b REPLACE 1 INBOX {10}\r\n", "b BAD [UIDREQUIRED] Message numbers are not used in this session\r\n"},
+	     {"c REPLACE 1 INBOX {3+}\r\nabc\r\n",
+	      "c BAD [UIDREQUIRED] Message numbers are not used in this session\r\n"},
+	     {"d UID REPLACE 1 Sent {3+}\r\nabc\r\n",
+	      "* OK [APPENDUID 1002 1] Replacement message ready\r\n* VANISHED 1\r\nd OK UID REPLACE completed\r\n"});
+	rig_close(&r);
+}
+
 static void test_replace_read_only(void **state)
 {
 	struct rig r;
@@ -168,6 +188,7 @@ int main(void)
 	    cmocka_unit_test(test_multiappend_of_large_ones),
 	    cmocka_unit_test(test_kinds_of_literals),
 	    cmocka_unit_test(test_replace),
+	    cmocka_unit_test(test_replace_by_number_with_uidonly),
 	    cmocka_unit_test(test_replace_read_only),
 	};
 
