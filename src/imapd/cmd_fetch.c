@@ -156,7 +156,7 @@ static enum step next_page(struct session *s, struct command *c, struct fetch *f
  * one page more than there should be. */
 static bool reads_ahead(const struct session *s, const struct fetch *f)
 {
-	return !f->marks_seen && !f->args.sections && !(f->args.items & IMAP_FETCH_PREVIEW) &&
+	return !f->marks_seen && !f->args.sections && !(f->args.items & (IMAP_FETCH_PREVIEW | IMAP_FETCH_THREADID)) &&
 	       (f->next || f->span_at + f->spans_asked < f->n_spans) && !stream_is_full(s->stream);
 }
 

@@ -629,6 +629,35 @@ static void test_slow_reader(void **state)
 	rig_close(&r);
 }
 
+/* Items that come without pieces of the message can fill the output in the middle of a page. */
+static void test_slow_reader_of_many(void **state)
+{
+	enum { MESSAGES = 12, SUBJECT_BYTES = 100000 };
+	static char subject[SUBJECT_BYTES + 1];
+	struct buf message = BUF_INIT(2 * SUBJECT_BYTES);
+	const char *at;
+	unsigned n = 0;
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	memset(subject, 's', SUBJECT_BYTES);
+	buf_printf(&message, "Subject: %s\r\n\r\n", subject);
+	for (int i = 0; i < MESSAGES; i++)
+		(void)box_store_deliver(&r.store, "INBOX", buf_view(&message), 0);
+	c = rig_select(&r);
+	wire_send(&r.wire, c, VIEW_LIT("a FETCH 1:* (ENVELOPE THREADID)\r\n"));
+	for (int i = 0; i < 50; i++)
+		wire_turn(&r.wire);
+	for (at = wire_hear(&r.wire, c); (at = strstr(at, " FETCH (ENVELOPE (")); at++)
+		n++;
+	assert_int_equal(n, MESSAGES);
+	assert_non_null(strstr(buf_cstr(&r.wire.heard), "\r\na OK FETCH completed\r\n"));
+	buf_fini(&message);
+	rig_close(&r);
+}
+
 static void test_stop(void **state)
 {
 	struct rig r;
@@ -701,6 +730,7 @@ int main(void)
 	    cmocka_unit_test(test_gone_while_logging_in),
 	    cmocka_unit_test(test_big_message),
 	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_slow_reader_of_many),
 	    cmocka_unit_test(test_stop),
 	};
 
