@@ -7,6 +7,7 @@
 #include "relayd/session_private.h"
 
 #include "base/clock.h"
+#include "base/random.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -153,24 +154,36 @@ void session_is_unfit(struct session_private *s, struct dsn_status status)
 
 static void dial(struct session_private *s);
 
-/* The best that was not tried: those that were bad lately after the others. */
+static bool may_be_next(const struct session_private *s, size_t i, bool bad_too, uint64_t now_ms)
+{
+	const struct host *h = &s->hosts->at[i];
+
+	return !(s->tried >> i & 1) && (bad_too || h->bad_until_ms <= now_ms) &&
+	       h->preference < s->hosts->own_preference;
+}
+
+/* The best that was not tried: those that were bad lately after the others. Of equals one at random, for each connection anew (RFC 5321 §5.1:
+ * the load is spread), however long the DNS' answer holds. */
 static bool next_host(struct session_private *s)
 {
 	uint64_t now_ms = clock_mono_ms();
+	uint32_t equals = 0, r;
 
-	for (int pass = 0; pass < 2; pass++) {
+	for (int pass = 0; pass < 2 && equals == 0; pass++) {
 		for (size_t i = 0; i < s->hosts->count && i < 64; i++) {
-			bool bad = s->hosts->at[i].bad_until_ms > now_ms;
-
-			if (s->tried >> i & 1 || (pass == 0 && bad) ||
-			    s->hosts->at[i].preference >= s->hosts->own_preference)
+			if (!may_be_next(s, i, pass == 1, now_ms))
 				continue;
-			s->tried |= 1ULL << i;
-			s->host_at = i;
-			return true;
+			if (equals && s->hosts->at[i].preference != session_host(s)->preference)
+				break; /* they stand in order */
+			random_bytes(&r, sizeof r);
+			if (r % ++equals == 0)
+				s->host_at = i;
 		}
 	}
-	return false;
+	if (equals == 0)
+		return false;
+	s->tried |= 1ULL << s->host_at;
+	return true;
 }
 
 static void give_up(struct session_private *s)
@@ -425,9 +438,26 @@ static void odd(struct session_private *s, const char *why)
 	stream_close(s->stream);
 }
 
+/* What it said without being asked stands behind: a reason to hang up, as a rule. */
+static void spoke_unasked(struct session_private *s)
+{
+	_cleanup_(buf_fini) struct buf why = BUF_INIT(FATE_TEXT_MAX);
+	struct smtp_reply said;
+	size_t n = 0;
+
+	smtp_reply_init(&said);
+	buf_append_cstr(&why, "spoke before it was asked");
+	if (smtp_reply_next(&said, stream_input(s->stream), &n) == PARSE_DONE)
+		buf_printf(&why, ": %u %.*s", said.code, (int)(said.text.n > 300 ? 300 : said.text.n),
+			   said.text.n ? said.text.p : "");
+	smtp_reply_fini(&said);
+	odd(s, buf_cstr(&why));
+}
+
 static void on_input(void *ctx)
 {
 	struct session_private *s = ctx;
+	size_t asked = s->expect_count; /* what came now cannot answer what is said from here on */
 
 	s->heard_ms = clock_mono_ms();
 	while (s->state != SESSION_OVER && !stream_is_closing(s->stream)) {
@@ -437,8 +467,8 @@ static void on_input(void *ctx)
 
 		if (in.n == 0)
 			return;
-		if (s->expect_count == 0) {
-			odd(s, "spoke before it was asked");
+		if (asked == 0) {
+			spoke_unasked(s);
 			return;
 		}
 		p = smtp_reply_next(&s->reply, in, &n);
@@ -449,6 +479,7 @@ static void on_input(void *ctx)
 			odd(s, "sent what is no SMTP reply");
 			return;
 		}
+		asked--;
 		take_reply(s);
 	}
 }

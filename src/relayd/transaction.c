@@ -238,9 +238,6 @@ static void write_mail(struct session_private *s)
 	const struct offers *o = &s->offers;
 	struct buf *line = &s->scratch;
 
-	if (s->needs_rset)
-		session_command(s, EXPECT_RSET, 0, "RSET");
-	s->needs_rset = false;
 	buf_reset(line);
 	buf_printf(line, "MAIL FROM:<%.*s>", VIEW_FMT(j->sender));
 	if (o->size_given)
@@ -439,6 +436,12 @@ void transaction_push(struct session_private *s)
 		push_body(s);
 		return;
 	}
+	if (s->needs_rset) {
+		session_command(s, EXPECT_RSET, 0, "RSET");
+		s->needs_rset = false;
+		if (!pipelining)
+			return;
+	}
 	if (!tx->mail_written) {
 		write_mail(s);
 		if (!pipelining)
@@ -539,6 +542,8 @@ static void on_data(struct session_private *s)
 	struct transaction *tx = &s->tx;
 
 	if (s->reply.code / 100 == 3) {
+		if (stream_input(s->stream).n)
+			return; /* an answer to the message before it came: nobody gets it, and the connection ends */
 		if (tx->accepted > 0)
 			begin_body(s);
 		else
@@ -597,10 +602,13 @@ void transaction_reply(struct session_private *s, const struct waiting_reply *w)
 {
 	struct transaction *tx = &s->tx;
 
-	if (w->what == EXPECT_RSET)
-		return;
 	if (!tx->job)
 		return;
+	if (w->what == EXPECT_RSET) {
+		if (!tx->mail_written)
+			transaction_push(s);
+		return;
+	}
 	/* RFC 5321 §3.8: 421 may answer anything, and the connection ends with it. What was already refused stays refused. */
 	if (s->reply.code == 421) {
 		destination_went_wrong(s->destination);

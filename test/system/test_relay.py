@@ -36,6 +36,13 @@ def wait_queue(server, wanted, timeout=20):
     return queue
 
 
+def until(wanted, timeout=30):
+    deadline = time.monotonic() + timeout * SLOW
+    while not wanted():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def remove_all(server):
     for key in {q["id"] for q in server.cli_json("queue", "list")}:
         server.cli("queue", "remove", key, check=False)  # it may end by itself meanwhile
@@ -100,11 +107,11 @@ HARD = {("MAIL", "5xx"), ("RCPT", "5xx"), ("DATA", "5xx"), ("DOT", "5xx"), ("BDA
 @pytest.mark.parametrize("command", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "DOT", "BDAT"])
 @pytest.mark.parametrize("how", BAD)
 def test_every_reply_class_at_every_command(relay, command, how):
-    if how == "reply-before-command" and command in ("DATA", "DOT", "BDAT", "RCPT", "MAIL"):
-        pytest.skip("later replies follow a reply there: the commands are out already")
     answer = BAD[how]
     if command == "EHLO" and how == "5xx":
         answers = {"EHLO": answer, "HELO": answer}
+    elif command == "DATA" and how == "reply-before-command":
+        answers = {"DATA": b"354 go on\r\n250 2.0.0 kept, whatever it will be\r\n"}
     else:
         answers = {command: answer}
     extensions = ("CHUNKING", "PIPELINING") if command == "BDAT" else PLAIN
@@ -112,19 +119,23 @@ def test_every_reply_class_at_every_command(relay, command, how):
         # Little patience where something is to be waited for in vain, else more than a slow machine needs.
         patience = "2s" if how in ("silence", "half", "endless") else "1m"
         server = relay(mx, *[f"{name} = {patience}" for name in TIMEOUTS])
+        mark = len(server.log_lines(event="sent"))
         submit(server)
         if (command, how) in HARD:
             wait_empty(server)
             assert mx.messages == []
             bounce, = server.messages()[server.seen:]
             assert b"never" in bounce and FAR.encode() in bounce
-        elif how == "reply-before-command":
-            wait_queue(server, lambda q: not q or q[0]["attempts"] == 1)
+        elif how == "reply-before-command" and command in ("DOT", "BDAT"):  # the first of them is the answer
+            wait_empty(server)
+            assert len(server.log_lines(event="sent")) == mark + 1 and mx.connections == 1
+            assert len(server.messages()) == server.seen
         else:
             q = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
             # Half a yes at the end of the message: the other side has it, and we cannot know.
             assert q[0]["last_reply"] and (mx.messages == [] or (command, how) in (("DOT", "half"), ("DOT", "endless"))), q
-            assert len(server.messages()) == server.seen
+            assert how != "reply-before-command" or "spoke before it was asked: 250 " in q[0]["last_reply"]
+            assert len(server.messages()) == server.seen and len(server.log_lines(event="sent")) == mark
 
 
 def test_recipients_part_ways(make_server):
@@ -288,6 +299,41 @@ def test_mx_order_and_a_dead_first_host(make_server):
             wait_empty(server)
             assert [m.addresses() for m in mx.messages] == [[FAR]]
             assert server.wait_log(event="sent")["mx"] == "mx.far.test"
+
+
+def test_equal_servers_share_the_load(make_server):
+    """RFC 5321 §5.1. For each connection anew, while one answer of the DNS holds; the worse server is for when they fail."""
+    with SmtpServer() as one, SmtpServer(address="127.0.0.3", port=one.port) as two, SmtpServer(address="127.0.0.4", port=one.port) as worse:
+        records = {("far.test", "MX"): ["10 one.far.test.", "20 worse.far.test.", "10 two.far.test."], ("one.far.test", "A"): ["127.0.0.1"],
+                   ("two.far.test", "A"): ["127.0.0.3"], ("worse.far.test", "A"): ["127.0.0.4"]}
+        with DnsServer(records) as dns:
+            settings = [*dns.settings(), f"outbound-port = {one.port}", "max-messages-per-outbound-connection = 1"]
+            server = make_server(config=[*settings, "hold-outbound = yes"])
+            for _ in range(30):
+                submit(server)
+            server.configure([*settings, *GO])
+            server.reload()
+            wait_empty(server)
+            assert len(one.messages) + len(two.messages) == 30 and worse.connections == 0
+            assert one.messages and two.messages
+
+
+def test_errors_lower_the_number_of_connections(make_server):
+    """It grows while all goes well, and falls to one when connections break."""
+    with SmtpServer(delay=0.02) as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = yes", "max-messages-per-outbound-connection = 2"])
+        for i in range(6):
+            submit(server, *[f"r{i}@d{n}.test" for n in range(50)])
+        server.configure([mx.setting(), *GO, "max-messages-per-outbound-connection = 2"])
+        server.reload()
+        mx.wait(150, 60)
+        grown = mx.most_open
+        mx.answers = {"MAIL": HANG_UP}
+        until(lambda at=mx.connections: mx.connections >= at + 60)
+        with mx.lock:
+            mx.most_open = mx.open
+        until(lambda at=mx.connections: mx.connections >= at + 20)
+        assert grown > 10 and mx.most_open * 2 < grown, (grown, mx.most_open)  # that one has ended is counted a moment late
 
 
 def test_what_the_dns_says_without_a_server(make_server):
