@@ -28,11 +28,17 @@ class Client:
 
     def response(self):
         """A line with the literals in it."""
+        line = rest = self.whole_line()
+        while m := re.search(rb"\{(\d+)\}\r\n$", rest):
+            line += self.file.read(int(m[1]))
+            line += (rest := self.whole_line())
+        return line
+
+    def whole_line(self):
+        """The server may have ended anywhere, right before a literal too."""
         line = self.file.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise Refused("the server hung up")
-        while m := re.search(rb"\{(\d+)\}\r\n$", line):
-            line += self.file.read(int(m[1])) + self.file.readline()
         return line
 
     def command(self, *pieces):
