@@ -76,15 +76,7 @@ class Server:
 
     def __exit__(self, *_):
         if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(20 * SLOW)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            while left := processes.in_session(self.process.pid):  # whoever still writes would make the folder again
-                processes.kill(left)
-                time.sleep(0.01)
+            processes.end(self.process, 20 * SLOW)
         shutil.rmtree(self.top, ignore_errors=True)
 
     def smtp(self):

@@ -8,6 +8,7 @@ import re
 import signal
 import struct
 import subprocess
+import time
 
 PROC = pathlib.Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -66,6 +67,19 @@ def kill(pids, sig=signal.SIGKILL):
             os.kill(pid, sig)
         except ProcessLookupError:
             pass
+
+
+def end(process, patience):
+    """SIGTERM for a program that has a session of its own, then SIGKILL for what is left of that: afterwards nobody writes into its folder."""
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    while left := in_session(process.pid):
+        kill(left)
+        time.sleep(0.01)
 
 
 def pss_kib(pid):

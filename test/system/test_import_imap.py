@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ import time
 import pytest
 
 import pombo
+import processes
 from ports import PortBlock
 from test_cli_admin import at_terminal
 
@@ -92,21 +92,27 @@ userdb {{
   args = uid={user} gid={user} home={top}/mail/%u
 }}
 """)
-    process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        yield logged_in(port, top), port, top / "cert.pem"
+    finally:
+        processes.end(process, 20 * pombo.SLOW)
+        shutil.rmtree(top)
+
+
+def logged_in(port, top):
+    """As soon as it lets in."""
     context = ssl.create_default_context(cafile=str(top / "cert.pem"))
     deadline = time.monotonic() + 20 * pombo.SLOW
     while True:
         try:
             imap = imaplib.IMAP4_SSL("localhost", port, ssl_context=context)
             imap.login("bob", PASSWORD)
-            break
+            return imap
         except (OSError, imaplib.IMAP4.error):
             assert time.monotonic() < deadline, (top / "log").read_text() if (top / "log").exists() else "no log"
             time.sleep(0.1)
-    yield imap, port, top / "cert.pem"
-    process.send_signal(signal.SIGTERM)
-    process.wait(20 * pombo.SLOW)
-    shutil.rmtree(top)
 
 
 def test_from_dovecot(make_server, dovecot, tmp_path):

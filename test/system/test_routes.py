@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+import processes
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
@@ -590,12 +591,14 @@ userdb {{
   default_fields = uid={user} gid={user} home={top}/mail/%n
 }}
 """)
-    process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    await_banner("127.0.0.1", port)
-    yield port, top
-    process.terminate()
-    process.wait(20 * SLOW)
-    shutil.rmtree(top)
+    process = subprocess.Popen(["dovecot", "-F", "-c", str(top / "conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        await_banner("127.0.0.1", port)
+        yield port, top
+    finally:
+        processes.end(process, 20 * SLOW)
+        shutil.rmtree(top)
 
 
 @pytest.mark.parametrize("over", ["TCP", "a UNIX socket"])

@@ -250,9 +250,8 @@ def test_a_second_server_on_the_same_folder_is_told_why_not(server):
 
 def test_a_port_in_use_is_named(make_server):
     server = make_server(start=False)
-    with socket.socket() as s:
-        s.bind((server.address, server.ports["imap"]))
-        s.listen()
+    # As every server binds: what an earlier one had on this port may still be in TIME_WAIT.
+    with socket.create_server((server.address, server.ports["imap"])):
         done = run_again(server)
     assert done.returncode == 69
     assert f"cannot listen on {server.address}:{server.ports['imap']} (imap): another program listens there" in done.stderr
