@@ -82,13 +82,22 @@ def end(process, patience):
         time.sleep(0.01)
 
 
-def pss_kib(pid):
-    """Proportional share of memory."""
+def memory_kib(pid, what):
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
+
+
+def pss_kib(pid):
+    """Proportional share of memory: it grows where others end who had the same program or library, a server of another test."""
+    return memory_kib(pid, "Pss")
+
+
+def own_kib(pid):
+    """What it has made itself, whoever else runs: how it grows tells what something costs."""
+    return memory_kib(pid, "Anonymous")
 
 
 def cpu_s(pid):

@@ -66,6 +66,7 @@ class Connection:
             raise ConnectionError
         if answer is SILENCE:
             time.sleep(600)
+            raise ConnectionError
         if self.server.delay:
             time.sleep(self.server.delay)
         if taken and answer[:1] == b"2":

@@ -14,7 +14,7 @@ MIB = 1024  # in KiB
 
 
 def memory_kib(server, role):
-    return [processes.pss_kib(pid) for pid in server.pids(role)]
+    return [processes.own_kib(pid) for pid in server.pids(role)]
 
 
 def begin_message(server, text):

@@ -223,10 +223,10 @@ def test_idle_connections_are_small(server):
 
     for n in range(200):  # what is allocated once
         connect(n).close()
-    before = sum(processes_pss(server))
+    before = sum(own_memory(server))
     idle = [connect(n) for n in range(count * 5)]
     deadline = time.monotonic() + 10 * SLOW
-    while (each := (sum(processes_pss(server)) - before) / len(idle)) >= 20 and time.monotonic() < deadline:
+    while (each := (sum(own_memory(server)) - before) / len(idle)) >= 20 and time.monotonic() < deadline:
         time.sleep(0.1)
     for w in idle:
         w.close()
@@ -234,5 +234,5 @@ def test_idle_connections_are_small(server):
     assert each < 20
 
 
-def processes_pss(server):
-    return [processes.pss_kib(p) for p in server.pids("imapd")]
+def own_memory(server):
+    return [processes.own_kib(p) for p in server.pids("imapd")]
