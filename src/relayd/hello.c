@@ -342,7 +342,9 @@ void hello_reply(struct session_private *s, enum expect what)
 			say_ehlo(s);
 			return;
 		}
-		s->mailless_hosts += s->reply.code == 521;
+		/* Before TLS anybody on the way can say so: where TLS is asked of the host it is not believed. */
+		s->mailless_hosts +=
+		    s->reply.code == 521 && (stream_is_tls(s->stream) || !policy_needs_tls(&s->policy));
 		refuse_host(s, "does not take our mail");
 		return;
 	case EXPECT_EHLO:

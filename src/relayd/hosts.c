@@ -35,6 +35,7 @@ struct hosts *hosts_new(const struct resolved *from)
 
 	h->refs = 1;
 	h->own_preference = UINT32_MAX;
+	h->incomplete = from->incomplete;
 	h->good_until_ms = clock_mono_ms() + (uint64_t)ttl_s * 1000;
 	arena_init(&h->arena, ARENA_MAX);
 	h->canonical = arena_copy(&h->arena, from->canonical);

@@ -24,6 +24,7 @@ struct hosts {
 	struct sts_policy *sts; /* the domain's, in force; or NULL */
 	const char *sts_problem; /* why there is none, or an old one only: a result type (RFC 8460 §4.3); or NULL */
 	uint64_t good_until_ms;
+	bool incomplete; /* there are others, who cannot be asked now: what these say is not all */
 	uint32_t own_preference; /* we found ourselves among them: only better ones count; UINT32_MAX: not yet */
 	struct arena arena;
 	struct view canonical; /* of the domain (resolver.h) */

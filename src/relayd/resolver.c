@@ -89,8 +89,10 @@ static void give_hosts(struct resolver_request *q)
 	size_t addresses = 0;
 
 	q->answer.hosts = q->hosts;
-	for (size_t i = 0; i < q->answer.host_count; i++)
+	for (size_t i = 0; i < q->answer.host_count; i++) {
 		addresses += q->hosts[i].address_count;
+		q->answer.incomplete |= q->hosts[i].address_count == 0 && q->hosts[i].addresses_failed;
+	}
 	if (addresses)
 		give(q, RESOLVED_HOSTS, NULL);
 	else if (q->failed)
@@ -328,7 +330,7 @@ static void on_address(void *ctx, const struct dns_msg *m)
 	struct resolver_request *q = x->request;
 
 	if (!m || m->type == DNS_FAILED) {
-		q->failed = true;
+		q->failed = x->host->addresses_failed = true;
 	} else if (m->type == DNS_FOUND) {
 		for (uint32_t i = 0; i < m->found.n_records; i++)
 			add_address(x->host, m->found.records[i].data, x->is_v6);
@@ -372,6 +374,7 @@ static void ask_addresses(struct resolver_request *q)
 
 static void add_host(struct resolver_request *q, struct view name, uint16_t preference)
 {
+	q->answer.incomplete |= q->answer.host_count == RESOLVED_HOSTS_MAX;
 	if (q->answer.host_count < RESOLVED_HOSTS_MAX)
 		q->hosts[q->answer.host_count++] =
 		    (struct resolved_host){.name = arena_copy(&q->arena, name), .preference = preference};

@@ -26,6 +26,7 @@ struct resolved_host {
 	bool alias_secure; /* it is a CNAME that DNSSEC vouches for, whatever comes behind it */
 	struct ip addresses[RESOLVED_ADDRESSES_MAX];
 	size_t address_count;
+	bool addresses_failed; /* some cannot be had now */
 	struct tls_tlsa *tlsa; /* with secure ones only */
 	struct view tlsa_base; /* the name they stand at: the host's or its canonical one */
 	size_t tlsa_count;
@@ -39,6 +40,7 @@ struct resolved {
 	struct view canonical; /* where the CNAMEs of the domain end, from its MX on; empty without MX */
 	struct resolved_host *hosts;
 	size_t host_count;
+	bool incomplete; /* there are hosts whose addresses cannot be had now, or more than these */
 };
 
 struct resolver;

@@ -195,12 +195,13 @@ static void give_up(struct session_private *s)
 			 .text = buf_view(&s->last_error)};
 	struct report_about about = session_about(s);
 
-	if (s->unfit_hosts && s->unfit_hosts == s->failed_hosts) {
+	if (s->unfit_hosts && s->unfit_hosts == s->failed_hosts && !s->hosts->incomplete) {
 		f.outcome = FATE_FAILED;
 		f.code = 550;
 		f.enhanced = s->unfit_status;
 		f.said = false;
-	} else if (s->mailless_hosts && s->mailless_hosts == s->failed_hosts && route_of(s)->host.n == 0) {
+	} else if (s->mailless_hosts && s->mailless_hosts == s->failed_hosts && !s->hosts->incomplete &&
+		   route_of(s)->host.n == 0) {
 		f.outcome = FATE_FAILED; /* trying again would be of no use */
 	} else {
 		if (f.enhanced.class == 5)

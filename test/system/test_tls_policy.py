@@ -12,6 +12,9 @@ import threading
 import time
 import types
 
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 import test_confirm
 import test_dkim
@@ -21,6 +24,7 @@ from authority import Authority
 from dnsserver import DnsServer, SignedZones
 from pombo import ALICE, SLOW, not_at_midnight
 from ports import PortBlock
+from smtpserver import SmtpServer
 from test_relay import wait_empty, wait_queue
 
 TEXT = f"From: {ALICE}\r\nSubject: hello\r\n\r\nhello\r\n"
@@ -537,9 +541,6 @@ def test_tlsa_records_that_cannot_be_had_are_no_reason_to_go_without(make_server
     """RFC 7672 §2.1.2: whoever can hold back an answer must not be able to take DANE away."""
     cases = {"ee-spki": DANE["ee-spki"]}
     with signed(world, cases) as knot:
-        import dns.message
-        import dns.query
-
         def pass_on(query, transport):
             if query.question[0].name.to_text().startswith("_"):
                 return None
@@ -575,6 +576,48 @@ def test_requiretls(make_server, world):
             line = fate(server, f"bob@{domain}.test", "failed")
             assert "TLS" in line["reply"] or "certificate" in line["reply"], line
             assert sinks[domain].got == []
+
+
+def test_a_greeting_before_tls_is_not_believed_where_tls_is_asked_for(make_server, world):
+    """RFC 7504: 521 is for good, but anybody on the way can say it in the plaintext before TLS. So can who says 554 (RFC 5321 §3.1)."""
+    asks = {"enforced": {}, "requiretls": {"options": ["REQUIRETLS"]}, "nobody": {}, "changed-its-mind": {}}
+    with contextlib.ExitStack() as stack:
+        for i, (domain, how) in enumerate(asks.items(), 21):
+            code = b"554 5.3.2" if domain == "changed-its-mind" else b"521 5.3.2"
+            stack.enter_context(SmtpServer({"CONNECT": code + b" no mail here\r\n"}, address=f"127.0.2.{i}", port=world.port))
+            world.dns.set({(f"mx.{domain}.test", "A"): [f"127.0.2.{i}"]})
+            world.domain(f"{domain}.test", [f"mx.{domain}.test"], sts_id="1" if domain in ("enforced", "requiretls") else None)
+        world.web.publish("enforced.test", "enforce", "mx.enforced.test")
+        world.web.publish("requiretls.test", "testing", "mx.requiretls.test")
+        server = make_server(config=world.settings())
+        for domain, how in asks.items():
+            submit(server, f"bob@{domain}.test", **how)
+        for domain in asks:
+            line = fate(server, f"bob@{domain}.test", "failed" if domain == "nobody" else "deferred")
+            assert "no mail here" in line["reply"], line
+        wait_queue(server, lambda q: len(q) == 3)
+
+
+def test_who_is_asked_later_may_keep_what_others_cannot(make_server, world):
+    """A host whose address cannot be had now is one of the domain's hosts: what the others say is not the end."""
+    def servfail(query, _):
+        response = dns.message.make_response(query)
+        response.set_rcode(dns.rcode.SERVFAIL)
+        return response.to_wire()
+
+    world.sink("mx2.promise.test", world.ca.server("mx2.promise.test"))
+    with SmtpServer({"CONNECT": b"521 5.3.2 no mail here\r\n"}, address="127.0.2.21", port=world.port):
+        world.dns.set({("mx2.mail.test", "A"): ["127.0.2.21"]})
+        for domain in ("promise", "mail"):
+            world.domain(f"{domain}.test", [f"mx1.{domain}.test", f"mx2.{domain}.test"], sts_id="1")
+            world.web.publish(f"{domain}.test", "testing", f"*.{domain}.test")
+            world.dns.set({(f"mx1.{domain}.test", kind): servfail for kind in ("A", "AAAA")})
+        server = make_server(config=world.settings())
+        submit(server, "bob@promise.test", options=["REQUIRETLS"])
+        submit(server, "bob@mail.test")
+        for domain in ("promise", "mail"):
+            fate(server, f"bob@{domain}.test", "deferred", timeout=60)
+        assert not server.log_lines(event="failed")
 
 
 def test_requiretls_tries_every_host(make_server, world):
