@@ -35,6 +35,20 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
+def tell(request):
+    """tell("what was counted"): stands at the end of the run, also where everything passed."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter):
+    told = [(r.nodeid.split("::")[-1], text) for r in terminalreporter.getreports("passed") for key, text in r.user_properties if key == "told"]
+    if told:
+        terminalreporter.section("told")
+    for name, text in told:
+        terminalreporter.write_line(f"{name}: {text}")
+
+
+@pytest.fixture
 def make_server(request):
     """make_server(config=[...], users=[...], start=True): as many servers as a test wants, ended with it."""
     servers = []

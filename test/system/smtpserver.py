@@ -34,6 +34,7 @@ class Connection:
     def __init__(self, server, sock):
         self.server, self.sock, self.buffer = server, sock, b""
         self.message, self.tls, self.mails = None, False, 0
+        self.since = time.monotonic()
 
     def line(self):
         while b"\n" not in self.buffer:
@@ -110,7 +111,7 @@ class Connection:
             self.server.complaints.append("nested MAIL")
         if self.say("MAIL", line, b"250 2.1.0 ok\r\n") == b"2":
             self.message = Message(m[1].decode(), m[2].decode().split())
-            self.message.tls = self.tls
+            self.message.tls, self.message.since = self.tls, self.since
 
     def do_rcpt(self, line):
         m = re.fullmatch(rb"RCPT TO:<([^>]*)>(.*)", line)

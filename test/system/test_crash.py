@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""kill -9 at random under load: what was acknowledged is there, exactly once (test/crash/crash.py, imap_crash.py, tool_crash.py; `make crash` does it 10,000 times)."""
+"""kill -9 at random under load: what was acknowledged is there, exactly once (test/crash/crash.py, relay_crash.py, imap_crash.py, tool_crash.py; `make crash` does it 10,000 times)."""
 import pathlib
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import crash  # noqa: E402
 import imap_crash  # noqa: E402
+import relay_crash  # noqa: E402
 import tool_crash  # noqa: E402
 from pombo import SANITIZED  # noqa: E402
 
@@ -17,6 +18,11 @@ from pombo import SANITIZED  # noqa: E402
 def test_nothing_acknowledged_is_lost(seed):
     done, _, acknowledged, _ = crash.run(kills=40 if SANITIZED else 120, seed=seed)
     assert done and acknowledged
+
+
+@pytest.mark.timeout(600)
+def test_who_is_written_to_elsewhere_gets_it_and_twice_only_where_nobody_could_know(tell):
+    tell(relay_crash.run(kills=15 if SANITIZED else 50, seed=1))
 
 
 @pytest.mark.timeout(600)

@@ -16,7 +16,7 @@ def arrived(mx):
     return collections.Counter(a for m in list(mx.messages) for a in m.addresses())
 
 
-def test_everything_at_once_killed_and_nothing_lost(make_server):
+def test_everything_at_once_killed_and_nothing_lost(make_server, tell):
     sent, settled, n = [], {}, 0
     with SmtpServer(delay=0.005) as mx:
         server = relaying(make_server, mx, "retry-first = 1s")
@@ -47,6 +47,6 @@ def test_everything_at_once_killed_and_nothing_lost(make_server):
         wait_empty(server, 60)
         answered = arrived(mx)
     twice = [a for a, times in answered.items() if times > 1]
-    print(f"{len(sent)} acknowledged, {len(answered)} arrived, {len(settled)} of them settled before a kill, {len(twice)} more than once, {KILLS} kills")
+    tell(f"{KILLS} kills: {len(sent)} recipients acknowledged, {len(answered)} got it, {len(settled)} of them known to have it before a kill, {len(twice)} twice")
     assert sent and settled and set(sent) <= set(answered)
     assert {a: answered[a] for a in settled} == settled
