@@ -309,8 +309,8 @@ class Server:
             return f.read().decode("utf-8", "replace")
 
     def log_lines(self, since=0, **fields):
-        """The parsed lines in which every given field has the given value."""
-        parsed = (logfmt.parse(line) for line in self.log_text(since).splitlines())
+        """The parsed lines in which every given field has the given value; one that is still being written is none."""
+        parsed = (logfmt.parse(line) for line in self.log_text(since).rpartition("\n")[0].splitlines())
         return [p for p in parsed if p and all(p.get(k.replace("_", "-"), p.get(k)) == v for k, v in fields.items())]
 
     def wait_log(self, since=None, timeout=10 * SLOW, **fields):

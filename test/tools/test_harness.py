@@ -98,6 +98,16 @@ def test_log_lines_are_read_back():
     assert logfmt.parse("==1==ERROR: AddressSanitizer: x") is None
 
 
+def test_a_line_that_is_half_written_is_not_read():
+    """One write is not seen as one by who reads the file meanwhile."""
+    s = server("")
+    s.log_file.write_text("event=sent to=a tls=x\nevent=sent to=b t")
+    assert [line["to"] for line in s.log_lines(event="sent")] == ["a"]
+    s.log_file.write_text("event=sent")
+    assert s.log_lines() == []
+    s.remove()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
