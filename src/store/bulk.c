@@ -71,6 +71,11 @@ int bulk_switch(struct writer *w, struct bulk *b, struct mbox *m)
 	return 0;
 }
 
+bool bulk_is_switched(const struct bulk *b)
+{
+	return b->phase == BULK_MERGE;
+}
+
 /* Up to bulk_limits.merge staged pages of the mailbox: the first and the last key; *ret_any false when there are none. */
 static int staged_span(struct writer *w, uint64_t mailbox, bool *ret_any, uint64_t *ret_first, uint64_t *ret_last)
 {
@@ -235,16 +240,15 @@ static int staged_next(struct writer *w, uint64_t from, uint64_t last, bool *ret
 	return rc < 0 ? rc : 0;
 }
 
-int bulk_abandon(struct writer *w, uint64_t mailbox, bool *ret_done)
+static int abandon(struct writer *w, uint64_t mailbox, uint64_t uidnext, bool *ret_done)
 {
-	uint64_t first, last, key, uidnext;
-	bool any, overlay;
+	uint64_t first, last, key;
+	bool any;
 	int rc = staged_span(w, mailbox, &any, &first, &last);
 
 	*ret_done = rc == 0 && !any;
 	if (rc < 0 || !any)
 		return rc;
-	rc = read_uidnext(w, mailbox, &uidnext, &overlay);
 	for (key = first; rc == 0 && any && key <= last; key++) {
 		rc = staged_next(w, key, last, &any, &key);
 		if (rc == 0 && any)
@@ -253,19 +257,26 @@ int bulk_abandon(struct writer *w, uint64_t mailbox, bool *ret_done)
 	return rc < 0 ? rc : run_span(w, SQL_staged_delete, first, last);
 }
 
+int bulk_end(struct writer *w, uint64_t mailbox, bool *ret_done)
+{
+	uint64_t uidnext;
+	bool overlay;
+	int rc = read_uidnext(w, mailbox, &uidnext, &overlay);
+
+	*ret_done = false;
+	if (rc < 0)
+		return rc;
+	return overlay ? merge_side(w, mailbox, ret_done) : abandon(w, mailbox, uidnext, ret_done);
+}
+
 /* One transaction: a slice for the first mailbox that has staged pages. */
 static int recover_slice(struct writer *w, bool *ret_more)
 {
-	uint64_t key, uidnext;
-	bool overlay, done = false;
+	uint64_t key;
+	bool done;
 	int rc = staged_next(w, 0, INT64_MAX, ret_more, &key);
 
-	if (rc < 0 || !*ret_more)
-		return rc;
-	rc = read_uidnext(w, key >> 24, &uidnext, &overlay);
-	if (rc == 0)
-		rc = overlay ? merge_side(w, key >> 24, &done) : bulk_abandon(w, key >> 24, &done);
-	return rc;
+	return rc < 0 || !*ret_more ? rc : bulk_end(w, key >> 24, &done);
 }
 
 int bulk_recover(struct writer *w)

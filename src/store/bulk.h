@@ -50,9 +50,11 @@ must_check int bulk_merge(struct writer *w, const struct bulk *b, bool *ret_done
 /* Are there more than `direct_pages` pages that hold `ranges`? */
 must_check int bulk_is_needed(struct writer *w, struct mbox *m, const struct range_list *ranges, uint32_t direct_pages,
 			      bool *ret);
-/* A slice of forgetting the staged pages of a mailbox whose job failed before the switch. Until *ret_done nobody else may use it: its
- * new copies hold references under UIDs that others would get. */
-must_check int bulk_abandon(struct writer *w, uint64_t mailbox, bool *ret_done);
+/* Is it durable, and visible, all but the moving of pages? */
+bool bulk_is_switched(const struct bulk *b);
+/* A slice of ending what a job left that failed: staged pages are forgotten if it failed before the switch, and moved to their place if
+ * behind it. Until *ret_done nobody else may use the mailbox: its new copies hold references under UIDs that others would get. */
+must_check int bulk_end(struct writer *w, uint64_t mailbox, bool *ret_done);
 /* At open: ends what a crash left. */
 must_check int bulk_recover(struct writer *w);
 

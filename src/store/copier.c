@@ -105,6 +105,11 @@ bool copier_has_started(const struct copier *c)
 	return c->started;
 }
 
+bool copier_is_settled(const struct copier *c)
+{
+	return c->bulk && c->started && bulk_is_switched(&c->base.bulk);
+}
+
 const struct range_list *copier_sources(const struct copier *c)
 {
 	return &c->sources;

@@ -17,6 +17,8 @@ enum job_step copier_run(struct writer *w, struct copier *c);
 void copier_advance(struct copier *c);
 /* A slice is durable: the copier must be kept over a replay. */
 bool copier_has_started(const struct copier *c);
+/* All of it is durable, though the job cannot go on. */
+bool copier_is_settled(const struct copier *c);
 const struct range_list *copier_sources(const struct copier *c);
 const struct range_list *copier_targets(const struct copier *c);
 

@@ -543,6 +543,12 @@ static void advance_rename(struct store_job *job)
 	copier_advance(job->progress);
 }
 
+static bool settled_rename(struct store_job *job)
+{
+	job->outcome = STORE_OK;
+	return copier_is_settled(job->progress);
+}
+
 static bool is_below(struct view name, struct view top)
 {
 	return name.n > top.n && view_starts_with(name, top) && name.p[top.n] == '/';
@@ -579,4 +585,5 @@ void folder_rename_job_init(struct folder_rename_job *j)
 	store_job_init(&j->job, run_rename);
 	j->job.advance = advance_rename;
 	j->job.forget = forget_rename;
+	j->job.settled = settled_rename;
 }

@@ -141,7 +141,7 @@ static enum attempt attempt(struct group *g)
 		return attempt_of(rc);
 	}
 	store_crash_point("group-begun");
-	g->w->error_what = "forgetting what a failed job staged";
+	g->w->error_what = "ending what a failed job staged";
 	rc = writer_clean(g->w);
 	if (rc < 0)
 		return attempt_of(rc);
@@ -207,9 +207,12 @@ static void succeed(struct group *g)
 
 static void fail_job(struct group *g, struct store_job *job, enum store_outcome outcome)
 {
+	bool settled = job->settled && job->progress && job->settled(job);
+
 	job->failed = true;
 	job->state = JOB_FINISHED;
-	job->outcome = outcome;
+	if (!settled)
+		job->outcome = outcome;
 	job->commit = g->w->commit;
 	end_job(g->w, job, true);
 }

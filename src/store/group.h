@@ -48,6 +48,8 @@ struct store_job {
 	job_run_fn *run;
 	void (*advance)(struct store_job *job); /* the slice is durable: the next run starts behind it */
 	void (*forget)(struct store_job *job); /* frees `progress` */
+	bool (*settled)(struct store_job *
+			    job); /* of one that cannot go on: all of it is durable; sets the outcome and the results */
 	void *progress;
 	bool failed; /* in this group */
 	const char *name; /* of the function that made it */

@@ -34,15 +34,32 @@ static enum job_step find(struct writer *w, struct copy_job *j, struct mbox **re
 	return STEP_DONE;
 }
 
-static enum job_step go_on(struct writer *w, struct copy_job *j)
+static void finish(struct copy_job *j)
 {
-	struct copier *c = j->job.progress;
-	enum job_step step = copier_run(w, c);
+	const struct copier *c = j->job.progress;
 	struct arena *a = &j->job.results;
 
-	if (step == STEP_DONE && (!range_list_copy(copier_sources(c), a, &j->ret_sources, &j->ret_source_count) ||
-				  !range_list_copy(copier_targets(c), a, &j->ret_targets, &j->ret_target_count)))
+	if (!range_list_copy(copier_sources(c), a, &j->ret_sources, &j->ret_source_count) ||
+	    !range_list_copy(copier_targets(c), a, &j->ret_targets, &j->ret_target_count))
 		j->job.outcome = STORE_LIMIT;
+}
+
+static bool settled(struct store_job *job)
+{
+	const bool is = copier_is_settled(job->progress);
+
+	job->outcome = STORE_OK;
+	if (is)
+		finish((struct copy_job *)job);
+	return is;
+}
+
+static enum job_step go_on(struct writer *w, struct copy_job *j)
+{
+	enum job_step step = copier_run(w, j->job.progress);
+
+	if (step == STEP_DONE)
+		finish(j);
 	return step;
 }
 
@@ -78,4 +95,5 @@ void copy_job_init(struct copy_job *j)
 	store_job_init(&j->job, run);
 	j->job.advance = advance;
 	j->job.forget = forget;
+	j->job.settled = settled;
 }

@@ -188,6 +188,15 @@ static enum job_step run_bulk(struct writer *w, struct expunge_job *j, struct ex
 	return done ? finish(j, x) : STEP_AGAIN;
 }
 
+static bool settled(struct store_job *job)
+{
+	struct expunge_work *x = job->progress;
+	const bool is = x->bulk && x->started && bulk_is_switched(&x->base.bulk);
+
+	job->outcome = STORE_OK;
+	return is && finish((struct expunge_job *)job, x) == STEP_DONE;
+}
+
 static int start(struct writer *w, struct expunge_job *j, struct mbox *m, struct expunge_work **ret)
 {
 	struct expunge_work *x = xcalloc(1, sizeof *x);
@@ -234,4 +243,5 @@ void expunge_job_init(struct expunge_job *j)
 	store_job_init(&j->job, run);
 	j->job.advance = advance;
 	j->job.forget = forget;
+	j->job.settled = settled;
 }

@@ -232,6 +232,15 @@ static enum job_step run_bulk(struct writer *w, struct flags_job *j, struct flag
 	return done ? finish(j, x, NULL) : STEP_AGAIN;
 }
 
+static bool settled(struct store_job *job)
+{
+	struct flags_work *x = job->progress;
+	const bool is = x->bulk && x->started && bulk_is_switched(&x->base.bulk);
+
+	job->outcome = STORE_OK;
+	return is && finish((struct flags_job *)job, x, NULL) == STEP_DONE;
+}
+
 static int start(struct writer *w, struct flags_job *j, struct mbox *m, struct flags_work **ret)
 {
 	struct flags_work *x = xcalloc(1, sizeof *x);
@@ -280,4 +289,5 @@ void flags_job_init(struct flags_job *j)
 	store_job_init(&j->job, run);
 	j->job.advance = advance;
 	j->job.forget = forget;
+	j->job.settled = settled;
 }

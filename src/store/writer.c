@@ -212,7 +212,7 @@ int writer_clean(struct writer *w)
 
 	for (size_t i = 0; i < w->claim_count && rc == 0; i++)
 		if (!w->claims[i].job)
-			rc = bulk_abandon(w, w->claims[i].mailbox, &w->claims[i].clean);
+			rc = bulk_end(w, w->claims[i].mailbox, &w->claims[i].clean);
 	return rc;
 }
 

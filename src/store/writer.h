@@ -142,7 +142,7 @@ void writer_forget_mbox(struct writer *w, uint64_t mailbox);
 bool writer_is_busy(const struct writer *w, uint64_t mailbox, const struct store_job *job);
 void writer_claim(struct writer *w, uint64_t mailbox, const struct store_job *job);
 void writer_release(struct writer *w, const struct store_job *job, bool failed); /* all of the job's */
-/* At the start of a group: a slice of forgetting what failed jobs staged. */
+/* At the start of a group: a slice of forgetting what failed jobs staged, or of ending what they had switched. */
 must_check int writer_clean(struct writer *w);
 /* Its pages, and unless it is staging its counts, will be written; a CHANGE_MAILBOX will be told. */
 void mbox_touch(struct writer *w, struct mbox *m);
