@@ -124,7 +124,7 @@ static int can_be_back(struct writer *w, const struct undelete_mailbox_job *j)
 	if (rc > 0)
 		gone_s = sql_i64(st, 0);
 	sql_reset(st);
-	/* Pruning may have begun with it. */
+	/* Pruning will begin with it any time; where it has begun already, the name is gone. */
 	return rc > 0 && gone_s + settings.undelete_s <= clock_wall_s() ? 0 : rc;
 }
 

@@ -17,7 +17,7 @@ enum { PRUNE_SLICE = 250, IDENTITIES_SLICE = 2000, UNDELETE_MIN_S = 3600 };
 struct prune {
 	struct writer *w;
 	struct prune_job *j;
-	unsigned left; /* so many messages may still go in this slice */
+	unsigned left; /* so many messages may still go in this slice, or pages be looked at */
 	uint64_t messages, bytes; /* gone in this slice */
 };
 
@@ -54,7 +54,7 @@ static int drop_entry(struct prune *p, struct mbox *m, uint32_t i, const struct 
 	return rc;
 }
 
-/* Entries of the page that went by `modseq` (or all of them: UINT64_MAX of a deleted mailbox). */
+/* Entries of the page that went by `modseq` (or all of them: UINT64_MAX of a deleted mailbox), as long as there is something left of the slice. */
 static int prune_page(struct prune *p, struct mbox *m, const struct range_list *range, uint64_t modseq, bool all)
 {
 	struct walk k = walk_begin(range, m);
@@ -75,17 +75,24 @@ static int prune_page(struct prune *p, struct mbox *m, const struct range_list *
 	return 0;
 }
 
-static int prune_range(struct prune *p, struct mbox *m, struct uid_range range, uint64_t modseq, bool all)
+/* *ret_uid: where to go on, when nothing is left of the slice. */
+static int prune_range(struct prune *p, struct mbox *m, struct uid_range range, uint64_t modseq, bool all,
+		       uint32_t *ret_uid)
 {
 	struct range_list l = {&range, 1, 1};
 	uint32_t next = 0;
 	bool found = true;
 	int rc = 0;
 
+	*ret_uid = range.first;
 	while (rc == 0 && p->left > 0 && found) {
 		rc = walk_page(p->w, m, &l, &next, &found);
-		if (rc == 0 && found)
-			rc = prune_page(p, m, &l, modseq, all);
+		if (rc < 0 || !found)
+			break;
+		if (m->state.no * STATE_SLOTS > range.first)
+			*ret_uid = m->state.no * STATE_SLOTS;
+		rc = prune_page(p, m, &l, modseq, all);
+		p->left -= p->left > 0;
 	}
 	return rc;
 }
@@ -97,13 +104,31 @@ struct log_entry {
 	struct uid_range range;
 };
 
+/* What was logged while the clock was ahead would keep all behind it: its time begins now. */
+static int date_anew(struct prune *p, uint64_t first)
+{
+	struct sql_stmt *st = sql_use(p->w->sql, SQL_expunge_log_ahead);
+
+	sql_bind_u64(st, 1, first);
+	sql_bind_i64(st, 2, p->j->wall_s);
+	return sql_run(st);
+}
+
 /* The oldest expunge, if it is due. 1, 0, negative errno. */
 static int next_due(struct prune *p, int64_t before_s, struct log_entry *ret)
 {
 	struct sql_stmt *st = sql_use(p->w->sql, SQL_expunge_log_next);
 	int rc = sql_step(st);
+	int64_t wall_s = rc > 0 ? sql_i64(st, 5) : 0;
 
-	if (rc > 0 && sql_i64(st, 5) > before_s)
+	if (rc > 0 && wall_s > p->j->wall_s) {
+		uint64_t id = sql_u64(st, 0);
+
+		sql_reset(st);
+		rc = date_anew(p, id);
+		return rc < 0 ? rc : 0;
+	}
+	if (rc > 0 && wall_s > before_s)
 		rc = 0;
 	if (rc > 0)
 		*ret = (struct log_entry){sql_u64(st, 0),
@@ -122,10 +147,21 @@ static int delete_by_id(struct writer *w, enum sql_id id, uint64_t value)
 	return sql_run(st);
 }
 
+/* The next slice need not look again at what this one has looked at. */
+static int note_begun(struct prune *p, const struct log_entry *entry, uint32_t uid)
+{
+	struct sql_stmt *st = sql_use(p->w->sql, SQL_expunge_log_begun);
+
+	sql_bind_u64(st, 1, entry->id);
+	sql_bind_u64(st, 2, uid);
+	return sql_run(st);
+}
+
 /* 1: more of this entry is left (the slice is full, or a bulk job is at the mailbox). */
 static int prune_entry(struct prune *p, const struct log_entry *entry)
 {
 	struct mbox *m;
+	uint32_t uid;
 	int rc = writer_mbox(p->w, entry->mailbox, &m);
 
 	if (rc == 0 && m && writer_is_busy(p->w, m->id, &p->j->job))
@@ -135,9 +171,11 @@ static int prune_entry(struct prune *p, const struct log_entry *entry)
 			m->counts.forgotten_modseq = entry->modseq;
 			mbox_touch(p->w, m);
 		}
-		rc = prune_range(p, m, entry->range, entry->modseq, false);
-		if (rc == 0 && p->left == 0)
-			return 1;
+		rc = prune_range(p, m, entry->range, entry->modseq, false, &uid);
+		if (rc == 0 && p->left == 0) {
+			rc = note_begun(p, entry, uid);
+			return rc < 0 ? rc : 1;
+		}
 	}
 	/* The mailbox of an entry that finds none was deleted: it is pruned as a whole. */
 	return rc < 0 ? rc : delete_by_id(p->w, SQL_expunge_log_delete, entry->id);
@@ -191,8 +229,8 @@ static int forget_imported(struct writer *w, uint64_t mailbox, bool *ret_left)
 
 static int forget_mailbox(struct writer *w, uint64_t mailbox)
 {
-	static const enum sql_id ids[] = {SQL_keyset_delete_all,     SQL_mailbox_count_delete, SQL_imported_delete_all,
-					  SQL_annotation_delete_all, SQL_gone_name_delete,     SQL_mailbox_delete};
+	static const enum sql_id ids[] = {SQL_keyset_delete_all, SQL_mailbox_count_delete, SQL_imported_delete_all,
+					  SQL_annotation_delete_all, SQL_mailbox_delete};
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ids) && rc == 0; i++)
@@ -204,12 +242,15 @@ static int forget_mailbox(struct writer *w, uint64_t mailbox)
 static int prune_mailbox(struct prune *p, uint64_t mailbox)
 {
 	struct mbox *m = xcalloc(1, sizeof *m); /* not one of the writer's: it has no counts to keep */
+	uint32_t uid;
 	bool left;
-	int rc;
+	/* From here on nobody gets it back: half of it may be gone after this slice. */
+	int rc = delete_by_id(p->w, SQL_gone_name_delete, mailbox);
 
 	m->id = mailbox;
 	m->listed = true;
-	rc = prune_range(p, m, (struct uid_range){1, UINT32_MAX}, UINT64_MAX, true);
+	if (rc == 0)
+		rc = prune_range(p, m, (struct uid_range){1, UINT32_MAX}, UINT64_MAX, true, &uid);
 	if (rc == 0)
 		rc = mbox_flush_pages(p->w, m);
 	free(m);
@@ -223,9 +264,14 @@ static int prune_mailbox(struct prune *p, uint64_t mailbox)
 
 static int prune_gone(struct prune *p, int64_t before_s, bool *ret_more)
 {
+	struct sql_stmt *st = sql_use(p->w->sql, SQL_mailbox_gone_ahead);
 	uint64_t mailbox;
 	int rc;
 
+	sql_bind_i64(st, 1, p->j->wall_s);
+	rc = sql_run(st);
+	if (rc < 0)
+		return rc;
 	while ((rc = next_gone(p, before_s, &mailbox)) > 0 && p->left > 0) {
 		rc = prune_mailbox(p, mailbox);
 		if (rc < 0)
