@@ -187,6 +187,7 @@ static int make_folder(struct store *s, uint64_t id)
 
 int content_place(struct content_file *f)
 {
+	_cleanup_(fd_close) int fd = -1;
 	char from[NAME_BYTES], to[NAME_BYTES], folder[NAME_BYTES];
 	int rc;
 
@@ -200,13 +201,16 @@ int content_place(struct content_file *f)
 		return store_fail(f->store, "fsync of a content folder", strerror(EIO));
 	if (rc < 0)
 		return rc;
+	/* Too few descriptors are no doubt about the disk. */
+	fd = openat(f->store->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
 	if (renameat(f->store->dir_fd, from, f->store->dir_fd, to) < 0)
 		return errno == EDQUOT ? -ENOSPC : -errno;
 	f->placed = true;
 	store_crash_point("content-renamed");
-	rc = sync_folder(f->store, folder);
-	if (rc < 0)
-		return store_fail(f->store, "fsync of a content folder", strerror(-rc));
+	if (fsync(fd) < 0)
+		return store_fail(f->store, "fsync of a content folder", strerror(errno));
 	store_crash_point("content-placed");
 	return 0;
 }

@@ -383,6 +383,16 @@ size_t housekeep_unlink(struct store *s, size_t max)
 	return left;
 }
 
+size_t housekeep_unlinks(struct store *s)
+{
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->unlink_count;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 /* 1: an orphan of an earlier process. */
 static int is_orphan(void *ctx, uint64_t id)
 {

@@ -26,6 +26,8 @@ void migrate_job_init(struct migrate_job *j);
 /* Removes files whose rows a durable commit has dropped; at most `max`. How many are left. Any thread, one at a time (a spool
  * thread). */
 size_t housekeep_unlink(struct store *s, size_t max);
+/* How many there are. Any thread. */
+size_t housekeep_unlinks(struct store *s);
 
 /* Removes files that no row names: what a crash left of messages that were never acknowledged. One content folder a call
  * (`step` 0…255; 0 clears the spool folder of an earlier process too). To be run through after start and once a day. */

@@ -2,7 +2,6 @@
  * The part of the SQL interface that is the same for every driver: the statement cache and thin calls through it. */
 #include "store/sql_driver.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 static const char *const statement_text[SQL_STATEMENT_COUNT] = {
@@ -99,8 +98,10 @@ void sql_bind_i64(struct sql_stmt *st, unsigned n, int64_t value)
 
 void sql_bind_u64(struct sql_stmt *st, unsigned n, uint64_t value)
 {
-	assert(value <= INT64_MAX);
-	sql_bind_i64(st, n, (int64_t)value);
+	if (value > INT64_MAX)
+		sql_bind_null(st, n);
+	else
+		sql_bind_i64(st, n, (int64_t)value);
 }
 
 void sql_bind_bytes(struct sql_stmt *st, unsigned n, struct view value)

@@ -87,7 +87,8 @@ const struct sql_driver *sql_driver_of(const struct sql *c);
  * used by one caller at a time, until sql_reset(). */
 struct sql_stmt *sql_use(struct sql *c, enum sql_id id);
 void sql_bind_i64(struct sql_stmt *st, unsigned n, int64_t value);
-void sql_bind_u64(struct sql_stmt *st, unsigned n, uint64_t value); /* must be below 2^63 */
+void sql_bind_u64(struct sql_stmt *st, unsigned n,
+		  uint64_t value); /* above 2^63: NULL, which equals nothing, as no row has such a number */
 void sql_bind_bytes(struct sql_stmt *st, unsigned n, struct view value);
 void sql_bind_text(struct sql_stmt *st, unsigned n, struct view value);
 void sql_bind_null(struct sql_stmt *st, unsigned n);

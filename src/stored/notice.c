@@ -51,12 +51,12 @@ void notice_changes(struct stored *sd, const struct store_change *changes, size_
 
 		switch (c->kind) {
 		case CHANGE_MAILBOX:
-			sessions_notice(sd->sessions, c->mailbox, c->highestmodseq, tell_changed, sd);
+			sessions_notice(sd->sessions, c->account, c->mailbox, c->highestmodseq, tell_changed, sd);
 			sessions_notice_account(sd->sessions, c->account, tell_account_changed, sd);
 			indexer_touch(sd->indexer, c->account);
 			break;
 		case CHANGE_MAILBOX_GONE:
-			sessions_notice(sd->sessions, c->mailbox, UINT64_MAX, tell_changed, sd);
+			sessions_notice(sd->sessions, c->account, c->mailbox, UINT64_MAX, tell_changed, sd);
 			sessions_notice_account(sd->sessions, c->account, tell_account_changed, sd);
 			break;
 		case CHANGE_ACCOUNT:

@@ -12,6 +12,7 @@
 enum {
 	GRANTS_MAX = 200000,
 	SESSIONS_MAX = 200000,
+	SESSIONS_OF_GRANT_MAX = 16, /* a login needs one */
 	UNUSED_GRANT_S = 3600, /* a submission client may idle that long before its first MAIL */
 	GRANT_LIFE_S = 30 * 24 * 3600,
 	SWEEP_S = 60,
@@ -121,7 +122,7 @@ struct session *sessions_open(struct sessions *ss, struct grant *g, struct peer 
 {
 	struct session *s;
 
-	if (ss->by_id.count >= SESSIONS_MAX)
+	if (ss->by_id.count >= SESSIONS_MAX || g->sessions >= SESSIONS_OF_GRANT_MAX)
 		return NULL;
 	s = xcalloc(1, sizeof *s);
 	do
@@ -258,11 +259,11 @@ void sessions_watch(struct sessions *ss, struct session *s, uint64_t mailbox, ui
 	(void)map_u64_set(&ss->watchers, mailbox, s);
 }
 
-void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq,
+void sessions_notice(struct sessions *ss, uint64_t account, uint64_t mailbox, uint64_t modseq,
 		     void (*tell)(void *ctx, struct session *s, uint64_t modseq), void *ctx)
 {
 	for (struct session *s = map_u64_get(&ss->watchers, mailbox); s; s = s->next_watcher) {
-		if (s->notice_due || s->told_modseq >= modseq)
+		if (s->grant->account != account || s->notice_due || s->told_modseq >= modseq)
 			continue;
 		s->notice_due = true;
 		tell(ctx, s, modseq);

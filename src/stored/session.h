@@ -52,7 +52,7 @@ must_check bool sessions_grant(struct sessions *ss, struct view handle, uint64_t
 struct grant *sessions_find_grant(struct sessions *ss, struct view handle, struct peer *peer);
 void sessions_drop_grant(struct sessions *ss, struct grant *g);
 
-/* NULL: too many. */
+/* NULL: too many, in all or by this grant. */
 struct session *sessions_open(struct sessions *ss, struct grant *g, struct peer *peer);
 /* Only for the peer that opened it; NULL for everybody else. */
 struct session *sessions_find(struct sessions *ss, uint64_t id, const struct peer *peer);
@@ -65,8 +65,9 @@ void sessions_end_stale(struct sessions *ss, uint64_t account, uint64_t generati
 			void (*grant_ended)(void *ctx, struct grant *g), void *ctx);
 
 void sessions_watch(struct sessions *ss, struct session *s, uint64_t mailbox, uint64_t told_modseq);
-/* For each session that watches the mailbox and was not told of `modseq` yet. */
-void sessions_notice(struct sessions *ss, uint64_t mailbox, uint64_t modseq,
+/* For each session of the account that watches the mailbox, which is the account's, and was not told of `modseq` yet. What a session says that
+ * it watches need not be its own. */
+void sessions_notice(struct sessions *ss, uint64_t account, uint64_t mailbox, uint64_t modseq,
 		     void (*tell)(void *ctx, struct session *s, uint64_t modseq), void *ctx);
 /* The whole account is watched, or not. */
 void sessions_watch_account(struct sessions *ss, struct session *s, bool on, bool annotations);

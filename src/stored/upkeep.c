@@ -23,6 +23,7 @@ struct upkeep {
 	struct migrate_job migrate;
 	bool busy;
 	bool migrated;
+	size_t unlinks_left;
 	int64_t pruned_s, swept_s; /* monotonic */
 	unsigned sweep_step; /* next folder; SWEEP_STEPS: through */
 };
@@ -41,8 +42,10 @@ static struct upkeep *of_task(void *t)
 
 static void unlink_run(struct task *t, unsigned thread_index)
 {
+	struct upkeep *u = of_task(t);
+
 	(void)thread_index;
-	(void)housekeep_unlink(of_task(t)->sd->store, UNLINK_SLICE);
+	u->unlinks_left = housekeep_unlink(u->sd->store, UNLINK_SLICE);
 }
 
 static void sweep_run(struct task *t, unsigned thread_index)
@@ -65,10 +68,28 @@ static void task_done(struct completion *c)
 	of_task(c)->busy = false;
 }
 
-static void put_task(struct upkeep *u, struct pool *pool, void (*run)(struct task *t, unsigned thread_index))
+static void put_task(struct upkeep *u, struct pool *pool, void (*run)(struct task *t, unsigned thread_index),
+		     void (*done)(struct completion *c))
 {
-	u->task = (struct task){.completion.done = task_done, .run = run};
+	u->task = (struct task){.completion.done = done, .run = run};
 	u->busy = pool_put(pool, &u->task);
+}
+
+static void unlink_done(struct completion *c);
+
+static void put_unlinks(struct upkeep *u)
+{
+	put_task(u, u->sd->spoolers, unlink_run, unlink_done);
+}
+
+/* One slice after the other, so that files go as fast as their rows; what else the threads are for comes between. */
+static void unlink_done(struct completion *c)
+{
+	struct upkeep *u = of_task(c);
+
+	u->busy = false;
+	if (u->unlinks_left && !u->sd->backups)
+		put_unlinks(u);
 }
 
 /* ---- jobs ---- */
@@ -109,8 +130,6 @@ static void prune_done(struct completion *c)
 	}
 	store_job_fini(&u->prune.job);
 	u->busy = false;
-	if (!u->sd->backups)
-		put_task(u, u->sd->spoolers, unlink_run);
 }
 
 static void prune(struct upkeep *u)
@@ -139,9 +158,11 @@ void upkeep_tick(struct stored *sd)
 	} else if (sd->backups) {
 		return; /* what it lists must stay */
 	} else if (u->sweep_step < SWEEP_STEPS) {
-		put_task(u, sd->readers, sweep_run);
+		put_task(u, sd->readers, sweep_run, task_done);
 	} else if (mono_s() - u->pruned_s >= PRUNE_EVERY_S) {
 		prune(u);
+	} else if (housekeep_unlinks(sd->store)) {
+		put_unlinks(u);
 	} else if (mono_s() - u->swept_s >= SWEEP_EVERY_S) {
 		u->swept_s = mono_s();
 		u->sweep_step = 0;

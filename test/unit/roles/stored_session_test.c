@@ -113,24 +113,61 @@ static void a_watcher_is_told_once_until_it_looks(void **state)
 	t = sessions_open(ss, sessions_find_grant(ss, handle_a, &one), &one);
 	sessions_watch(ss, s, 100, 5);
 	sessions_watch(ss, t, 200, 5);
-	sessions_notice(ss, 100, 5, tell, NULL);
+	sessions_notice(ss, 7, 100, 5, tell, NULL);
 	assert_int_equal(told, 0);
-	sessions_notice(ss, 100, 6, tell, NULL);
-	sessions_notice(ss, 100, 7, tell, NULL);
+	sessions_notice(ss, 7, 100, 6, tell, NULL);
+	sessions_notice(ss, 7, 100, 7, tell, NULL);
 	assert_int_equal(told, 1);
 	assert_int_equal(told_modseq, 6);
 	s->notice_due = false; /* it looks */
-	sessions_notice(ss, 100, 8, tell, NULL);
+	sessions_notice(ss, 7, 100, 8, tell, NULL);
 	assert_int_equal(told, 2);
 	sessions_watch(ss, t, 100, 8);
 	sessions_watch(ss, s, 0, 0);
-	sessions_notice(ss, 200, 9, tell, NULL);
+	sessions_notice(ss, 7, 200, 9, tell, NULL);
 	assert_int_equal(told, 2);
-	sessions_notice(ss, 100, 9, tell, NULL);
+	sessions_notice(ss, 7, 100, 9, tell, NULL);
 	assert_int_equal(told, 3);
 	sessions_close(ss, t);
-	sessions_notice(ss, 100, 10, tell, NULL);
+	sessions_notice(ss, 7, 100, 10, tell, NULL);
 	assert_int_equal(told, 3);
+	sessions_free(&ss);
+}
+
+/* A front end that was taken over may name any mailbox: it hears nothing of those of other accounts. */
+static void a_mailbox_of_another_account(void **state)
+{
+	struct sessions *ss = sessions_new();
+	struct peer one = {0};
+	struct session *s;
+
+	(void)state;
+	told = 0;
+	assert_true(sessions_grant(ss, handle_a, 7, 1, VIEW_LIT("a@example.test")));
+	s = sessions_open(ss, sessions_find_grant(ss, handle_a, &one), &one);
+	sessions_watch(ss, s, 100, 0);
+	sessions_notice(ss, 8, 100, 6, tell, NULL);
+	assert_int_equal(told, 0);
+	assert_false(s->notice_due);
+	sessions_notice(ss, 7, 100, 7, tell, NULL);
+	assert_int_equal(told, 1);
+	sessions_free(&ss);
+}
+
+/* Nor does it take the places of everybody's sessions with one login. */
+static void one_login_has_few_sessions(void **state)
+{
+	struct sessions *ss = sessions_new();
+	struct peer one = {0};
+	size_t n = 0;
+
+	(void)state;
+	assert_true(sessions_grant(ss, handle_a, 7, 1, VIEW_LIT("a@example.test")));
+	assert_true(sessions_grant(ss, handle_b, 7, 1, VIEW_LIT("a@example.test")));
+	while (n < 1000 && sessions_open(ss, sessions_find_grant(ss, handle_a, &one), &one))
+		n++;
+	assert_true(n >= 1 && n <= 100);
+	assert_non_null(sessions_open(ss, sessions_find_grant(ss, handle_b, &one), &one));
 	sessions_free(&ss);
 }
 
@@ -203,6 +240,8 @@ int main(void)
 	    cmocka_unit_test(a_session_is_its_peers_alone),
 	    cmocka_unit_test(a_new_generation_ends_the_old_ones_only),
 	    cmocka_unit_test(a_watcher_is_told_once_until_it_looks),
+	    cmocka_unit_test(a_mailbox_of_another_account),
+	    cmocka_unit_test(one_login_has_few_sessions),
 	    cmocka_unit_test(a_watcher_of_the_account_is_told_once_until_it_looks),
 	    cmocka_unit_test(a_peer_that_goes_takes_everything_along),
 	};

@@ -108,6 +108,33 @@ static void test_half_pruned(void **state)
 	assert_int_equal(trial_rows(t, "gone_name"), 0);
 }
 
+/* Numbers that no row can have, as a front end that was taken over may send them. */
+static void test_odd_numbers(void **state)
+{
+	static const uint64_t odd[] = {0, 1ULL << 31, INT64_MAX, 1ULL << 63, UINT64_MAX};
+	struct trial *t = *state;
+	uint64_t inbox = trial_box(t, 1, "INBOX", NULL);
+	const struct expunge_time *times;
+	const struct gone_mailbox *gone;
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		struct undelete_job j;
+
+		assert_int_equal(undelete_times(t->reader, 1, inbox, odd[i], 10, &t->arena, &times, &n), STORE_OK);
+		assert_int_equal(n, 0);
+		assert_int_equal(undelete_times(t->reader, 1, odd[i], 0, 10, &t->arena, &times, &n), STORE_NO_MAILBOX);
+		assert_int_equal(undelete_mailboxes(t->reader, 1, odd[i], 10, &t->arena, &gone, &n), STORE_OK);
+		assert_int_equal(n, 0);
+		assert_int_equal(bring_back(t, odd[i], "x"), STORE_NO_MAILBOX);
+		undelete_job_init(&j);
+		j.account = 1;
+		j.mailbox = odd[i];
+		assert_int_equal(trial_run(t, &j.job), STORE_NO_MAILBOX);
+		store_job_fini(&j.job);
+	}
+}
+
 /* What was expunged and deleted while the clock was years ahead waits the undelete time from when that is seen, and holds up nothing. */
 static void test_clock_ahead(void **state)
 {
@@ -179,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_half_pruned, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_odd_numbers, start, trial_teardown),
 	    cmocka_unit_test_setup_teardown(test_clock_ahead, start, trial_teardown),
 	    cmocka_unit_test_setup_teardown(test_far_apart, start, trial_teardown),
 	};
