@@ -54,7 +54,7 @@ static pid_t find_server(const char *dir, uint64_t until_ms)
 {
 	for (;;) {
 		pid_t pid = supervisor_find(dir);
-		int fd = pid ? supervisor_connect(dir) : -ENOENT;
+		int fd = supervisor_connect(dir);
 		bool refused = fd == -EACCES || fd == -EPERM, answers = fd >= 0;
 
 		fd_close(&fd);

@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { CONF_MAX = 256 * 1024, PATH_BYTES = 4096, FOLDERS_DEEP = 16 };
+enum { CONF_MAX = 256 * 1024, PATH_BYTES = 4096, FOLDERS_DEEP = 16, LOCK_MODE = 0600 };
 
 char *dir_path(const char *dir, const char *name)
 {
@@ -182,8 +182,10 @@ static int open_lock(const char *dir, int flags)
 
 	if ((flags & O_CREAT) && mkdir(run, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	/* Whether it is locked anybody may ask who may read it. */
-	fd = open(path, (flags & O_CREAT ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
+	fd = open(path, (flags & O_CREAT ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | flags, LOCK_MODE);
+	/* Who can read a file can hold a read lock on it, and no server could start. */
+	if (fd >= 0 && flags & O_CREAT)
+		(void)fchmod(fd, LOCK_MODE);
 	return fd < 0 ? -errno : fd;
 }
 

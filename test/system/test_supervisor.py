@@ -248,6 +248,34 @@ def test_a_second_server_on_the_same_folder_is_told_why_not(server):
     assert greeting(server, "smtp").startswith(b"220")
 
 
+HOLD_A_READ_LOCK = """
+import fcntl, struct, sys, time
+try:
+    f = open(sys.argv[1])
+    fcntl.fcntl(f, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
+    print("locked", flush=True)
+except OSError as e:
+    print(e.strerror, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: needs root")
+def test_another_user_of_the_machine_cannot_keep_it_from_starting(server):
+    server.stop()
+    with subprocess.Popen(["/usr/bin/python3", "-c", HOLD_A_READ_LOCK, str(server.dir / "run/lock")], user=65534, group=65534, extra_groups=[],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "Permission denied\n"
+            server.start()
+            # Nor is that user told that nothing runs.
+            done = subprocess.run([str(pombo.BINARY), "stop", "--dir", str(server.dir)], user=65534, group=65534, extra_groups=[],
+                                  capture_output=True, text=True)
+            assert done.returncode == 77 and "run this as the user that runs the server, or as root" in done.stderr
+        finally:
+            other.kill()
+
+
 def test_a_port_in_use_is_named(make_server):
     server = make_server(start=False)
     # As every server binds: what an earlier one had on this port may still be in TIME_WAIT.

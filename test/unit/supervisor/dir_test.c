@@ -145,6 +145,23 @@ static void one_server_a_folder(void **state)
 	(void)close(again);
 }
 
+/* With a read lock on it anybody could keep the server from starting. */
+static void only_we_can_lock(void **state)
+{
+	_cleanup_(free_ptr) char *path = in_dir("run/lock");
+	int fd = supervisor_lock(dir);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(stat_of(path).st_mode & 07777, 0600);
+	(void)close(fd);
+	assert_int_equal(chmod(path, 0644), 0); /* as it was made once */
+	fd = supervisor_lock(dir);
+	assert_true(fd >= 0);
+	assert_int_equal(stat_of(path).st_mode & 07777, 0600);
+	(void)close(fd);
+}
+
 static void the_control_socket_is_ours_alone(void **state)
 {
 	_cleanup_(free_ptr) char *path = in_dir("run/control.sock");
@@ -282,6 +299,7 @@ int main(void)
 	    cmocka_unit_test(each_part_has_its_owner_and_mode),
 	    cmocka_unit_test(what_cannot_be_made_is_named),
 	    cmocka_unit_test(one_server_a_folder),
+	    cmocka_unit_test(only_we_can_lock),
 	    cmocka_unit_test(the_control_socket_is_ours_alone),
 	    cmocka_unit_test(settings_are_read_whole_or_not),
 	    cmocka_unit_test(sockets_are_shared_across_a_reload),
