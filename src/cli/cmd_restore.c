@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDENTITY_BYTES = 16, KEYWORDS_MAX = 256, NAME_BYTES = 1100, EXISTS = 2 };
+enum { IDENTITY_BYTES = 16, KEYWORDS_MAX = 256, NAME_BYTES = 1100, FOLDERS_MAX = 10000, NAMES_BYTES = 512 * 1024 };
+/* Of `failed` in mailbox.def. */
+enum { EXISTS = 2, TOO_BIG = 5, BAD = 10, LIMIT = 11 };
 
 struct restore {
 	const struct cli *c;
@@ -24,7 +26,7 @@ struct restore {
 	struct store_client store;
 	struct mail_client mail; /* of the account under way */
 	struct progress progress;
-	uint64_t restored, there, folders, accounts;
+	uint64_t restored, there, folders, accounts, failed;
 	bool made_account;
 };
 
@@ -241,7 +243,6 @@ static int put_copy(struct restore *rs, const struct state_copy *c, const char *
 	uint8_t identity[EVP_MAX_MD_SIZE] = {0};
 	struct view words[KEYWORDS_MAX];
 	struct mail_append a = {.folder = view_from_cstr(folder),
-				.uidl = view_from_cstr(c->uidl),
 				.flags = c->flags,
 				.keywords = words,
 				.n_keywords = split(c->keywords, words),
@@ -253,6 +254,9 @@ static int put_copy(struct restore *rs, const struct state_copy *c, const char *
 	if (r)
 		return r;
 	make_identity(rs, c, identity);
+	/* Of an older backup: one that the store would refuse. */
+	if (mail_client_is_uidl(view_from_cstr(c->uidl)))
+		a.uidl = view_from_cstr(c->uidl);
 	a.message = buf_view(&message);
 	a.identity = once ? view_from(identity, IDENTITY_BYTES) : VIEW_EMPTY;
 	r = mail_client_append(&rs->mail, &a, &answer);
@@ -279,9 +283,24 @@ static void staging_name(const struct restore *rs, const struct state_mailbox *m
 		buf_printf(out, "/%llu", (unsigned long long)m->id);
 }
 
+/* No reason to leave the mail unrestored. */
+static bool can_do_without(const struct mailbox_msg *answer)
+{
+	return answer->type == MAILBOX_FAILED &&
+	       (answer->failed.code == TOO_BIG || answer->failed.code == BAD || answer->failed.code == LIMIT);
+}
+
+static void tell_left_out(struct restore *rs, const char *what, const char *name, const char *why)
+{
+	_cleanup_(buf_fini) struct buf line = BUF_INIT(4096);
+
+	progress_clear(&rs->progress);
+	show_clean(view_from_cstr(name), &line);
+	(void)fprintf(stderr, "pombo: %s: the %s %s was left out: %s\n", rs->mail.address, what, buf_cstr(&line), why);
+}
+
 static int annotate(struct restore *rs, struct view folder, const json_t *o)
 {
-	enum { TOO_BIG = 5, LIMIT = 11 };
 	_cleanup_(buf_fini) struct buf value = BUF_INIT(65536);
 	struct mailbox_annotation_change change = {.entry = view_from_cstr(text(o, "entry"))};
 	const struct mailbox_annotate m = {
@@ -296,12 +315,12 @@ static int annotate(struct restore *rs, struct view folder, const json_t *o)
 			     &answer);
 	if (r || answer.type == MAILBOX_DONE)
 		return r;
-	if (answer.type != MAILBOX_FAILED || (answer.failed.code != TOO_BIG && answer.failed.code != LIMIT))
+	if (!can_do_without(&answer))
 		return mail_client_failed(&answer, text(o, "entry"));
-	/* No reason to leave the mail unrestored. */
-	progress_clear(&rs->progress);
-	(void)fprintf(stderr, "pombo: %s: the annotation %s was left out: %s has as many as it may\n", rs->mail.address,
-		      text(o, "entry"), folder.n ? "the folder or account" : "the account");
+	tell_left_out(rs, "annotation", text(o, "entry"),
+		      answer.failed.code == BAD ? "it is none that can be"
+		      : folder.n                ? "the folder or account has as many as it may"
+						: "the account has as many as it may");
 	return 0;
 }
 
@@ -317,16 +336,28 @@ static int annotations(struct restore *rs, int64_t owner, struct view folder)
 	return r;
 }
 
+/* Nobody subscribes to it: it is not to stay. */
+static int make_staging(struct restore *rs, struct view name)
+{
+	const struct mailbox_create create = {rs->mail.session, name, 0};
+	struct mailbox_msg answer;
+	int r = mail_client_call(&rs->mail, mailbox_put_create(&rs->mail.payload, &create), MAILBOX_CREATE, name.p,
+				 &answer);
+
+	if (r || answer.type == MAILBOX_CREATED || (answer.type == MAILBOX_FAILED && answer.failed.code == EXISTS))
+		return r;
+	return mail_client_failed(&answer, name.p);
+}
+
 static int fill(struct restore *rs, const struct state_mailbox *m)
 {
 	_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_BYTES);
 	size_t n;
 	const struct state_copy *copies = state_copies_of(&rs->s, m->id, &n);
-	bool made;
 	int r;
 
 	staging_name(rs, m, &name);
-	r = mail_client_make_folder(&rs->mail, view_from_cstr(buf_cstr(&name)), 0, &made);
+	r = make_staging(rs, view_from_cstr(buf_cstr(&name)));
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = put_copy(rs, &copies[i], buf_cstr(&name), true);
 	if (r == 0)
@@ -335,17 +366,18 @@ static int fill(struct restore *rs, const struct state_mailbox *m)
 	return r;
 }
 
-/* All at once: see replace_folders in mailbox.def. */
-static int give_names(struct restore *rs, uint64_t account)
+/* Those from *at on that fit one request; *at becomes the first that did not. */
+static int give_some_names(struct restore *rs, uint64_t account, size_t *at)
 {
 	struct mailbox_restored *folders = xcalloc(rs->s.n_mailboxes + 1, sizeof *folders);
 	struct mailbox_replace_folders m = {.session = rs->mail.session, .folders = folders};
 	struct mailbox_msg answer;
+	size_t bytes = 0;
 	bool encoded;
-	int r;
+	int r = 0;
 
-	for (size_t i = 0; i < rs->s.n_mailboxes; i++) {
-		const struct state_mailbox *box = &rs->s.mailboxes[i];
+	for (; *at < rs->s.n_mailboxes && bytes < NAMES_BYTES && m.n_folders < FOLDERS_MAX; ++*at) {
+		const struct state_mailbox *box = &rs->s.mailboxes[*at];
 		struct buf name = BUF_INIT(NAME_BYTES);
 
 		if (box->account != account)
@@ -353,23 +385,46 @@ static int give_names(struct restore *rs, uint64_t account)
 		staging_name(rs, box, &name);
 		folders[m.n_folders++] = (struct mailbox_restored){view_from_cstr(xstrdup(buf_cstr(&name))),
 								   view_from_cstr(box->name), box->special_use};
+		bytes += name.n + strlen(box->name);
 		buf_fini(&name);
 	}
-	encoded = mailbox_put_replace_folders(&rs->mail.payload, &m);
-	r = mail_client_ask(&rs->mail, encoded, MAILBOX_REPLACE_FOLDERS, "the restored folders", MAILBOX_DONE, &answer);
+	if (m.n_folders) {
+		encoded = mailbox_put_replace_folders(&rs->mail.payload, &m);
+		r = mail_client_ask(&rs->mail, encoded, MAILBOX_REPLACE_FOLDERS, "the restored folders", MAILBOX_DONE,
+				    &answer);
+	}
 	for (uint32_t i = 0; i < m.n_folders; i++)
 		free((void *)(uintptr_t)folders[i].from.p);
 	free(folders);
 	return r;
 }
 
-static int subscribe(struct restore *rs, const char *name, bool on)
+/* All at once (see replace_folders in mailbox.def), unless there are thousands with long names. */
+static int give_names(struct restore *rs, uint64_t account)
 {
-	struct mailbox_msg answer;
-	const struct mailbox_subscribe m = {rs->mail.session, view_from_cstr(name), on};
+	size_t at = 0;
+	int r = 0;
 
-	return mail_client_ask(&rs->mail, mailbox_put_subscribe(&rs->mail.payload, &m), MAILBOX_SUBSCRIBE, name,
-			       MAILBOX_DONE, &answer);
+	while (r == 0 && at < rs->s.n_mailboxes)
+		r = give_some_names(rs, account, &at);
+	return r;
+}
+
+static int subscribe(struct restore *rs, const char *name)
+{
+	const struct mailbox_subscribe m = {rs->mail.session, view_from_cstr(name), true};
+	struct mailbox_msg answer;
+	int r =
+	    mail_client_call(&rs->mail, mailbox_put_subscribe(&rs->mail.payload, &m), MAILBOX_SUBSCRIBE, name, &answer);
+
+	if (r || answer.type == MAILBOX_DONE)
+		return r;
+	if (!can_do_without(&answer))
+		return mail_client_failed(&answer, name);
+	tell_left_out(rs, "subscription", name,
+		      answer.failed.code == LIMIT ? "the account has as many as it may"
+						  : "no folder can have that name");
+	return 0;
 }
 
 static int subscriptions(struct restore *rs, uint64_t account)
@@ -379,32 +434,21 @@ static int subscriptions(struct restore *rs, uint64_t account)
 	int r = 0;
 
 	json_array_foreach(rs->s.subscriptions, i, s) if (r == 0 && number(s, "account") == account) r =
-	    subscribe(rs, text(s, "name"), true);
+	    subscribe(rs, text(s, "name"));
 	return r;
 }
 
 /* The folder that held the others is empty now. */
-static int tidy(struct restore *rs, uint64_t account)
+static int tidy(struct restore *rs)
 {
 	_cleanup_(buf_fini) struct buf top = BUF_INIT(NAME_BYTES);
 	struct mailbox_delete del = {.session = rs->mail.session};
 	struct mailbox_msg answer;
-	int r = 0;
 
-	for (size_t i = 0; i < rs->s.n_mailboxes && r == 0; i++) {
-		_cleanup_(buf_fini) struct buf name = BUF_INIT(NAME_BYTES);
-
-		if (rs->s.mailboxes[i].account != account)
-			continue;
-		staging_name(rs, &rs->s.mailboxes[i], &name);
-		r = subscribe(rs, buf_cstr(&name), false);
-	}
 	staging_name(rs, NULL, &top);
 	del.name = view_from_cstr(buf_cstr(&top));
-	if (r == 0)
-		r = mail_client_ask(&rs->mail, mailbox_put_delete(&rs->mail.payload, &del), MAILBOX_DELETE, del.name.p,
-				    MAILBOX_DONE, &answer);
-	return r;
+	return mail_client_ask(&rs->mail, mailbox_put_delete(&rs->mail.payload, &del), MAILBOX_DELETE, del.name.p,
+			       MAILBOX_DONE, &answer);
 }
 
 static int restore_account(struct restore *rs, const json_t *a)
@@ -428,7 +472,7 @@ static int restore_account(struct restore *rs, const json_t *a)
 	if (r == 0)
 		r = annotations(rs, -(int64_t)account, VIEW_LIT(""));
 	if (r == 0)
-		r = tidy(rs, account);
+		r = tidy(rs);
 	mail_client_detach(&rs->mail);
 	rs->accounts += r == 0;
 	return r;
@@ -448,11 +492,31 @@ static const json_t *find_account(const struct restore *rs, uint64_t id, const c
 	return NULL;
 }
 
-static int restore_mail(struct restore *rs, const char *address)
+/* What stops one account need not keep the others from being restored; a store that is gone or full stops all. */
+static int restore_accounts(struct restore *rs, const char *address)
 {
 	size_t i;
 	const json_t *a;
-	int r = 0;
+	int worst = 0;
+
+	json_array_foreach(rs->s.accounts, i, a)
+	{
+		int r = address && !is_account(a, address) ? 0 : restore_account(rs, a);
+
+		progress_clear(&rs->progress);
+		if (r)
+			(void)cli_fail(r, text(a, "address"), "this account is not restored", "why stands above");
+		rs->failed += r != 0;
+		if (r == CLI_NOT_RUNNING || r == CLI_TRY_AGAIN)
+			return r;
+		worst = worst ? worst : r;
+	}
+	return worst;
+}
+
+static int restore_mail(struct restore *rs, const char *address)
+{
+	int r = 0, aliases;
 
 	if (address && !find_account(rs, 0, address))
 		return cli_fail(CLI_NO_SUCH, address, "there is no such account in this state",
@@ -461,9 +525,11 @@ static int restore_mail(struct restore *rs, const char *address)
 	r = make_domains(rs, false);
 	if (r == 0 && !address)
 		r = make_domains(rs, true);
-	json_array_foreach(rs->s.accounts, i, a) if (r == 0 && (!address || is_account(a, address))) r =
-	    restore_account(rs, a);
-	return r == 0 && !address ? make_aliases(rs) : r;
+	if (r)
+		return r;
+	r = restore_accounts(rs, address);
+	aliases = address || r == CLI_NOT_RUNNING || r == CLI_TRY_AGAIN ? 0 : make_aliases(rs);
+	return r ? r : aliases;
 }
 
 /* ---- one message ---- */
@@ -510,16 +576,19 @@ static int report(struct restore *rs)
 {
 	progress_clear(&rs->progress);
 	if (rs->c->json)
-		return show_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "state", rs->s.name, "taken",
+		return show_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "state", rs->s.name, "taken",
 					   show_json_time(rs->s.taken_s), "accounts", (json_int_t)rs->accounts,
-					   "folders", (json_int_t)rs->folders, "restored", (json_int_t)rs->restored,
-					   "there", (json_int_t)rs->there));
+					   "failed", (json_int_t)rs->failed, "folders", (json_int_t)rs->folders,
+					   "restored", (json_int_t)rs->restored, "there", (json_int_t)rs->there));
 	(void)printf("%s: %llu %s, %llu %s, %llu %s restored", rs->s.name, (unsigned long long)rs->accounts,
 		     show_noun(rs->accounts, "account", "accounts"), (unsigned long long)rs->folders,
 		     show_noun(rs->folders, "folder", "folders"), (unsigned long long)(rs->restored + rs->there),
 		     show_noun(rs->restored + rs->there, "message", "messages"));
 	if (rs->there)
 		(void)printf(" (%llu of them by an earlier run)", (unsigned long long)rs->there);
+	if (rs->failed)
+		(void)printf("; %llu %s NOT restored", (unsigned long long)rs->failed,
+			     show_noun(rs->failed, "account", "accounts"));
 	(void)printf("\n");
 	return 0;
 }
@@ -545,8 +614,8 @@ static int restore_from(struct cli *c, const char *path, const struct words *w)
 			progress_clear(&rs.progress);
 			store_client_close(&rs.store);
 		}
-		if (r == 0)
-			r = report(&rs);
+		if (r == 0 || rs.accounts)
+			(void)report(&rs);
 		state_fini(&rs.s);
 	}
 	backup_close(&rs.b);
@@ -580,7 +649,8 @@ const struct cli_command cmd_restore = {
 	    "their names now is set aside as deleted mailboxes, which 'pombo undelete' lists; folders that the backup "
 	    "does not know stay. Each restored "
 	    "folder has a new UIDVALIDITY, so mail programs read it anew.\n\n"
-	    "Works while the server runs. A restore that is killed changes nothing but a folder \"Restore STATE\"; the "
+	    "What stops one account does not keep the others from being restored; the exit status tells. Works while "
+	    "the server runs. A restore that is killed changes nothing but a folder \"Restore STATE\"; the "
 	    "same command goes on "
 	    "where it was. For a new machine: 'pombo init', then this.",
     .options =

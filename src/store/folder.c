@@ -203,7 +203,7 @@ static int make_folder(struct writer *w, uint64_t account, struct view name, con
 }
 
 /* What speaks against a new folder of that name; STORE_OK: nothing. */
-int folder_check_new(struct writer *w, uint64_t account, struct view name, struct folder_node *ret_node,
+int folder_check_new(struct writer *w, uint64_t account, struct view name, uint64_t max, struct folder_node *ret_node,
 		     enum store_outcome *ret)
 {
 	struct acct *a;
@@ -223,7 +223,7 @@ int folder_check_new(struct writer *w, uint64_t account, struct view name, struc
 	else if (ret_node->there && !ret_node->noselect)
 		*ret = STORE_EXISTS;
 	else
-		*ret = folders + LEVELS_MAX > STORE_FOLDERS_MAX ? STORE_LIMIT : STORE_OK;
+		*ret = folders + LEVELS_MAX > max ? STORE_LIMIT : STORE_OK;
 	return rc;
 }
 
@@ -231,7 +231,8 @@ static enum job_step run_create(struct writer *w, struct store_job *job)
 {
 	struct folder_create_job *j = (struct folder_create_job *)job;
 	struct folder_node node;
-	int rc = folder_check_new(w, j->account, j->name, &node, &job->outcome);
+	uint64_t max = j->by_operator ? STORE_FOLDERS_STAGED_MAX : STORE_FOLDERS_MAX;
+	int rc = folder_check_new(w, j->account, j->name, max, &node, &job->outcome);
 
 	if (rc == 0 && (j->special_use & ~(uint32_t)FOLDER_SPECIAL))
 		job->outcome = STORE_BAD_REQUEST;
@@ -567,7 +568,7 @@ static enum job_step run_rename(struct writer *w, struct store_job *job)
 		forget_rename(job);
 	rc = folder_node_find(w, j->account, j->from, &from);
 	if (rc == 0)
-		rc = folder_check_new(w, j->account, j->to, &to, &job->outcome);
+		rc = folder_check_new(w, j->account, j->to, STORE_FOLDERS_MAX, &to, &job->outcome);
 	if (rc < 0)
 		return writer_error(w, rc, "renaming");
 	if (!from.there)

@@ -28,6 +28,7 @@ struct folder_create_job {
 	uint64_t account;
 	struct view name;
 	uint32_t special_use; /* of FOLDER_SPECIAL */
+	bool by_operator; /* who restores: as many again may stand beside those that they will replace */
 	uint64_t ret_mailbox;
 	uint32_t ret_uidvalidity;
 };

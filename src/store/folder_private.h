@@ -28,9 +28,9 @@ struct folder_node {
 must_check int folder_node_find(struct writer *w, uint64_t account, struct view name, struct folder_node *ret);
 must_check int folder_delete_row(struct writer *w, uint64_t id);
 must_check int folder_make_parents(struct writer *w, uint64_t account, struct view name);
-/* What speaks against a new folder of that name; STORE_OK: nothing. */
-must_check int folder_check_new(struct writer *w, uint64_t account, struct view name, struct folder_node *ret_node,
-				enum store_outcome *ret);
+/* What speaks against a new folder of that name where an account has at most `max`; STORE_OK: nothing. */
+must_check int folder_check_new(struct writer *w, uint64_t account, struct view name, uint64_t max,
+				struct folder_node *ret_node, enum store_outcome *ret);
 /* The row loses its name; what is in it waits for pruning. */
 must_check int folder_let_go(struct writer *w, uint64_t mailbox);
 

@@ -163,7 +163,7 @@ static enum job_step run_undelete_mailbox(struct writer *w, struct store_job *jo
 		return STEP_DONE;
 	}
 	if (rc > 0)
-		rc = folder_check_new(w, j->account, j->name, &old, &job->outcome);
+		rc = folder_check_new(w, j->account, j->name, STORE_FOLDERS_MAX, &old, &job->outcome);
 	if (rc == 0 && job->outcome == STORE_OK) {
 		rc = bring_back(w, j, &old);
 		folder_tell_names(w, j->account);

@@ -61,6 +61,7 @@ enum {
 	STORE_KEYWORDS_PER_MESSAGE_MAX = 256,
 	STORE_KEYWORDS_PER_MAILBOX_MAX = 4096,
 	STORE_FOLDERS_MAX = 10000, /* per account */
+	STORE_FOLDERS_STAGED_MAX = 2 * STORE_FOLDERS_MAX + 64, /* while a restore puts others beside them */
 	STORE_RANGES_MAX = 8192, /* ranges in one request or answer */
 };
 

@@ -44,6 +44,7 @@ void mailbox_on_create(struct stored *sd, struct peer *peer, uint32_t id, struct
 	o->job.account = s->grant->account;
 	o->job.name = arena_copy(&o->op.arena, m->create.name);
 	o->job.special_use = m->create.special_use;
+	o->job.by_operator = peer->is_cli;
 	o->op.answer = create_answer;
 	op_write(&o->op, &o->job.job);
 }
