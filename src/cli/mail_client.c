@@ -302,6 +302,16 @@ void mail_rows_fini(struct mail_rows *r)
 	*r = (struct mail_rows){0};
 }
 
+bool mail_client_is_uidl(struct view id)
+{
+	enum { BYTES_MAX = 70 };
+
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] <= ' ' || id.p[i] > '~')
+			return false;
+	return id.n > 0 && id.n <= BYTES_MAX;
+}
+
 static int put_frame(struct mail_client *m, bool encoded, uint16_t type)
 {
 	int r = encoded ? sync_channel_follow(&m->channel, type, buf_view(&m->payload), NULL, 0, ANSWER_MS) : -E2BIG;

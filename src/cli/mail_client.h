@@ -80,6 +80,8 @@ struct mail_append {
 	int64_t date_s;
 	bool ignore_quota;
 };
+/* Can this be a message's POP3 id (RFC 1939 §7)? */
+bool mail_client_is_uidl(struct view id);
 /* `ret`: appended, or failed. */
 must_check int mail_client_append(struct mail_client *m, const struct mail_append *a, struct mailbox_msg *ret);
 /* Appends the whole message to `out`. */

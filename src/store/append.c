@@ -82,6 +82,15 @@ static enum job_step check_replaced(struct writer *w, struct append_job *j, stru
 	return STEP_DONE;
 }
 
+/* RFC 1939 §7 */
+static bool is_uidl(struct view id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] <= ' ' || id.p[i] > '~')
+			return false;
+	return id.n <= UIDL_MAX;
+}
+
 static enum store_outcome check_items(struct writer *w, const struct append_job *j, uint64_t *ret_bytes)
 {
 	*ret_bytes = 0;
@@ -95,7 +104,7 @@ static enum store_outcome check_items(struct writer *w, const struct append_job 
 			return STORE_BAD_REQUEST;
 		*ret_bytes += deliver_size(&one.message);
 	}
-	if (j->uidl.n > UIDL_MAX || (j->identity.n > 0 && j->identity.n != STORE_IDENTITY_BYTES))
+	if (!is_uidl(j->uidl) || (j->identity.n > 0 && j->identity.n != STORE_IDENTITY_BYTES))
 		return STORE_BAD_REQUEST;
 	return STORE_OK;
 }

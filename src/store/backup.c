@@ -54,18 +54,32 @@ static int end_line(struct lister *l)
 	return l->out.n >= OUT_BYTES ? flush(l) : 0;
 }
 
+/* Bytes of the UTF-8 character at the front; 0: there is none, or it is NUL. */
+static size_t character_bytes(struct view v)
+{
+	unsigned char c = (unsigned char)v.p[0];
+	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	return c && n <= v.n && view_is_utf8(view_sub(v, 0, n)) ? n : 0;
+}
+
+/* What JSON cannot hold becomes "?": one odd text must not keep everybody's mail out of the backup. */
 static void put_text(struct buf *out, const char *key, struct view value)
 {
 	buf_printf(out, "%s\"%s\":\"", out->n && out->p[out->n - 1] == '{' ? "" : ",", key);
-	for (size_t i = 0; i < value.n; i++) {
-		unsigned char c = (unsigned char)value.p[i];
+	while (value.n) {
+		unsigned char c = (unsigned char)value.p[0];
+		size_t n = character_bytes(value);
 
-		if (c == '"' || c == '\\')
+		if (n == 0)
+			buf_append_char(out, '?');
+		else if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
 		else if (c < ' ')
 			buf_printf(out, "\\u%04x", c);
 		else
-			buf_append_char(out, (char)c);
+			buf_append(out, value.p, n);
+		value = view_sub(value, n ? n : 1, value.n);
 	}
 	buf_append_char(out, '"');
 }
