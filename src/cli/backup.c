@@ -44,7 +44,7 @@ static int open_below(int at, const char *name, bool make)
 {
 	if (make && mkdirat(at, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	at = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	at = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return at < 0 ? -errno : at;
 }
 

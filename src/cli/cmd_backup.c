@@ -215,13 +215,17 @@ static int back_up(struct run *run)
 {
 	_cleanup_(fd_close) int fd = -1;
 	char final[64], tmp[80];
+	int r;
 
 	(void)snprintf(final, sizeof final, "%s.state", run->name);
 	(void)snprintf(tmp, sizeof tmp, "%s.tmp", final);
 	fd = openat(run->b.states_fd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return cli_fail_errno(CLI_CANNOT_CREATE, tmp, errno, NULL);
-	return write_state(run, fd, tmp, final);
+	r = write_state(run, fd, tmp, final);
+	if (r)
+		(void)unlinkat(run->b.states_fd, tmp, 0);
+	return r;
 }
 
 static int report(struct run *run)

@@ -34,6 +34,25 @@ void export_done(struct export *ex, const char *folder, const char *path, uint64
 					      (json_int_t)exported, "there", (json_int_t)there));
 }
 
+int export_open_folder(int at, const char *name)
+{
+	int fd;
+
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int export_new_file(int at, const char *name)
+{
+	int fd;
+
+	(void)unlinkat(at, name, 0);
+	fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 static void without_cr(struct view text, struct buf *out)
 {
 	while (text.n) {

@@ -114,9 +114,8 @@ const struct cli_command cmd_import = {
 	    "read; let no program change it meanwhile.\n\n"
 	    "What mail may not hold is repaired, and told: line ends become CRLF, a CR alone becomes a line end (in "
 	    "the header a blank), NUL "
-	    "becomes the byte 0x80. Nothing is left out in silence: the report names every message that was, and why; "
-	    "the exit status is "
-	    "then 65.",
+	    "becomes the byte 0x80. Nothing is left out in silence: the report names every message that was, and why "
+	    "(ten thousand of them; all are counted); the exit status is then 65.",
     .options =
 	(const struct cli_option_help[]){
 	    {"--folder F", "the folder that PATH becomes; folders below PATH come below F"},

@@ -341,6 +341,14 @@ static int read_gone(struct undelete *u, uint64_t id, struct buf *ret_name)
 	return 0;
 }
 
+static void tell_back(struct view name)
+{
+	_cleanup_(buf_fini) struct buf clean = BUF_INIT(8192);
+
+	show_clean(name, &clean);
+	(void)printf("%s: back\n", buf_cstr(&clean));
+}
+
 static int restore_gone(struct undelete *u, const struct words *w)
 {
 	_cleanup_(buf_fini) struct buf name = BUF_INIT(1024);
@@ -361,7 +369,7 @@ static int restore_gone(struct undelete *u, const struct words *w)
 	if (r == 0 && u->c->json)
 		(void)show_json(json_pack("{s:o}", "folder", show_json_text(m.name)));
 	else if (r == 0)
-		(void)printf("%.*s: back\n", VIEW_FMT(m.name));
+		tell_back(m.name);
 	return r;
 }
 

@@ -19,6 +19,12 @@ struct export
 	int top; /* the folder they go into */
 };
 
+/* What is written stays below ex->top, whoever else may write there: the folder `name` of `at`, made where it is missing and no link; a
+ * file of ours that nobody has open. A descriptor, or -errno. */
+must_check int export_open_folder(int at, const char *name);
+must_check int export_new_file(int at, const char *name);
+#define EXPORT_NO_LINKS "what is there already must be a folder, and no symbolic link"
+
 void export_note(struct export *ex, const char *folder, const char *why);
 void export_done(struct export *ex, const char *folder, const char *path, uint64_t exported, uint64_t there);
 /* The message as a file has it. */

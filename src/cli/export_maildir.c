@@ -29,25 +29,20 @@ struct target {
 	uint64_t exported, there_n;
 };
 
-static int open_folder(int at, const char *name)
+static int fail(const struct target *t, int error)
 {
-	int fd;
-
-	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return cli_fail_errno(CLI_CANNOT_CREATE, t->folder, error, error == -ENOTDIR ? EXPORT_NO_LINKS : NULL);
 }
 
 static int make_maildir(struct target *t)
 {
-	int r = open_folder(t->fd, "new");
+	int r = export_open_folder(t->fd, "new");
 
 	if (r < 0)
 		return r;
 	(void)close(r);
-	t->tmp = open_folder(t->fd, "tmp");
-	t->cur = open_folder(t->fd, "cur");
+	t->tmp = export_open_folder(t->fd, "tmp");
+	t->cur = export_open_folder(t->fd, "cur");
 	return t->tmp < 0 ? t->tmp : t->cur < 0 ? t->cur : 0;
 }
 
@@ -130,8 +125,7 @@ static int write_whole(int fd, struct view text)
 static int put_file(const struct target *t, const char *unique, const char *name, struct view text, int64_t date_s)
 {
 	const struct timespec times[2] = {{.tv_sec = date_s}, {.tv_sec = date_s}};
-	_cleanup_(fd_close) int fd =
-	    openat(t->tmp, unique, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_(fd_close) int fd = export_new_file(t->tmp, unique);
 	int r = fd < 0 ? -errno : write_whole(fd, text);
 
 	if (r == 0 && (futimens(fd, times) < 0 || renameat(t->tmp, unique, t->cur, name) < 0))
@@ -169,7 +163,7 @@ static int export_one(struct target *t, const struct mail_rows *rows, const stru
 
 static int put_small(const struct target *t, const char *name, struct view text)
 {
-	_cleanup_(fd_close) int fd = openat(t->tmp, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_(fd_close) int fd = export_new_file(t->tmp, name);
 	int r = fd < 0 ? -errno : write_whole(fd, text);
 
 	if (r == 0 && (fsync(fd) < 0 || renameat(t->tmp, name, t->fd, name) < 0))
@@ -197,7 +191,7 @@ static int fill(struct target *t, const struct mail_rows *rows)
 	int r = make_maildir(t);
 
 	if (r < 0)
-		return cli_fail_errno(CLI_CANNOT_CREATE, t->folder, r, NULL);
+		return fail(t, r);
 	list_there(t);
 	buf_printf(&t->uidlist, "3 V%u N%u\n", rows->uidvalidity, rows->uidnext);
 	for (size_t i = 0; i < rows->n && r == 0; i++)
@@ -238,8 +232,8 @@ int export_maildir(struct export *ex, const char *folder, const struct mail_rows
 	if (path.n == 0)
 		return 0;
 	map_init(&t.there);
-	t.fd = open_folder(ex->top, buf_cstr(&path));
-	r = t.fd < 0 ? cli_fail_errno(CLI_CANNOT_CREATE, folder, t.fd, NULL) : fill(&t, rows);
+	t.fd = export_open_folder(ex->top, buf_cstr(&path));
+	r = t.fd < 0 ? fail(&t, t.fd) : fill(&t, rows);
 	if (r == 0)
 		export_done(ex, folder, buf_cstr(&path), t.exported, t.there_n);
 	for (unsigned i = 0; i < t.n_words; i++)

@@ -76,51 +76,73 @@ static int write_all(struct export *ex, const struct mail_rows *rows, int fd)
 	return fsync(fd) < 0 ? cli_fail_errno(CLI_CANNOT_CREATE, "the mbox file", errno, NULL) : 0;
 }
 
-/* "Sent/2019" → "Sent/2019.mbox", folders made; a level may not begin with "." nor have a "/" or NUL. */
-static int file_path(struct export *ex, const char *folder, struct buf *out)
+/* "Sent/2019" → the folder "Sent", made, and "2019.mbox" in it; a level may not begin with "." nor have a "/" or NUL. The folder's
+ * descriptor, or -errno; `told`: the whole path. */
+static int find_place(struct export *ex, const char *folder, struct buf *leaf, struct buf *told)
 {
-	bool start = true, changed = false;
+	int at = openat(ex->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool changed = false;
 
-	for (const char *p = folder; *p; p++) {
-		bool dot = start && *p == '.';
+	for (const char *p = folder; at >= 0 && *p; p++) {
+		bool dot = leaf->n == 0 && *p == '.';
 
-		if (*p == '/' && mkdirat(ex->top, buf_cstr(out), 0700) < 0 && errno != EEXIST)
-			return cli_fail_errno(CLI_CANNOT_CREATE, folder, errno, NULL);
-		buf_append_char(out, dot ? '_' : *p);
 		changed |= dot;
-		start = *p == '/';
+		if (*p != '/') {
+			buf_append_char(leaf, dot ? '_' : *p);
+		} else {
+			int inner = export_open_folder(at, buf_cstr(leaf));
+
+			(void)close(at);
+			at = inner;
+			buf_append_view(told, buf_view(leaf));
+			buf_append_char(told, '/');
+			buf_reset(leaf);
+		}
 	}
-	buf_append_cstr(out, ".mbox");
+	buf_append_cstr(leaf, ".mbox");
+	buf_append_view(told, buf_view(leaf));
 	if (changed)
 		export_note(ex, folder, "a file's name here cannot begin with '.': it has a '_' there");
-	return 0;
+	return at;
+}
+
+/* `told`: the path as the report has it. */
+static int write_file(struct export *ex, int at, const char *name, const char *told, const struct mail_rows *rows)
+{
+	_cleanup_(buf_fini) struct buf tmp = BUF_INIT(8192);
+	_cleanup_(fd_close) int fd = -1;
+	int r;
+
+	if (faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return cli_fail(CLI_CANNOT_CREATE, told, "there is such a file already",
+				"an mbox is not added to: name another place");
+	buf_printf(&tmp, "%s.tmp", name);
+	fd = export_new_file(at, buf_cstr(&tmp));
+	if (fd < 0)
+		return cli_fail_errno(CLI_CANNOT_CREATE, told, fd, NULL);
+	r = write_all(ex, rows, fd);
+	if (r == 0 && renameat(at, buf_cstr(&tmp), at, name) < 0)
+		r = cli_fail_errno(CLI_CANNOT_CREATE, told, errno, NULL);
+	if (r)
+		(void)unlinkat(at, buf_cstr(&tmp), 0);
+	return r;
 }
 
 int export_mbox(struct export *ex, const char *folder, const struct mail_rows *rows, const char *path)
 {
-	_cleanup_(buf_fini) struct buf name = BUF_INIT(8192), tmp = BUF_INIT(8192);
-	_cleanup_(fd_close) int fd = -1;
-	int r = 0;
+	_cleanup_(buf_fini) struct buf leaf = BUF_INIT(8192), told = BUF_INIT(8192);
+	_cleanup_(fd_close) int at = -1;
+	int r;
 
-	if (path)
-		buf_append_cstr(&name, path);
-	else
-		r = file_path(ex, folder, &name);
-	if (r)
-		return r;
-	if (faccessat(ex->top, buf_cstr(&name), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return cli_fail(CLI_CANNOT_CREATE, buf_cstr(&name), "there is such a file already",
-				"an mbox is not added to: name another place");
-	buf_printf(&tmp, "%s.tmp", buf_cstr(&name));
-	fd = openat(ex->top, buf_cstr(&tmp), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return cli_fail_errno(CLI_CANNOT_CREATE, buf_cstr(&tmp), errno, NULL);
-	r = write_all(ex, rows, fd);
-	if (r == 0 && renameat(ex->top, buf_cstr(&tmp), ex->top, buf_cstr(&name)) < 0)
-		r = cli_fail_errno(CLI_CANNOT_CREATE, buf_cstr(&name), errno, NULL);
-	if (r)
-		(void)unlinkat(ex->top, buf_cstr(&tmp), 0);
-	else
-		export_done(ex, folder, buf_cstr(&name), rows->n, 0);
+	if (path) {
+		r = write_file(ex, AT_FDCWD, path, path, rows);
+	} else {
+		at = find_place(ex, folder, &leaf, &told);
+		if (at < 0)
+			return cli_fail_errno(CLI_CANNOT_CREATE, folder, at, at == -ENOTDIR ? EXPORT_NO_LINKS : NULL);
+		r = write_file(ex, at, buf_cstr(&leaf), buf_cstr(&told), rows);
+	}
+	if (r == 0)
+		export_done(ex, folder, path ? path : buf_cstr(&told), rows->n, 0);
 	return r;
 }

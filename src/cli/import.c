@@ -18,6 +18,7 @@ enum {
 	MESSAGE_MAX = 1 << 30,
 	KEYWORDS_MAX = 256,
 	ROWS_SIZE = 1 << 3, /* fields of rows_want */
+	NOTES_MAX = 10000, /* of each list */
 	FIELD_MAX = 255,
 };
 
@@ -75,8 +76,13 @@ void import_fini(struct import *im)
 
 /* ---- report ---- */
 
-static void note(json_t *list, const struct import_folder *f, struct view source, const char *why)
+/* What a source can make us tell of has an end; the folders' figures count all. */
+static void note(struct import *im, json_t *list, const struct import_folder *f, struct view source, const char *why)
 {
+	if (json_array_size(list) == NOTES_MAX) {
+		im->not_listed++;
+		return;
+	}
 	(void)json_array_append_new(list,
 				    json_pack("{s:o, s:o, s:s}", "source", show_json_text(source), "folder",
 					      f ? show_json_text(view_from_cstr(f->name)) : json_null(), "why", why));
@@ -88,13 +94,13 @@ void import_left_out(struct import *im, struct import_folder *f, struct view sou
 		return;
 	if (f)
 		f->left_out++;
-	note(im->left_out, f, source, why);
+	note(im, im->left_out, f, source, why);
 }
 
 void import_repaired(struct import *im, struct import_folder *f, struct view source, const char *why)
 {
 	f->repaired++;
-	note(im->repaired, f, source, why);
+	note(im, im->repaired, f, source, why);
 }
 
 static void print_notes(const json_t *list, const char *head)
@@ -129,6 +135,8 @@ static void print_report(const struct import *im)
 	}
 	print_notes(im->repaired, "Repaired (what mail may not hold was replaced; the source is as it was):");
 	print_notes(im->left_out, "Left out:");
+	if (im->not_listed)
+		(void)printf("\n%llu more are counted above and not named here\n", (unsigned long long)im->not_listed);
 }
 
 static json_t *json_report(const struct import *im)
@@ -140,8 +148,9 @@ static json_t *json_report(const struct import *im)
 		    folders, json_pack("{s:o, s:I, s:I, s:I, s:I}", "name", show_json_text(view_from_cstr(f->name)),
 				       "imported", (json_int_t)f->imported, "there", (json_int_t)f->there, "repaired",
 				       (json_int_t)f->repaired, "left_out", (json_int_t)f->left_out));
-	return json_pack("{s:s, s:o, s:O, s:O, s:b}", "account", im->mail.address, "folders", folders, "repaired",
-			 im->repaired, "left_out", im->left_out, "complete", !im->stopped);
+	return json_pack("{s:s, s:o, s:O, s:O, s:I, s:b}", "account", im->mail.address, "folders", folders, "repaired",
+			 im->repaired, "left_out", im->left_out, "not_listed", (json_int_t)im->not_listed, "complete",
+			 !im->stopped);
 }
 
 int import_report(struct import *im, int r)
@@ -499,7 +508,10 @@ static int import_text(struct import *im, struct import_folder *f, const struct 
 		else
 			import_repaired(im, f, m->source, "a keyword that IMAP cannot have was dropped");
 	a.identity = view_from(identity, sizeof identity);
-	a.uidl = m->uidl.n <= 70 ? m->uidl : VIEW_EMPTY;
+	if (mail_client_is_uidl(m->uidl))
+		a.uidl = m->uidl;
+	else if (m->uidl.n)
+		import_repaired(im, f, m->source, "a POP3 id that none may be was dropped: it has a new one");
 	a.date_s = m->date_s == INT64_MIN ? import_header_date(buf_view(&t->text.head), time(NULL)) : m->date_s;
 	report_repairs(im, f, m->source, t);
 	return append(im, f, &a, m->source);
@@ -518,7 +530,7 @@ int import_message(struct import *im, struct import_folder *f, const struct impo
 				      "large messages need room there for a while; TMPDIR names another folder");
 	}
 	if (t.text.n == 0 || t.text.n > MESSAGE_MAX) {
-		import_left_out(im, f, m->source, t.text.n ? "larger than 1 GiB" : "empty: no message");
+		import_left_out(im, f, m->source, t.text.n ? IMPORT_TOO_LARGE : "empty: no message");
 		return 0;
 	}
 	return import_text(im, f, m, &t);

@@ -39,7 +39,10 @@ struct import {
 	bool maildir, mbox; /* formats to look for */
 	uint64_t files; /* looked at that were mail */
 	uint64_t max_message;
+	uint64_t not_listed; /* left out or repaired, and told in figures only */
 };
+
+#define IMPORT_TOO_LARGE "larger than 1 GiB"
 
 struct import_message {
 	struct view raw; /* any line ends */

@@ -116,13 +116,14 @@ static int by_uid(const void *va, const void *vb)
 	return strcmp(a->name, b->name);
 }
 
-static int read_whole(int fd, struct spool *out)
+/* No more than shows that it is too large: a file may be a hole of a terabyte. */
+static int read_whole(int fd, uint64_t max, struct spool *out)
 {
 	_cleanup_(buf_fini) struct buf room = BUF_INIT(SPOOL_PIECE_BYTES);
 	char *to = buf_reserve(&room, SPOOL_PIECE_BYTES);
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = read(fd, to, SPOOL_PIECE_BYTES)) > 0)
+	while (out->n <= max && (n = read(fd, to, SPOOL_PIECE_BYTES)) > 0)
 		spool_append(out, view_from(to, (size_t)n));
 	return n < 0 ? -errno : 0;
 }
@@ -135,7 +136,7 @@ static int import_one(struct maildir *d, const struct entry *e, int fd, const st
 	struct maildir_name name;
 	struct import_message m = {
 	    .keywords = words, .source = source, .spool = &raw, .uidl = k ? k->uidl : VIEW_EMPTY};
-	int r = read_whole(fd, &raw);
+	int r = read_whole(fd, d->im->max_message, &raw);
 
 	if (r < 0) {
 		import_left_out(d->im, d->f, source, strerror(-r));
@@ -183,6 +184,10 @@ static int import_entry(struct maildir *d, const struct entry *e)
 		return 0;
 	}
 	d->im->progress.done += (uint64_t)st.st_size;
+	if ((uint64_t)st.st_size > d->im->max_message) {
+		import_left_out(d->im, d->f, buf_view(&source), IMPORT_TOO_LARGE);
+		return 0;
+	}
 	return import_one(d, e, fd, &st, buf_view(&source));
 }
 

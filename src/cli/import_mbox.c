@@ -34,6 +34,10 @@ static int import_one(struct import *im, struct import_folder *f, const struct m
 	struct mbox_status status;
 	struct import_message out = {.keywords = words, .source = source, .date_s = INT64_MIN};
 
+	if (m->raw.n > im->max_message) {
+		import_left_out(im, f, source, IMPORT_TOO_LARGE);
+		return 0;
+	}
 	mbox_status_read(m->raw, &status);
 	if (status.is_pseudo) {
 		import_left_out(im, f, source, "a mail program's own data, no message");

@@ -125,8 +125,11 @@ int reading_quote(struct reading *rd, uint32_t uid, struct buf *out)
 	decoded(buf_view(&t.whole), "Date", &date);
 	show_lines(buf_view(&t.text), &text);
 	buf_append_cstr(out, "\n");
-	if (date.n)
-		buf_printf(out, "On %s ", buf_cstr(&date));
+	if (date.n) {
+		buf_append_cstr(out, "On ");
+		show_clean(buf_view(&date), out);
+		buf_append_char(out, ' ');
+	}
 	show_clean(buf_view(&from), out);
 	buf_append_cstr(out, " wrote:\n");
 	for (rest = buf_view(&text); view_cut(rest, '\n', &line, &rest);) {

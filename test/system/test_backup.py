@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """pombo backup and restore: consistent, incremental, verified, while running; and what a kill leaves."""
+import contextlib
 import imaplib
 import os
 import random
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -166,6 +169,7 @@ def test_mistakes(make_server, tmp_path):
 
     server.cli("backup", tmp_path / "B")
     fails(77, "another store", "backup", tmp_path / "B", who=other)
+    assert [p.suffix for p in (tmp_path / "B/states").iterdir()] == [".state"]  # nothing is left of it
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "x").write_text("x")
     fails(73, "is not empty", "backup", tmp_path / "home")
@@ -174,6 +178,21 @@ def test_mistakes(make_server, tmp_path):
     fails(67, "no such state", "restore", tmp_path / "B", "--at", "../states/x")
     fails(67, "no such account in this state", "restore", tmp_path / "B", "--account", "nobody@example.test")
     fails(64, "--folder goes with", "restore", tmp_path / "B", "--folder", "x")
+
+
+def test_a_link_in_the_folder_leads_nowhere(make_server, tmp_path):
+    """Somebody else may own it; root who follows links there would remove and write files elsewhere."""
+    server = make_server(start=False)
+    for link in ("packs", "states"):
+        target, away = tmp_path / f"of-{link}", tmp_path / f"away-{link}"
+        away.mkdir()
+        (away / "precious.tmp").touch()
+        server.cli("backup", target)
+        shutil.rmtree(target / link)
+        (target / link).symlink_to(away)
+        assert server.cli("backup", target, check=False).returncode == 73
+        assert server.cli("restore", target, check=False).returncode == 65
+        assert [p.name for p in away.iterdir()] == ["precious.tmp"]
 
 
 def kill_in_the_middle(server, rng, longest, *args):
@@ -245,3 +264,84 @@ def test_annotations_come_back(make_server, tmp_path):
         assert b"v" * 60000 in metadata(target, "Work", "/private/vendor/x")
         assert b"mine" in metadata(target, '""', "/private/vendor/y")
     assert b"later" in metadata(server, '""', "/private/vendor/z")
+
+
+def test_a_text_that_json_cannot_hold_keeps_nothing_out_of_the_backup(make_server, tmp_path):
+    server = make_server()
+    server.deliver(ALICE, "Subject: x\r\n\r\nx\r\n")
+    (tmp_path / "M/.Work").mkdir(parents=True)
+    (tmp_path / "M/.Work/dovecot-uidlist").write_text("3 V1 N2\n1 Pold-1 :00000.x\n")
+    fill(server, tmp_path, count=1)
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.dir / "store/pombo.db")) as db:
+        db.execute("UPDATE uidl SET uidl = CAST(x'ff00c3' AS TEXT)")
+        assert db.execute("SELECT changes()").fetchone() == (1,)
+        db.commit()
+    server.start()
+    assert server.cli_json("backup", tmp_path / "B")["messages"] == 2
+    server.cli("backup", "--verify", tmp_path / "B")
+    assert make_server().cli_json("restore", tmp_path / "B")["restored"] == 2
+
+
+def test_what_stops_one_account_stops_no_other(make_server, tmp_path):
+    old = make_server(users=(ALICE, BOB))
+    for user in (ALICE, BOB):
+        old.deliver(user, f"Subject: for {user}\r\n\r\nx\r\n")
+    old.add_alias("info@example.test", BOB)
+    old.cli("backup", tmp_path / "B")
+    pack = next((tmp_path / "B/packs").iterdir())
+    pack.write_bytes(pack.read_bytes().replace(b"Subject: for alice", b"Subject: for alike"))
+    new = make_server(users=())
+    done = new.cli("restore", tmp_path / "B", check=False)
+    assert done.returncode == 65 and f"{ALICE}: this account is not restored" in done.stderr and "1 account NOT restored" in done.stdout
+    assert [b"for bob" in m for m in new.messages(BOB)] == [True]
+    assert [a["address"] for a in new.cli_json("alias", "list")] == ["info@example.test"]
+
+
+def create(server, names, user=ALICE):
+    """CREATEs, without waiting for each one's answer."""
+    imap = server.imap(user)
+    imap.send(b"".join(b"c%d CREATE %s\r\n" % (i, name.encode()) for i, name in enumerate(names)))
+    assert [line for line in (imap.readline() for _ in names) if b" OK " not in line] == []
+    imap.logout()
+
+
+def test_folders_whose_names_fill_more_than_a_request(make_server, tmp_path):
+    old = make_server()
+    create(old, [f"f{i:04}{'y' * 990}" for i in range(1100)])
+    for i in (0, 1099):
+        imap = old.imap(ALICE)
+        assert imap.append(f"f{i:04}{'y' * 990}", None, None, b"Subject: %d\r\n\r\nx\r\n" % i)[0] == "OK"
+        imap.logout()
+    old.cli("backup", tmp_path / "B")
+    for server in (old, make_server()):
+        assert server.cli_json("restore", tmp_path / "B")["restored"] == 2
+        imap = server.imap(ALICE)
+        assert len(imap.list()[1]) == 1106
+        assert [imap.select(f"f{i:04}{'y' * 990}", True)[1] for i in (0, 1, 1099)] == [[b"1"], [b"0"], [b"1"]]
+        imap.logout()
+
+
+def test_an_account_with_as_many_folders_as_may_be_is_restored_in_place(make_server, tmp_path):
+    server = make_server()
+    server.deliver(ALICE, "Subject: x\r\n\r\nx\r\n")
+    server.cli("backup", tmp_path / "B")
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.dir / "store/pombo.db")) as db:
+        last, n = db.execute("SELECT MAX(id) FROM mailbox").fetchone()[0], 10000 - 6
+        columns = [c[1] for c in db.execute("PRAGMA table_info(mailbox)")]
+        like = dict(zip(columns, db.execute("SELECT * FROM mailbox WHERE name = 'Drafts'").fetchone()))
+        rows = [{**like, "id": last + i, "name": f"f{i}", "special_use": 0, "uidvalidity": like["uidvalidity"] + 100 + i} for i in range(1, n + 1)]
+        db.executemany(f"INSERT INTO mailbox ({', '.join(columns)}) VALUES ({', '.join(':' + c for c in columns)})", rows)
+        counts = [c[1] for c in db.execute("PRAGMA table_info(mailbox_count)")]
+        like = dict(zip(counts, db.execute("SELECT * FROM mailbox_count WHERE mailbox = ?", (like["id"],)).fetchone()))
+        db.executemany(f"INSERT INTO mailbox_count ({', '.join(counts)}) VALUES ({', '.join(':' + c for c in counts)})",
+                       [{**like, "mailbox": row["id"]} for row in rows])
+        db.execute("UPDATE counter SET value = value + 20000 WHERE name IN ('mailbox', 'uidvalidity')")
+        db.commit()
+    server.start()
+    assert server.cli_json("restore", tmp_path / "B")["restored"] == 1
+    assert [b"Subject: x" in m for m in server.messages()] == [True]
+    imap = server.imap(ALICE)
+    assert len(imap.list()[1]) == 10000 and imap.create("more")[0] == "NO"
+    imap.logout()

@@ -4,6 +4,7 @@ import calendar
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import time
@@ -87,6 +88,19 @@ def test_uidl_is_kept(make_server, tmp_path):
     server.cli("import", ALICE, tmp_path / "M", check=False)
     pop = server.pop3()
     assert [line.split()[1] for line in pop.uidl()[1]][:2] == [b"old-2", b"old-1"]
+    pop.quit()
+
+
+def test_a_uidl_that_none_may_be_is_dropped_and_told(make_server, tmp_path):
+    make_maildir(tmp_path / "M")
+    uidlist = tmp_path / "M/dovecot-uidlist"
+    uidlist.write_bytes(uidlist.read_bytes().replace(b"old-1", b"old\xff\x1b[2J"))
+    server = make_server()
+    report = json.loads(server.cli("import", ALICE, tmp_path / "M", "--json", check=False).stdout)
+    assert [n["why"] for n in report["repaired"]].count("a POP3 id that none may be was dropped: it has a new one") == 1
+    pop = server.pop3()
+    ids = [line.split()[1] for line in pop.uidl()[1]]
+    assert ids[0] == b"old-2" and ids[1].isalnum() is False and b"\xff" not in ids[1] and ids[1] != b"old-1"
     pop.quit()
 
 
@@ -207,3 +221,56 @@ def test_killed_imports_lose_and_double_nothing(make_server, tmp_path):
     server.cli("export", ALICE, tmp_path / "out")
     assert sorted(m[2] for m in tree(tmp_path / "out")["."]) == sorted(texts)
     assert not list((tmp_path / "out" / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("make,path,more", [
+    (["cur"], "cur", []), (["tmp"], "tmp", []), ([".Work"], ".Work", []),
+    (["Work"], "Work", ["--format", "mbox"]),
+], ids=["cur", "tmp", "a folder", "mbox"])
+def test_an_export_follows_no_link_out_of_its_folder(make_server, tmp_path, make, path, more):
+    """Root exports into a user's own folder: what that user put there must not lead elsewhere."""
+    server = make_server()
+    server.deliver(ALICE, "Subject: x\r\n\r\nx\r\n")
+    imap = server.imap(ALICE)
+    imap.create("Work/x")
+    imap.append("Work/x", None, None, b"Subject: y\r\n\r\ny\r\n")
+    imap.append("Work", None, None, b"Subject: z\r\n\r\nz\r\n")
+    imap.logout()
+    (tmp_path / "away").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / path).symlink_to(tmp_path / "away")
+    done = server.cli("export", ALICE, tmp_path / "out", *more, check=False)
+    assert done.returncode == 73 and "no symbolic link" in done.stderr
+    assert list((tmp_path / "away").iterdir()) == []
+
+
+def test_an_export_writes_into_no_file_that_lies_ready(make_server, tmp_path):
+    server = make_server()
+    server.deliver(ALICE, "Subject: x\r\n\r\nx\r\n")
+    (tmp_path / "precious").write_text("precious")
+    for out, name, more in (("a", "tmp/dovecot-uidlist", []), ("b", "INBOX.mbox.tmp", ["--format", "mbox"])):
+        (tmp_path / out / name).parent.mkdir(parents=True)
+        (tmp_path / out / name).hardlink_to(tmp_path / "precious")
+        server.cli("export", ALICE, tmp_path / out, *more)
+        assert (tmp_path / "precious").read_text() == "precious"
+    assert "Subject: x" in (tmp_path / "b/INBOX.mbox").read_text()
+
+
+def test_a_file_of_any_size_takes_no_room(make_server, tmp_path):
+    """Holes: a terabyte in a Maildir, another in an mbox."""
+    server = make_server(start=False)
+    make_maildir(tmp_path / "M")
+    with open(tmp_path / "M/cur/3000.hole:2,", "wb") as f:
+        f.write(b"Subject: x\n\n")
+        f.truncate(1 << 40)
+    with open(tmp_path / "hole.mbox", "wb") as f:
+        f.write(b"From a@example.net Thu Jan  1 00:00:00 2026\nSubject: x\n\n")
+        f.truncate((1 << 30) + (1 << 20))
+    (tmp_path / "spool").mkdir()
+    for source in ("M", "hole.mbox"):
+        command = [str(pombo.BINARY), "import", "--dir", str(server.dir), "--json", ALICE, str(tmp_path / source)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60 * pombo.SLOW,
+                              env={**os.environ, "TMPDIR": str(tmp_path / "spool")},
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28, 1 << 28)))
+        assert done.returncode == 65, done.stderr
+        assert "larger than 1 GiB" in [n["why"] for n in json.loads(done.stdout)["left_out"]]

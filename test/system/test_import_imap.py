@@ -261,6 +261,24 @@ def test_hostile_servers(make_server, tmp_path):
         assert len(seen) == 1 and b"STARTTLS" in seen[0]
 
 
+def test_what_a_server_makes_us_tell_has_an_end(make_server, tmp_path):
+    """Of a million messages that are too large ten thousand are named, the others counted."""
+    server, n = make_server(), 12000
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
+                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    ok = b"TAG OK done\r\n"
+    answers = [b"* OK hi\r\n", ok, ok, b'* LIST () "/" INBOX\r\n' + ok, b"* OK [UIDVALIDITY 1] x\r\n" + ok,
+               b"".join(b"* %d FETCH (UID %d RFC822.SIZE 99999999999)\r\n" % (i, i) for i in range(1, n + 1)) + ok]
+    port, thread = serve_once(answers, tls, [])
+    done = pull(server, f"imaps://u@127.0.0.1:{port}", "--insecure-tls", check=False)
+    thread.join(20 * pombo.SLOW)
+    assert done.returncode == 65
+    report = json.loads(done.stdout)
+    assert (len(report["left_out"]), report["not_listed"], report["folders"][0]["left_out"]) == (10000, n - 10000, n)
+
+
 def test_a_large_message_is_not_held_in_memory(make_server, tmp_path):
     """Neither the other server's nor a Maildir's: the beginning is, the rest goes through a temporary file."""
     size = 48 << 20

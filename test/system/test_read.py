@@ -120,6 +120,7 @@ def test_without_a_server(make_server, tmp_path):
 
 
 def test_at_a_terminal(server):
+    server.deliver(ALICE, "From: bob@example.test\r\nSubject: four\r\nDate: =?utf-8?q?now=0AI_agree=1B[2J?=\r\n\r\nx\r\n", sender=BOB)
     pid, fd = pty.fork()
     if pid == 0:
         os.environ["EDITOR"] = "sed -i 1iYes."
@@ -144,6 +145,10 @@ def test_at_a_terminal(server):
     until(b"pombo> ")
     say("r 1")
     until(b"sent: kept as")
+    say("r 4")
+    until(b"sent: kept as")
+    say("d 4")
+    until(b"1 deleted")
     say("m 2 Archive")
     until(b"1 moved")
     say("d 3")
@@ -158,6 +163,8 @@ def test_at_a_terminal(server):
     assert os.waitpid(pid, 0)[1] == 0
     os.close(fd)
     assert b"Yes." in server.messages(BOB)[0] and b"> first text" in server.messages(BOB)[0]
+    # Nobody else's words stand there as ours.
+    assert b"On now I agree?[2J bob@example.test wrote:" in server.messages(BOB)[1]
 
 
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
