@@ -5,34 +5,11 @@
 #include "cli/dns.h"
 #include "cli/dns_lookup.h"
 #include "cli/option.h"
+#include "cli/our_domain.h"
 #include "cli/show.h"
 #include "cli/store_client.h"
-#include "mail/address_canon.h"
+#include "mail/address.h"
 #include "supervisor/supervisor.h"
-
-/* 0 when it is one of ours. Domains are few: the list is looked through. */
-static int find_domain(struct store_client *s, struct view domain, const char *typed)
-{
-	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
-	struct admin_msg answer;
-
-	do {
-		int r = store_client_ask(
-		    s, admin_put_domain_list(&s->payload, &(struct admin_domain_list){buf_view(&after)}),
-		    ADMIN_DOMAIN_LIST, typed, ADMIN_DOMAINS, &answer);
-
-		if (r)
-			return r;
-		for (uint32_t i = 0; i < answer.domains.n_domains; i++) {
-			if (view_eq(answer.domains.domains[i].domain, domain))
-				return 0;
-			buf_reset(&after);
-			buf_append_view(&after, answer.domains.domains[i].domain);
-		}
-	} while (answer.domains.more && answer.domains.n_domains);
-	return cli_fail(CLI_NO_SUCH, typed, "this is not one of our domains",
-			"see 'pombo domain list', or add it with 'pombo domain add'");
-}
 
 /* What is to be published, and with `check` what is. */
 static int make(const struct cli *c, struct store_client *s, struct view domain, bool check, json_t **ret)
@@ -41,7 +18,7 @@ static int make(const struct cli *c, struct store_client *s, struct view domain,
 	_cleanup_(buf_fini) struct buf error = BUF_INIT(2048), hash = BUF_INIT(64);
 	_cleanup_(free_ptr) char *cert = NULL;
 	struct conf *conf = NULL;
-	int r = find_domain(s, domain, c->argv[1]);
+	int r = our_domain_find(s, domain, c->argv[1]);
 
 	if (r == 0)
 		r = dkim_keys_get(s, c->argv[1], &keys);
@@ -92,9 +69,8 @@ static int dns(struct cli *c)
 		return cli_usage(c, ask ? "one name is needed" : "one domain is needed");
 	if (ask)
 		return dns_lookup_run(c, ask, c->argv[1]);
-	if (c->argv[1][0] == '[' || !address_domain_canon(view_from_cstr(c->argv[1]), &domain))
-		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is not a domain", NULL);
-	return show(c, buf_view(&domain), check);
+	r = our_domain_read(c->argv[1], &domain);
+	return r ? r : show(c, buf_view(&domain), check);
 }
 
 const struct cli_command cmd_dns = {

@@ -4,7 +4,9 @@
 
 #include "cli/dkim_keys.h"
 #include "cli/option.h"
+#include "cli/our_domain.h"
 #include "cli/show.h"
+#include "mail/address.h"
 
 #include <stdio.h>
 
@@ -54,6 +56,7 @@ static int show(const struct cli *c, const char *domain, const struct dkim_key_l
 static int run(struct cli *c)
 {
 	_cleanup_(dkim_key_list_fini) struct dkim_key_list l = {NULL, 0};
+	_cleanup_(buf_fini) struct buf domain = BUF_INIT(ADDRESS_DOMAIN_MAX);
 	bool want_new = false;
 	const struct option options[] = {{.name = "rotate", .flag = &want_new}};
 	struct store_client s;
@@ -63,10 +66,13 @@ static int run(struct cli *c)
 		return r;
 	if (c->argc != 2)
 		return cli_usage(c, "one domain is needed");
-	r = store_client_open(c, &s);
+	r = our_domain_read(c->argv[1], &domain);
+	if (r == 0)
+		r = store_client_open(c, &s);
 	if (r)
 		return r;
-	if (want_new)
+	r = our_domain_find(&s, buf_view(&domain), c->argv[1]);
+	if (r == 0 && want_new)
 		r = dkim_keys_make(c, &s, c->argv[1]);
 	if (r == 0)
 		r = s.pid || want_new ? dkim_keys_get(&s, c->argv[1], &l) : dkim_keys_look(&s, c->argv[1], &l);

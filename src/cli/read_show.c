@@ -238,6 +238,8 @@ static void walk(const struct mime_index *x, const struct mime_part *part, struc
 	if (part->kind == MIME_MULTIPART && mime_part_is(part, "multipart", "alternative")) {
 		walk_alternative(x, part, t);
 	} else if (part->kind != MIME_LEAF) {
+		if (part->kind == MIME_MESSAGE)
+			buf_append_cstr(&t->text, "\n[a message is attached:]\n\n");
 		/* As deep as the parser lets a tree be: 100. */
 		for (const struct mime_part *p = mime_index_part(x, part->first_child); p;
 		     p = mime_index_part(x, p->next_sibling))
@@ -322,9 +324,11 @@ static void print_message(const struct mail_text *t)
 	show_lines(buf_view(&t->text), &out);
 	json_array_foreach(t->attachments, i, a)
 	{
+		const char *name = json_string_value(json_object_get(a, "name"));
+
 		buf_append_cstr(&out, "[attachment: ");
-		show_line(view_from_cstr(json_string_value(json_object_get(a, "name"))), &out);
-		buf_append_cstr(&out, ", ");
+		show_line(view_from_cstr(name), &out);
+		buf_append_cstr(&out, *name ? ", " : "");
 		show_line(view_from_cstr(json_string_value(json_object_get(a, "type"))), &out);
 		buf_printf(&out, ", %lld bytes]\n", (long long)json_integer_value(json_object_get(a, "size")));
 	}

@@ -18,8 +18,12 @@ static const struct {
 } actions[] = {
     [DSN_FAILED] =
 	{"failed", "5.0.0", "Your message could not be delivered to:",
-	 "It will not be tried again. The answer below says why; a wrong address is the most frequent reason.\r\n"
+	 "It will not be tried again. The answer above says why; a wrong address is the most frequent reason.\r\n"
 	 "If you think that the answer is wrong, ask the recipient by other means, or their administrator."},
+    [DSN_RETURNED] = {"failed", "5.0.0", "Your message was not delivered to:",
+		      "The administrator here took it out of the queue: it will not be tried again. If an answer "
+		      "stands above, it\r\n"
+		      "is the last that came before that."},
     [DSN_EXPIRED] =
 	{"failed", "4.4.7", "Your message could not be delivered in time to:",
 	 "It was tried again and again and is given up now. If it still matters, send it again later, or ask the\r\n"
@@ -99,6 +103,7 @@ static const char *subject_of(enum dsn_action action)
 {
 	switch (action) {
 	case DSN_FAILED:
+	case DSN_RETURNED:
 	case DSN_EXPIRED:
 		return "Your message could not be delivered";
 	case DSN_DELAYED:
@@ -246,6 +251,12 @@ static void put_date_field(struct buf *out, const struct dsn *d, const char *nam
 	buf_append_cstr(out, "\r\n");
 }
 
+/* What was said is not why it ends: the operator, or its time, ended it. */
+static bool ends_otherwise(enum dsn_action action)
+{
+	return action == DSN_RETURNED || action == DSN_EXPIRED;
+}
+
 /* RFC 3464 §2.3; of a message that came by SMTP, RFC 3461 §6.3. */
 static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn_recipient *r)
 {
@@ -254,7 +265,7 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 		put_original_recipient(out, d, r->orcpt);
 	put_final(out, d, r->address);
 	buf_printf(out, "Action: %s\r\nStatus: ", actions[r->action].action);
-	if (r->status.n && r->action != DSN_EXPIRED)
+	if (r->status.n && !ends_otherwise(r->action))
 		put_text(out, d, r->status);
 	else
 		buf_append_cstr(out, actions[r->action].status);
@@ -273,8 +284,8 @@ static void put_recipient(struct buf *out, const struct dsn *d, const struct dsn
 		put_reply(out, r->reply, d->utf8, "\r\n ");
 		buf_append_cstr(out, "\r\n");
 	}
-	/* §2.3.7: of those whose time it is that ran out, the last attempt was at another. */
-	if (r->action != DSN_DELAYED && r->action != DSN_EXPIRED)
+	/* §2.3.7: the last attempt was at another time. */
+	if (r->action != DSN_DELAYED && !ends_otherwise(r->action))
 		put_date_field(out, d, "Last-Attempt-Date", d->now_s);
 	else if (r->action == DSN_DELAYED && d->give_up_s)
 		put_date_field(out, d, "Will-Retry-Until", d->give_up_s);

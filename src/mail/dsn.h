@@ -7,7 +7,15 @@
 
 /* Notices about what became of a message (RFC 3461, 3464, 6522, 6533), as whole messages: first for people, then for programs, then what
  * it is about. */
-enum dsn_action { DSN_FAILED, DSN_EXPIRED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_EXPANDED };
+enum dsn_action {
+	DSN_FAILED,
+	DSN_RETURNED /* by the operator */,
+	DSN_EXPIRED,
+	DSN_DELAYED,
+	DSN_RELAYED,
+	DSN_DELIVERED,
+	DSN_EXPANDED
+};
 
 struct dsn_recipient {
 	struct view address; /* as we had it */

@@ -34,6 +34,7 @@ enum queue_notice {
 	QUEUE_DELIVERED,
 	QUEUE_EXPANDED,
 	QUEUE_DELAYED, /* and it goes on waiting */
+	QUEUE_RETURNED, /* the operator would have it no longer */
 	QUEUE_NOTICES
 };
 

@@ -326,7 +326,8 @@ static int change_waiting(struct writer *w, struct queue_change_job *j, const st
 			rc = event_of(w, j, row, TRACE_HELD);
 		return rc < 0 ? rc : queue_domain_settle(w, row->domain, QUEUE_AS_IT_WAS_S);
 	case QUEUE_BOUNCE:
-		return end_row(w, row->id, QUEUE_FAILED, TRACE_REMOVED, "returned to its sender", j->wall_s, &notices);
+		return end_row(w, row->id, QUEUE_RETURNED, TRACE_REMOVED, "returned to its sender", j->wall_s,
+			       &notices);
 	case QUEUE_REMOVE:
 		return end_row(w, row->id, QUEUE_NO_NOTICE, TRACE_REMOVED, "", j->wall_s, &notices);
 	}

@@ -39,6 +39,7 @@ bool queue_wants_notice(uint8_t notify, uint8_t notice)
 	switch ((enum queue_notice)notice) {
 	case QUEUE_FAILED:
 	case QUEUE_EXPIRED:
+	case QUEUE_RETURNED:
 		return notify == 0 || notify & FAILURE;
 	case QUEUE_DELAYED:
 		return notify == 0 || notify & DELAY;

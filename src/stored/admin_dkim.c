@@ -94,9 +94,12 @@ void admin_on_dkim_look(struct stored *sd, struct peer *peer, uint32_t id, const
 
 	*l = (struct look){.sd = sd, .reply = reply_to(peer, id)};
 	arena_init(&l->arena, 4096);
-	if (!admin_domain_key(m->dkim_look.domain, &l->arena, &l->domain))
-		l->domain = VIEW_EMPTY;
-	rotation_look(sd, l->domain, looked, l);
+	if (admin_domain_key(m->dkim_look.domain, &l->arena, &l->domain)) {
+		rotation_look(sd, l->domain, looked, l);
+	} else {
+		l->domain = arena_copy(&l->arena, m->dkim_look.domain);
+		looked(l); /* the list will say so */
+	}
 }
 
 /* ---- add ---- */

@@ -226,6 +226,11 @@ static bool goes_without_utf8(const struct notice *n)
 	return leaves_here(n) && view_is_ascii(n->to);
 }
 
+static bool is_failure(enum queue_notice notice)
+{
+	return notice == QUEUE_FAILED || notice == QUEUE_EXPIRED || notice == QUEUE_RETURNED;
+}
+
 /* "delay notice about 03q2v9x8k0001", or, without an id, "delay notice about bob@far.example and 2 more" */
 static struct view what_it_is(struct notice *n, bool by_id)
 {
@@ -235,7 +240,7 @@ static struct view what_it_is(struct notice *n, bool by_id)
 	char about[ID_TEXT_BYTES + 1];
 
 	for (size_t i = 0; i < q->count; i++) {
-		failure |= q->items[i].notice == QUEUE_FAILED || q->items[i].notice == QUEUE_EXPIRED;
+		failure |= is_failure(q->items[i].notice);
 		delay |= q->items[i].notice == QUEUE_DELAYED;
 	}
 	id_format(q->envelope.message, about);
@@ -353,6 +358,7 @@ static enum dsn_action action_of(enum queue_notice notice)
 	static const enum dsn_action actions[] = {
 	    [QUEUE_FAILED] = DSN_FAILED,       [QUEUE_EXPIRED] = DSN_EXPIRED,   [QUEUE_RELAYED] = DSN_RELAYED,
 	    [QUEUE_DELIVERED] = DSN_DELIVERED, [QUEUE_EXPANDED] = DSN_EXPANDED, [QUEUE_DELAYED] = DSN_DELAYED,
+	    [QUEUE_RETURNED] = DSN_RETURNED,
 	};
 
 	return actions[notice];
@@ -376,7 +382,7 @@ static bool write_notice(struct notice *n, struct buf *out)
 	for (size_t i = 0; i < q->count; i++) {
 		const struct queue_noticed *r = &q->items[i];
 
-		any_failure |= r->notice == QUEUE_FAILED || r->notice == QUEUE_EXPIRED;
+		any_failure |= is_failure(r->notice);
 		recipients[i] = (struct dsn_recipient){.address = r->recipient,
 						       .orcpt = r->orcpt,
 						       .action = action_of(r->notice),

@@ -230,6 +230,16 @@ def test_dns(server):
     assert "\n; " in text and text.count("v=DKIM1; k=") == 2
 
 
+def test_dkim_of_no_domain(server):
+    for option in ([], ["--rotate"], ["--json"]):
+        done = server.cli("domain", "dkim", "other.example", *option, check=False)
+        assert done.returncode == 67 and done.stdout == "" and "this is not one of our domains; see 'pombo domain list'" in done.stderr
+        done = server.cli("domain", "dkim", "nonsense..", *option, check=False)
+        assert done.returncode == 65 and done.stderr == "pombo: nonsense..: this is not a domain\n"
+    server.cli("domain", "add", "plain.example", "--no-dkim")
+    assert server.cli("domain", "dkim", "plain.example").stdout.startswith("There are no keys")
+
+
 # Queue
 
 

@@ -204,7 +204,14 @@ def test_the_operator(make_server):
         wait_queue(server, lambda q: q[0]["attempts"] == 3)
         server.cli("queue", "remove", key, "--bounce")
         wait_empty(server)
-        assert FAR in notices(server, 1)[0].as_string()
+        returned = notices(server, 1)[0]
+        text, (rcpt,) = returned.get_payload()[0].get_payload(), fields(returned)[1]
+        assert f"    {FAR}\n        [127.0.0.1] said: 451 4.7.1 not today\n" in text.replace("\r", "")
+        assert "The administrator here took it out of the queue" in text and "could not" not in text
+        assert rcpt["Action"] == "failed" and rcpt["Status"] == "5.0.0" and not rcpt["Last-Attempt-Date"]
+        assert rcpt["Diagnostic-Code"] == "smtp; 451 4.7.1 not today" and scan_message(returned) == {FAR.encode()}
+        shown = server.cli("read", ALICE, "--show", "1").stdout
+        assert "\n[a message is attached:]\n\nhello\n" in shown and "\n[attachment: message/delivery-status, " in shown
         line, = [s[22:] for s in server.cli("trace", key).stdout.splitlines() if " removed " in s]
         assert line == f"removed {FAR} by the operator: returned to its sender"
         for done in ("held", "released", "retried"):
