@@ -64,6 +64,8 @@ struct mime_index {
 	struct mime_part *parts; /* parents before children, in the order of the message; parts[0] is the root */
 	uint32_t part_count; /* >= 1 */
 	bool limited; /* something was over a limit */
+	bool
+	    loose_boundary; /* a boundary line has more behind it: who wants the line to be just that sees other parts. Not stored */
 	struct view envelope; /* "(…)", IMAP text, may hold literals */
 	struct view bodystructure;
 };

@@ -355,6 +355,15 @@ static struct open_part *match_boundary(struct mime_parser *p, struct view head)
 	return best;
 }
 
+/* RFC 2046 §5.1.1 has blanks alone behind a boundary, and yet asks readers to compare the beginning of the line only. */
+static bool is_blank(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] != ' ' && v.p[i] != '\t' && v.p[i] != '\r' && v.p[i] != '\n')
+			return false;
+	return true;
+}
+
 /* A boundary line starts at `off`, behind a line end of `eol` bytes that belongs to it. */
 static void meet_boundary(struct mime_parser *p, struct open_part *multipart, struct view head, uint64_t off,
 			  uint32_t eol)
@@ -362,6 +371,7 @@ static void meet_boundary(struct mime_parser *p, struct open_part *multipart, st
 	bool closing = view_starts_with(view_sub(head, 2 + multipart->boundary.n, 2), VIEW_LIT("--"));
 	struct place end = {off - eol, p->lines - (eol > 0)};
 
+	p->index.loose_boundary |= !is_blank(view_sub(head, 2 + multipart->boundary.n + (closing ? 2 : 0), head.n));
 	if (p->state == IN_HEADER)
 		finish_headers(p, off);
 	while (current(p) != multipart)

@@ -573,7 +573,7 @@ static bool run(struct work *w, struct mime_parser *parser)
 	if (!each_window(w, 0, w->s->bytes, parse_window, parser))
 		return false;
 	w->index = mime_parser_finish(parser);
-	if (w->index->limited)
+	if (w->index->limited || w->index->loose_boundary)
 		return stop(w, SEVENBIT_IMPOSSIBLE);
 	w->plans = xcalloc(w->index->part_count, sizeof *w->plans);
 	w->found = xcalloc(w->index->part_count, sizeof *w->found);

@@ -30,6 +30,7 @@ struct job *job_new(const struct relay_job *m)
 	j->envid = arena_copy(&j->arena, m->envid);
 	j->ret = m->ret;
 	j->eightbit = m->eightbit || m->body;
+	j->long_lines = m->long_lines;
 	j->smtputf8 = m->smtputf8;
 	j->requiretls = m->requiretls;
 	j->local = m->local;
@@ -66,6 +67,7 @@ struct job *job_new_file(const struct relay_job_file *m)
 	    .requiretls = m->requiretls,
 	    .local = m->local,
 	    .eightbit = m->eightbit,
+	    .long_lines = m->long_lines,
 	    .size_bytes = m->size_bytes,
 	    .rcpts = m->rcpts,
 	    .n_rcpts = m->n_rcpts,
@@ -88,7 +90,7 @@ void job_become(struct job *j, const struct relay_variant *m)
 	j->content = m->message;
 	j->content_offset = 0;
 	j->size_bytes = m->front.n + m->size_bytes;
-	j->eightbit = false;
+	j->eightbit = j->long_lines = false;
 }
 
 void job_free(struct job **jp)

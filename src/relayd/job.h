@@ -33,6 +33,7 @@ struct job {
 	struct view domain, sender, envid;
 	uint8_t ret;
 	bool eightbit, smtputf8, requiretls, local;
+	bool long_lines; /* a variant without is to be asked for first */
 	bool tls_optional; /* "TLS-Required: No" (RFC 8689 §3); known once it is whole */
 	uint64_t size_bytes;
 	struct job_rcpt *rcpts;

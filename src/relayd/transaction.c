@@ -211,13 +211,15 @@ static bool is_hopeless(struct session_private *s)
 	return false;
 }
 
-/* RFC 6152 §3. One that cannot be read says so when it is sent. */
+/* RFC 6152 §3; and lines of 1000 octets are what every server must take, more is luck (RFC 5321 §4.5.3.1.6). One that cannot be read says so when
+ * it is sent. */
 static bool needs_variant(const struct session_private *s)
 {
 	const struct job *j = s->tx.job;
 	bool eightbit = false;
 
-	return !s->offers.eightbitmime && j->eightbit && job_has_eightbit(j, false, &eightbit) == 0 && eightbit;
+	return j->long_lines ||
+	       (!s->offers.eightbitmime && j->eightbit && job_has_eightbit(j, false, &eightbit) == 0 && eightbit);
 }
 
 static void wait_for_variant(struct session_private *s)

@@ -29,6 +29,9 @@ static void conclude(const struct asked *a, struct job *j, const struct relay_ms
 	} else if (answer->type == RELAY_VARIANT) {
 		store_job_replace(a->relayd, j, &answer->variant);
 		destination_take(a->relayd, j);
+	} else if (answer->type == RELAY_VARIANT_NEVER && j->long_lines) {
+		j->long_lines = false; /* then as it is: many take it */
+		destination_take(a->relayd, j);
 	} else if (answer->type == RELAY_VARIANT_NEVER) {
 		never.text = answer->variant_never.text;
 		report_rest(a->relayd, j, &a->about, &never);

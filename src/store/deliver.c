@@ -186,6 +186,8 @@ static int queue_envelope(struct writer *w, const struct deliver_job *j, size_t 
 	sql_bind_u64(st, 12, j->remote_prefix.n);
 	sql_bind_i64(st, 13, (int64_t)confirm);
 	sql_bind_i64(st, 14, j->own);
+	sql_bind_i64(st, 15, j->long_lines);
+	sql_bind_i64(st, 16, j->until_s);
 	return sql_run(st);
 }
 

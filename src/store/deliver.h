@@ -66,6 +66,8 @@ struct deliver_job {
 	uint8_t ret, body;
 	bool smtputf8, requiretls;
 	bool own; /* handed in by one of ours, or made here: we may sign it */
+	bool long_lines; /* over 998 octets (RFC 5321 §4.5.3.1.6) */
+	int64_t until_s; /* given up then, if not before as everything else is; 0: no sooner */
 	const struct trace_event *events; /* written with it */
 	size_t event_count;
 	/* Not 0: the recipients on other servers, all of one domain and none with a notice due, are leased until then in the same commit, if the domain

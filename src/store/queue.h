@@ -61,7 +61,7 @@ struct queue_envelope {
 	uint64_t message, account;
 	struct view sender, envid;
 	uint8_t ret, body;
-	bool smtputf8, requiretls, own;
+	bool smtputf8, requiretls, own, long_lines;
 	int64_t queued_s;
 	uint64_t size_bytes, prefix_offset, prefix_bytes;
 };

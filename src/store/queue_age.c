@@ -34,7 +34,7 @@ static int read_rows(struct writer *w, enum sql_id which, const struct queue_pla
 		return -ENOMEM;
 	sql_bind_u64(st, 1, after->message);
 	sql_bind_text(st, 2, queue_place_text(after));
-	sql_bind_u64(st, 3, upto);
+	sql_bind_u64(st, 3, upto); /* of queue_old_until: a time */
 	sql_bind_u64(st, 4, SLICE);
 	while ((rc = sql_step(st)) > 0 && *ret_n < SLICE)
 		rows[(*ret_n)++] = (struct old_row){.id = sql_u64(st, 0),
@@ -109,8 +109,9 @@ static int end_row(struct writer *w, uint64_t id, enum queue_notice notice, enum
 
 /* ---- age ---- */
 
-/* A walk's first pass is expiry, its second, from what the last job told of on, delays; a third is for what came while the clock was ahead. */
-enum { PASS_EXPIRY, PASS_DELAYS, PASS_AHEAD };
+/* A walk's first pass is expiry, its second that of messages that are given up sooner, its third, from what the last job told of on, delays; a fourth is
+ * for what came while the clock was ahead. */
+enum { PASS_EXPIRY, PASS_UNTIL, PASS_DELAYS, PASS_AHEAD };
 
 static bool is_patient(const struct queue_age_job *j, struct view domain)
 {
@@ -139,6 +140,25 @@ static int expire_some(struct writer *w, struct queue_age_job *j, struct queue_w
 		if (waits && rows[i].message > patient_upto && is_patient(j, rows[i].domain))
 			continue;
 		if (waits && !rows[i].held && !rows[i].lease)
+			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
+	}
+	if (n < SLICE) {
+		x->pass = PASS_UNTIL;
+		x->place = (struct queue_place){0};
+	}
+	return rc;
+}
+
+static int until_some(struct writer *w, struct queue_age_job *j, struct queue_walk *x, struct arena *a)
+{
+	struct old_row *rows;
+	size_t n;
+	int rc = read_rows(w, SQL_queue_old_until, &x->place, (uint64_t)j->wall_s, a, &rows, &n);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		x->place = queue_place_at(rows[i].message, rows[i].recipient);
+		if ((rows[i].notice == QUEUE_NO_NOTICE || rows[i].notice == QUEUE_DELAYED) && !rows[i].held &&
+		    !rows[i].lease)
 			rc = end_row(w, rows[i].id, QUEUE_EXPIRED, TRACE_EXPIRED, NULL, j->wall_s, &j->ret_notices);
 	}
 	if (n < SLICE) {
@@ -258,6 +278,9 @@ static int age_some(struct writer *w, struct store_job *job, struct queue_walk *
 	if (x->pass == PASS_EXPIRY) {
 		rc = expire_some(w, j, x, a);
 		*ret_more = true; /* delays are for the slices after */
+	} else if (x->pass == PASS_UNTIL) {
+		rc = until_some(w, j, x, a);
+		*ret_more = true;
 	} else if (x->pass == PASS_DELAYS) {
 		if (j->delay_after_s > 0)
 			rc = delay_some(w, j, x, a, ret_more);

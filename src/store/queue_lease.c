@@ -42,6 +42,7 @@ static bool read_envelope(struct sql_stmt *st, uint64_t message, struct arena *a
 	    .prefix_offset = sql_u64(st, 9),
 	    .prefix_bytes = sql_u64(st, 10),
 	    .own = sql_i64(st, 11) != 0,
+	    .long_lines = sql_i64(st, 12) != 0,
 	};
 	return ret->sender.p && ret->envid.p;
 }

@@ -156,12 +156,21 @@ static const char refusals[] =
     "CREATE INDEX refusal_recipient ON refusal (recipient_key, id) WHERE recipient_key <> 0;"
     "CREATE INDEX refusal_message ON refusal (message_key, id) WHERE message_key <> 0;";
 
+/* Lines over 998 octets; when it is given up before everything else is (0: as everything else). */
+static const char queue_long_lines_until[] =
+    "ALTER TABLE queue_message ADD COLUMN long_lines {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue_message ADD COLUMN until_s {int} NOT NULL DEFAULT 0;"
+    "CREATE INDEX queue_message_until ON queue_message (until_s) WHERE until_s <> 0;";
+
 static const struct migration migrations[] = {
-    {version_1, NULL, false},        {version_2, NULL, false},       {version_3, NULL, false},
-    {version_4, NULL, false},        {tls_of_others, NULL, false},   {dkim_keys, NULL, false},
-    {queue_via, NULL, false},        {quota_messages, NULL, false},  {summaries, NULL, false},
-    {trace_index, NULL, false},      {trace_notes, NULL, false},     {tlsa_base, NULL, false},
-    {sts_policy_until, NULL, false}, {queue_unreached, NULL, false}, {refusals, NULL, false},
+    {version_1, NULL, false},        {version_2, NULL, false},
+    {version_3, NULL, false},        {version_4, NULL, false},
+    {tls_of_others, NULL, false},    {dkim_keys, NULL, false},
+    {queue_via, NULL, false},        {quota_messages, NULL, false},
+    {summaries, NULL, false},        {trace_index, NULL, false},
+    {trace_notes, NULL, false},      {tlsa_base, NULL, false},
+    {sts_policy_until, NULL, false}, {queue_unreached, NULL, false},
+    {refusals, NULL, false},         {queue_long_lines_until, NULL, false},
 };
 const struct migration_list schema_migrations = {migrations, ARRAY_LEN(migrations)};
 

@@ -334,6 +334,7 @@ static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const
 	/* Said or not (RFC 6152 §2): the next server is told what the message is, and gets no 8-bit bytes that it did not offer to take. */
 	if (answer->judged.eightbit && h->envelope.body == SMTP_BODY_7BIT)
 		h->envelope.body = SMTP_BODY_8BITMIME;
+	h->job.long_lines = h->by != BY_STRANGER && answer->judged.has_lines_over_998;
 	h->separator = arena_copy(&h->arena, answer->judged.separator);
 	h->message_id_text = arena_copy(&h->arena, answer->judged.message_id_text);
 	if (!incoming_message(in, &answer->judged, &h->arena, &h->job.message) || !copy_to_sign(h, &answer->judged) ||

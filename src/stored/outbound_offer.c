@@ -53,7 +53,8 @@ static void send(struct outbound *o, const struct deliver_job *j, uint64_t token
 			 .ret = j->ret,
 			 .body = j->body,
 			 .smtputf8 = j->smtputf8,
-			 .requiretls = j->requiretls},
+			 .requiretls = j->requiretls,
+			 .long_lines = j->long_lines},
 	    .rcpts = j->ret_leased,
 	    .rcpt_count = j->ret_leased_count,
 	};

@@ -37,7 +37,7 @@ enum {
 	DAY_S = 86400,
 	DELAY_MIN_S = 3600, /* §4.1: not everybody at midnight */
 	DELAY_SPREAD_S = 3 * 3600,
-	POST_AGAIN_S = DAY_S, /* §5.5 */
+	AGAIN_S = DAY_S, /* §5.5 */
 	DNS_MS = 20000,
 	POST_MS = 60000,
 	GZIP_WINDOW_BITS = 15 + 16,
@@ -199,6 +199,7 @@ static void keep(struct report *r)
 	j->wall_s = clock_wall_s();
 	j->sender = j->envid = VIEW_EMPTY;
 	j->own = true;
+	j->until_s = j->wall_s + AGAIN_S;
 	r->envelope =
 	    (struct smtp_begin){.protocol = VIEW_LIT("local"), .rcpts = r->rcpts, .n_rcpts = (uint32_t)r->to_count};
 	for (size_t i = 0; i < r->to_count; i++)
@@ -313,7 +314,7 @@ static void on_posted(void *ctx, const struct fetch_msg *answer)
 /* §5.5: the first attempt was when the day's reports were due. */
 static bool is_worth_another_post(const struct report *r)
 {
-	return clock_wall_s() < (r->day.day + 1) * DAY_S + r->owner->delay_s + POST_AGAIN_S;
+	return clock_wall_s() < (r->day.day + 1) * DAY_S + r->owner->delay_s + AGAIN_S;
 }
 
 static void one_post_over(struct report *r)

@@ -17,14 +17,14 @@ STRANGER = "stranger@elsewhere.test"
 ALIAS = f"away@{DOMAIN}"
 
 
-def mixed(size=0):
+def mixed(size=0, words=300):
     text = "Grüße aus Köln.\r\n" + "Eine Zeile mit Umläuten: äöü \r\n" * (1 + size // 32)
     inner = "From: x@y.test\r\nSubject: inner\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nInneres: ß und mehr davon\r\n"
     return (f"From: {ALICE}\r\nTo: {FAR}\r\nSubject: eight\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=limit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
             f"--limit\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n"
             "--limit\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: 8bit\r\n\r\ndata: éèê\r\n"
             f"--limit\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{inner}\r\n"
-            f"--limit\r\nContent-Type: text/plain\r\n\r\n{'long ' * 300}\r\n"
+            f"--limit\r\nContent-Type: text/plain\r\n\r\n{'long ' * words}\r\n"
             "--limit--\r\n").encode()
 
 
@@ -81,17 +81,56 @@ def test_what_was_not_said_to_be_eight_bit_is_made_seven_bit_too(make_server):
         server.configure([mx.setting()])
         server.reload()
         with server.submission() as s:
-            s.sendmail(ALICE, FAR, mixed())
+            s.sendmail(ALICE, FAR, mixed(words=100))
         sent = mx.wait(1)[0]
-        assert sent.data.endswith(mixed()) and "BODY=8BITMIME" in sent.parameters
+        assert sent.data.endswith(mixed(words=100)) and "BODY=8BITMIME" in sent.parameters
 
 
 def test_it_stays_as_it_is_where_that_is_taken(make_server):
     with SmtpServer() as mx:
         server = relaying(make_server, mx)
-        submit(server, mixed())
+        submit(server, mixed(words=100))
         sent = mx.wait(1)[0]
-        assert sent.data.endswith(mixed()) and "BODY=8BITMIME" in sent.parameters
+        assert sent.data.endswith(mixed(words=100)) and "BODY=8BITMIME" in sent.parameters
+
+
+def test_lines_that_are_too_long(make_server):
+    """RFC 5321 §4.5.3.1.6: many refuse more than 998 octets. What we signed goes with shorter ones, whoever takes it; what others did, and
+    what nobody may touch, as it is."""
+    def plain(size, sender=ALICE):
+        return f"From: {sender}\r\nSubject: long\r\n\r\n{'word = ' * size}\r\n".encode()
+
+    signed = (f"From: {ALICE}\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n"
+              f"--b\r\n\r\n{'word ' * 300}\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n").encode()
+    with SmtpServer() as mx:
+        server = relaying(make_server, mx)
+        server.add_alias(ALIAS, FAR)
+        keys = test_dkim.records(server)
+        for message in (plain(200), plain(20_000), mixed()):
+            mx.messages.clear()
+            submit(server, message)
+            sent = mx.wait(1)[0]
+            assert is_seven(sent.data) and contents(sent.data) == contents(message)
+            assert test_dkim.verify(test_dkim.block(sent.data), keys) == 2
+        mx.messages.clear()
+        submit(server, signed)
+        assert mx.wait(1)[0].data.endswith(signed)
+        with server.smtp() as s:
+            s.sendmail(STRANGER, ALIAS, plain(200, STRANGER))
+        assert mx.wait(2)[1].data.endswith(plain(200, STRANGER))
+        wait_empty(server)
+        assert server.messages() == [] and mx.complaints == []
+
+
+def test_what_is_divided_otherwise_by_others_comes_back(make_server):
+    """RFC 2046 §5.1.1: for some readers "--limitless" is a boundary "--limit", for others a line of text."""
+    message = mixed(words=1).replace("--limit\r\nContent-Type: application".encode(), "--limitless\r\n\r\nä\r\n--limit\r\nContent-Type: application".encode())
+    assert message != mixed(words=1)
+    with SmtpServer(extensions=SEVEN) as mx:
+        server = relaying(make_server, mx)
+        submit(server, message)
+        told, = fields(bounce(server))[1]
+        assert told["Status"] == "5.6.3" and mx.messages == []
 
 
 def bounce(server, n=1):

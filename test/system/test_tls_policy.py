@@ -766,6 +766,26 @@ def test_a_report_by_https(make_server, world):
     assert first == second and first["policies"][0]["policy"] == {"policy-type": "no-policy-found", "policy-domain": "far.test"}
 
 
+def test_a_report_by_mail_is_given_up_after_a_day(make_server, world):
+    """RFC 8460 §5.5; other mail for the same server waits on."""
+    not_at_midnight()
+    world.sink("mx.far.test", world.ca.server("mx.far.test"))
+    world.domain("far.test", ["mx.far.test"])
+    world.dns.set({("_smtp._tls.far.test", "TXT"): ['"v=TLSRPTv1; rua=mailto:reports@dead.test"'], ("dead.test", "A"): ["127.0.9.9"]})
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "sent")
+    later(server, 2)
+    fate(server, "reports@dead.test", "deferred", timeout=60)
+    submit(server, "carol@dead.test")
+    fate(server, "carol@dead.test", "deferred")
+    later(server, 2.5)
+    assert {r["recipient"] for r in server.cli_json("queue", "list")} == {"carol@dead.test", "reports@dead.test"}
+    later(server, 3.2)
+    wait_queue(server, lambda q: [r["recipient"] for r in q] == ["carol@dead.test"], timeout=60)
+    assert server.cli_json("trace", "reports@dead.test")[-1]["event"] == "expired"
+
+
 def test_a_report_that_nobody_takes_is_given_up(make_server, world):
     server = with_a_report_that_is_not_taken(make_server, world)
     later(server, 3)

@@ -147,7 +147,26 @@ static void refused(void **state)
 	assert_none("Content-Type: message/rfc822\r\n\r\nSubject: \xc3\xbc\r\n\r\nx\r\n", SEVENBIT_IMPOSSIBLE);
 	assert_none("Content-Type: message/partial\r\n\r\n\xc3\xbc\r\n", SEVENBIT_IMPOSSIBLE);
 	assert_none("Content-Transfer-Encoding: x-odd\r\n\r\n\xc3\xbc\r\n", SEVENBIT_IMPOSSIBLE);
+	/* RFC 2046 §5.1.1: some compare a boundary with the beginning of a line, some with all of it. Cut where only some see parts, a part would
+	 * be encoded in the middle of another. */
+	assert_none("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xbc\r\n--bX\r\na: "
+		    "b\r\n\r\n\xc3\xbc\r\n--b--\r\n",
+		    SEVENBIT_IMPOSSIBLE);
+	assert_none(
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xbc\r\n--b-- x\r\n\xc3\xbc\r\n--b--\r\n",
+	    SEVENBIT_IMPOSSIBLE);
 	assert_none("Content-Type: multipart/mixed; boundary=b\r\n\r\nno boundary \xc3\xbc\r\n", SEVENBIT_IMPOSSIBLE);
+}
+
+/* Blanks behind it, and a longer one inside, leave no doubt (RFC 2046 §5.1.1, §5.1.2). */
+static void boundaries(void **state)
+{
+	(void)state;
+	assert_becomes(
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b \t\r\nContent-Type: multipart/alternative; "
+	    "boundary=bX\r\n\r\n--bX\r\n\r\n\xc3\xbc\r\n--bX--\r\n--b-- \r\n",
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b \t\r\nContent-Type: multipart/alternative; "
+	    "boundary=bX\r\n\r\n--bX\r\nContent-Transfer-Encoding: base64\r\n\r\nw7w=\r\n--bX--\r\n--b-- \r\n");
 }
 
 static void long_lines(void **state)
@@ -225,6 +244,7 @@ int main(void)
 	    cmocka_unit_test(parts),      cmocka_unit_test(refused),
 	    cmocka_unit_test(long_lines), cmocka_unit_test(broken_encodings_decode_as_before),
 	    cmocka_unit_test(deep),       cmocka_unit_test(unreadable),
+	    cmocka_unit_test(boundaries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
