@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_US = 8000, REPLAYS_MAX = 20, JOB_RESULTS_MAX = 64 * 1024 * 1024 };
+enum { REPLAYS_MAX = 20, JOB_RESULTS_MAX = 64 * 1024 * 1024 };
 
 void store_job_init_named(struct store_job *job, job_run_fn *run, const char *name)
 {
@@ -89,7 +89,7 @@ static enum attempt run_jobs(struct group *g)
 
 		if (job->failed)
 			continue;
-		if (i > 0 && now_us - start_us > GROUP_US) {
+		if (i > 0 && now_us - start_us > g->store->group_us) {
 			mark(job, JOB_WAITING);
 			continue;
 		}

@@ -25,7 +25,7 @@
 
 void (*store_crash_hook)(const char *point);
 
-enum { PATH_BYTES_MAX = 4096, SPACE_LOOK_MS = 1000, LOCK_WAIT_MS = 5000, LOCK_STEP_MS = 20 };
+enum { PATH_BYTES_MAX = 4096, SPACE_LOOK_MS = 1000, GROUP_US = 8000, LOCK_WAIT_MS = 5000, LOCK_STEP_MS = 20 };
 
 const char *store_outcome_name(enum store_outcome outcome)
 {
@@ -394,6 +394,7 @@ static struct store *new_store(const struct store_options *options)
 	buf_init(&s->hostname, STORE_ADDRESS_MAX);
 	s->dir_fd = s->lock_fd = s->database_fd = -1;
 	s->driver = &sql_sqlite;
+	s->group_us = GROUP_US;
 	s->settings = (struct store_settings){.undelete_s = 14 * 86400, .delimiter = '+'};
 	pthread_mutex_init(&s->lock, NULL);
 	s->directory = directory_cache_new();

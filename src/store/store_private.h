@@ -31,6 +31,7 @@ struct store {
 	uint8_t secret[32];
 	int64_t created_s;
 	uint64_t first_id; /* every id this process gives is at least this */
+	uint64_t group_us; /* a transaction that took longer takes no more jobs in; a test may want them all in one */
 
 	_Atomic bool fatal;
 	_Atomic(const char *) fatal_text; /* static or never freed */
