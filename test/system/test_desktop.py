@@ -52,7 +52,8 @@ class Sylpheed:
         with os.fdopen(read) as f:
             display = f.readline().strip()
         assert display, "Xvfb does not start"
-        self.env = {**os.environ, "HOME": str(home), "DISPLAY": f":{display}", "LC_ALL": "C.UTF-8"}
+        # Its lock is in TMPDIR: another one that is running would be told to do all this.
+        self.env = {**os.environ, "HOME": str(home), "TMPDIR": str(home), "DISPLAY": f":{display}", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(["sylpheed"], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.window = self.wait_window("Sylpheed")
         self.mark = 0
