@@ -2,7 +2,10 @@
  * A mailbox within a reader's snapshot: counters, pages, keywords. */
 #include "store/box.h"
 
+#include "base/map.h"
+
 #include <errno.h>
+#include <string.h>
 
 static int read_row(struct sql_stmt *st, struct box *ret)
 {
@@ -169,29 +172,44 @@ int box_facts(struct store_reader *r, const struct box *box, uint32_t uid, struc
 
 /* ---- keywords ---- */
 
+enum { KEYSET_BYTES_MAX = 65536 };
+
 struct keyset_name {
 	uint32_t id;
 	struct view words;
-	struct keyset_name *next;
 };
+
+/* Room for one more; what was too small stays in the arena. */
+static bool grow_keysets(struct keyset_cache *cache)
+{
+	struct keyset_name *more;
+
+	if (cache->count & (cache->count - 1) || cache->count == 1)
+		return true; /* the room is a power of two, from two on */
+	more = arena_array(cache->a, cache->count ? cache->count * 2 : 2, sizeof *more);
+	if (!more)
+		return false;
+	if (cache->count)
+		memcpy(more, cache->at, cache->count * sizeof *more);
+	cache->at = more;
+	return true;
+}
 
 static int load_keysets(struct store_reader *r, const struct box *box, struct keyset_cache *cache)
 {
 	struct sql_stmt *st = sql_use(r->sql, SQL_keyset_list);
 	int rc;
 
+	cache->count = 0;
 	sql_bind_u64(st, 1, box->mailbox);
 	while ((rc = sql_step(st)) > 0) {
-		struct keyset_name *name = arena_alloc(cache->a, sizeof *name);
+		struct view words = arena_copy(cache->a, sql_bytes(st, 1));
 
-		if (name)
-			*name = (struct keyset_name){(uint32_t)sql_u64(st, 0), arena_copy(cache->a, sql_bytes(st, 1)),
-						     cache->first};
-		if (!name || !name->words.p) {
+		if (!words.p || !grow_keysets(cache)) {
 			rc = -EMSGSIZE;
 			break;
 		}
-		cache->first = name;
+		cache->at[cache->count++] = (struct keyset_name){(uint32_t)sql_u64(st, 0), words};
 	}
 	sql_reset(st);
 	cache->loaded = rc == 0;
@@ -202,54 +220,78 @@ int box_keywords(struct store_reader *r, const struct box *box, struct keyset_ca
 		 struct view *ret)
 {
 	int rc = keyset && !cache->loaded ? load_keysets(r, box, cache) : 0;
+	size_t low = 0, high;
 
 	*ret = VIEW_EMPTY;
 	if (rc < 0 || keyset == 0)
 		return rc;
-	for (const struct keyset_name *name = cache->first; name; name = name->next)
-		if (name->id == keyset) {
-			*ret = name->words;
-			return 0;
-		}
-	return -EUCLEAN;
+	high = cache->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (cache->at[mid].id < keyset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == cache->count || cache->at[low].id != keyset)
+		return -EUCLEAN;
+	*ret = cache->at[low].words;
+	return 0;
 }
 
-static bool is_known(const struct view *known, size_t count, struct view word)
+/* Every keyword once, by its folded form. */
+struct known {
+	struct map by_name;
+	struct buf folded;
+	struct view *at;
+	size_t count;
+};
+
+static void learn(struct known *k, struct view word)
 {
-	for (size_t i = 0; i < count; i++)
-		if (view_eq_nocase(known[i], word))
-			return true;
-	return false;
+	buf_reset(&k->folded);
+	for (size_t i = 0; i < word.n; i++)
+		buf_append_char(&k->folded, ascii_lower(word.p[i]));
+	if (map_get(&k->by_name, buf_view(&k->folded)))
+		return;
+	(void)map_set(&k->by_name, buf_view(&k->folded), k);
+	k->at[k->count++] = word;
+}
+
+static void learn_all(struct known *k, struct view words)
+{
+	struct view word;
+
+	while (words.n > 0 && k->count < STORE_KEYWORDS_PER_MAILBOX_MAX) {
+		if (!view_cut(words, ' ', &word, &words)) {
+			word = words;
+			words = VIEW_EMPTY;
+		}
+		learn(k, word);
+	}
 }
 
 int box_all_keywords(struct store_reader *r, const struct box *box, struct arena *a, const struct view **ret,
 		     size_t *ret_count)
 {
 	struct keyset_cache cache = {.a = a};
-	struct view *known;
-	size_t count = 0;
+	struct known known = {.folded = BUF_INIT(KEYSET_BYTES_MAX)};
 	int rc = load_keysets(r, box, &cache);
 
 	*ret = NULL;
 	*ret_count = 0;
-	if (rc < 0 || !cache.first)
+	if (rc < 0 || cache.count == 0)
 		return rc;
-	known = arena_array(a, STORE_KEYWORDS_PER_MAILBOX_MAX, sizeof *known);
-	if (!known)
+	known.at = arena_array(a, STORE_KEYWORDS_PER_MAILBOX_MAX, sizeof *known.at);
+	if (!known.at)
 		return -EMSGSIZE;
-	for (const struct keyset_name *name = cache.first; name; name = name->next) {
-		struct view left = name->words, word;
-
-		while (left.n > 0 && count < STORE_KEYWORDS_PER_MAILBOX_MAX) {
-			if (!view_cut(left, ' ', &word, &left)) {
-				word = left;
-				left = VIEW_EMPTY;
-			}
-			if (!is_known(known, count, word))
-				known[count++] = word;
-		}
-	}
-	*ret = known;
-	*ret_count = count;
+	map_init(&known.by_name);
+	for (size_t i = cache.count; i-- > 0;) /* those of late come first */
+		learn_all(&known, cache.at[i].words);
+	map_fini(&known.by_name);
+	buf_fini(&known.folded);
+	*ret = known.at;
+	*ret_count = known.count;
 	return 0;
 }

@@ -53,7 +53,8 @@ must_check int box_facts(struct store_reader *r, const struct box *box, uint32_t
 /* The names of keyword sets, read when the first is asked for; texts in the arena. */
 struct keyset_cache {
 	struct arena *a;
-	struct keyset_name *first;
+	struct keyset_name *at; /* ascending by id */
+	size_t count;
 	bool loaded;
 };
 must_check int box_keywords(struct store_reader *r, const struct box *box, struct keyset_cache *cache, uint32_t keyset,

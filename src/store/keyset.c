@@ -3,23 +3,33 @@
 #include "store/writer.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { KEYSETS_MAX = 16384, WORDS_BYTES_MAX = 65536, KEYSETS_BYTES_MAX = 4 * 1024 * 1024 };
+enum {
+	KEYSETS_MAX = 16384,
+	WORDS_BYTES_MAX = 65536,
+	KEYSETS_BYTES_MAX = 4 * 1024 * 1024,
+	KEYSETS_WORDS_MAX = 262144, /* of all combinations: they are gone through when a mailbox's are read */
+};
 
 struct keyset {
 	uint32_t id;
-	struct view words; /* owned; joined by one space */
+	struct view words; /* owned; sorted, joined by one space */
 };
 
 struct keysets {
-	struct keyset *at;
+	struct keyset *at; /* ascending by id */
 	size_t count, cap;
+	struct map by_words; /* hash → index + 1 */
 	struct view *known; /* every keyword in use, as it was first spelt; into at[].words */
 	size_t known_count, known_cap;
-	size_t bytes; /* of all words */
+	struct map by_name; /* folded keyword → index + 1, into known */
+	struct buf folded;
+	size_t bytes, words; /* of all */
 	uint32_t last_id;
 };
 
@@ -49,12 +59,38 @@ static bool next_word(struct view *left, struct view *ret)
 	return true;
 }
 
-static const struct view *find_known(const struct keysets *k, struct view word)
+/* Long words that differ at their end only are as good as any: what is the same is passed over eight bytes at a time. */
+static int cmp_nocase(const void *a, const void *b)
 {
-	for (size_t i = 0; i < k->known_count; i++)
-		if (view_eq_nocase(k->known[i], word))
-			return &k->known[i];
-	return NULL;
+	const struct view *x = a, *y = b;
+	size_t i = 0, n = x->n < y->n ? x->n : y->n;
+
+	while (i + 8 <= n && memcmp(x->p + i, y->p + i, 8) == 0)
+		i += 8;
+	for (; i < n; i++) {
+		unsigned char cx = (unsigned char)ascii_lower(x->p[i]), cy = (unsigned char)ascii_lower(y->p[i]);
+
+		if (cx != cy)
+			return cx < cy ? -1 : 1;
+	}
+	return x->n == y->n ? 0 : x->n < y->n ? -1 : 1;
+}
+
+/* ---- those of a mailbox, in memory ---- */
+
+static struct view fold(struct keysets *k, struct view word)
+{
+	buf_reset(&k->folded);
+	for (size_t i = 0; i < word.n; i++)
+		buf_append_char(&k->folded, ascii_lower(word.p[i]));
+	return buf_view(&k->folded);
+}
+
+static const struct view *find_known(struct keysets *k, struct view word)
+{
+	size_t at = (size_t)(uintptr_t)map_get(&k->by_name, fold(k, word));
+
+	return at ? &k->known[at - 1] : NULL;
 }
 
 static void learn(struct keysets *k, struct view words)
@@ -69,10 +105,21 @@ static void learn(struct keysets *k, struct view words)
 			k->known = xrealloc(k->known, k->known_cap * sizeof *k->known);
 		}
 		k->known[k->known_count++] = word;
+		(void)map_set(&k->by_name, fold(k, word), (void *)(uintptr_t)k->known_count);
 	}
 }
 
-static void add(struct keysets *k, uint32_t id, struct view words)
+static size_t count_words(struct view words)
+{
+	size_t n = words.n > 0;
+
+	for (size_t i = 0; i < words.n; i++)
+		n += words.p[i] == ' ';
+	return n;
+}
+
+/* Of words that may be new, or not. */
+static void add(struct keysets *k, uint32_t id, struct view words, bool new_words)
 {
 	struct keyset set = {id, {xmemdup(words.n ? words.p : "", words.n ? words.n : 1), words.n}};
 
@@ -81,24 +128,31 @@ static void add(struct keysets *k, uint32_t id, struct view words)
 		k->at = xrealloc(k->at, k->cap * sizeof *k->at);
 	}
 	k->at[k->count++] = set;
+	(void)map_u64_set(&k->by_words, map_hash(words), (void *)(uintptr_t)k->count);
 	k->bytes += words.n;
+	k->words += count_words(words);
 	if (id > k->last_id)
 		k->last_id = id;
-	learn(k, set.words);
+	if (new_words)
+		learn(k, set.words);
 }
 
 static int load(struct writer *w, struct mbox *m)
 {
+	struct keysets *k;
 	struct sql_stmt *st;
 	int rc;
 
 	if (m->keysets)
 		return 0;
-	m->keysets = xcalloc(1, sizeof *m->keysets);
+	m->keysets = k = xcalloc(1, sizeof *k);
+	map_init(&k->by_words);
+	map_init(&k->by_name);
+	buf_init(&k->folded, WORDS_BYTES_MAX);
 	st = sql_use(w->sql, SQL_keyset_list);
 	sql_bind_u64(st, 1, m->id);
 	while ((rc = sql_step(st)) > 0)
-		add(m->keysets, (uint32_t)sql_u64(st, 0), sql_bytes(st, 1));
+		add(k, (uint32_t)sql_u64(st, 0), sql_bytes(st, 1), true);
 	sql_reset(st);
 	if (rc < 0)
 		keyset_forget(m);
@@ -113,67 +167,57 @@ void keyset_forget(struct mbox *m)
 		return;
 	for (size_t i = 0; i < k->count; i++)
 		free((void *)(uintptr_t)k->at[i].words.p);
+	map_fini(&k->by_words);
+	map_fini(&k->by_name);
+	buf_fini(&k->folded);
 	free(k->at);
 	free(k->known);
 	free(k);
 	m->keysets = NULL;
 }
 
+int keyset_count(struct writer *w, struct mbox *m, size_t *ret)
+{
+	int rc = load(w, m);
+
+	*ret = rc == 0 ? m->keysets->count : 0;
+	return rc;
+}
+
 int keyset_words(struct writer *w, struct mbox *m, uint32_t id, struct view *ret)
 {
+	size_t low = 0, high;
 	int rc = id ? load(w, m) : 0;
 
 	*ret = VIEW_EMPTY;
 	if (rc < 0 || id == 0)
 		return rc;
-	for (size_t i = 0; i < m->keysets->count; i++)
-		if (m->keysets->at[i].id == id) {
-			*ret = m->keysets->at[i].words;
-			return 0;
-		}
-	return -EUCLEAN;
-}
+	high = m->keysets->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-static int cmp_nocase(const void *a, const void *b)
-{
-	const struct view *x = a, *y = b;
-
-	for (size_t i = 0; i < x->n && i < y->n; i++) {
-		unsigned char cx = (unsigned char)ascii_lower(x->p[i]), cy = (unsigned char)ascii_lower(y->p[i]);
-
-		if (cx != cy)
-			return cx < cy ? -1 : 1;
+		if (m->keysets->at[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return x->n == y->n ? 0 : x->n < y->n ? -1 : 1;
+	if (low == m->keysets->count || m->keysets->at[low].id != id)
+		return -EUCLEAN;
+	*ret = m->keysets->at[low].words;
+	return 0;
 }
 
-/* Sorted, each once, in the mailbox's spelling, joined. */
-static void join(const struct keysets *k, struct view *words, size_t count, struct buf *out)
-{
-	qsort(words, count, sizeof *words, cmp_nocase);
-	for (size_t i = 0; i < count; i++) {
-		const struct view *known = find_known(k, words[i]);
+/* ---- a combination ---- */
 
-		if (i > 0 && view_eq_nocase(words[i], words[i - 1]))
-			continue;
-		if (out->n > 0)
-			buf_append_char(out, ' ');
-		buf_append_view(out, known ? *known : words[i]);
-	}
-}
-
-static int make(struct writer *w, struct mbox *m, struct view words, uint32_t *ret, bool *ret_limit)
+/* `fresh`: so many of its words are not known here yet. */
+static int make(struct writer *w, struct mbox *m, struct view words, size_t fresh, uint32_t *ret, bool *ret_limit)
 {
 	struct keysets *k = m->keysets;
 	struct sql_stmt *st = sql_use(w->sql, SQL_keyset_insert);
-	struct view left = words, word;
-	size_t fresh = 0;
 	int rc;
 
-	while (next_word(&left, &word))
-		if (!find_known(k, word))
-			fresh++;
 	*ret_limit = k->count >= KEYSETS_MAX || k->bytes + words.n > KEYSETS_BYTES_MAX ||
+		     k->words + count_words(words) > KEYSETS_WORDS_MAX ||
 		     k->known_count + fresh > STORE_KEYWORDS_PER_MAILBOX_MAX;
 	if (*ret_limit)
 		return 0;
@@ -183,74 +227,139 @@ static int make(struct writer *w, struct mbox *m, struct view words, uint32_t *r
 	rc = sql_run(st);
 	if (rc < 0)
 		return rc;
-	add(k, k->last_id + 1, words);
+	add(k, k->last_id + 1, words, fresh > 0);
 	*ret = k->last_id;
 	return 0;
 }
 
-/* `words` is sorted in place. */
-static int intern(struct writer *w, struct mbox *m, struct view *words, size_t count, uint32_t *ret, bool *ret_limit)
+/* `words` as the mailbox spells and sorts them. */
+static int intern(struct writer *w, struct mbox *m, const struct view *words, size_t count, size_t fresh, uint32_t *ret,
+		  bool *ret_limit)
 {
+	const struct keysets *k = m->keysets;
 	struct buf joined = BUF_INIT(WORDS_BYTES_MAX);
+	size_t at;
 	int rc = 0;
 
-	join(m->keysets, words, count, &joined);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_append_char(&joined, ' ');
+		buf_append_view(&joined, words[i]);
+	}
 	*ret_limit = joined.overflow;
-	for (size_t i = 0; i < m->keysets->count; i++)
-		if (view_eq(m->keysets->at[i].words, buf_view(&joined))) {
-			*ret = m->keysets->at[i].id;
-			buf_fini(&joined);
-			return 0;
-		}
-	if (!*ret_limit)
-		rc = make(w, m, buf_view(&joined), ret, ret_limit);
+	at = (size_t)(uintptr_t)map_u64_get(&k->by_words, map_hash(buf_view(&joined)));
+	if (at && view_eq(k->at[at - 1].words, buf_view(&joined)))
+		*ret = k->at[at - 1].id;
+	else if (!*ret_limit)
+		rc = make(w, m, buf_view(&joined), fresh, ret, ret_limit);
 	buf_fini(&joined);
 	return rc;
 }
 
-int keyset_intern(struct writer *w, struct mbox *m, const struct view *words, size_t count, uint32_t *ret,
+int keyset_delta_init(struct writer *w, struct mbox *m, const struct view *words, size_t count,
+		      struct keyset_delta *ret)
+{
+	int rc = count ? load(w, m) : 0;
+
+	*ret = (struct keyset_delta){NULL, 0};
+	if (rc < 0 || count == 0)
+		return rc;
+	ret->words = xcalloc(count, sizeof *ret->words);
+	memcpy(ret->words, words, count * sizeof *words);
+	qsort(ret->words, count, sizeof *ret->words, cmp_nocase);
+	for (size_t i = 0; i < count; i++) {
+		const struct view *known;
+
+		if (ret->count && cmp_nocase(&ret->words[i], &ret->words[ret->count - 1]) == 0)
+			continue;
+		known = find_known(m->keysets, ret->words[i]);
+		ret->words[ret->count++] = known ? *known : ret->words[i];
+	}
+	return 0;
+}
+
+void keyset_delta_fini(struct keyset_delta *d)
+{
+	free(d->words);
+	*d = (struct keyset_delta){NULL, 0};
+}
+
+/* Those of the delta that nobody has used here; the others are spelt as they were first. */
+static size_t count_fresh(struct keysets *k, struct keyset_delta *d)
+{
+	size_t fresh = 0;
+
+	for (size_t i = 0; i < d->count; i++) {
+		const struct view *known = find_known(k, d->words[i]);
+
+		if (known)
+			d->words[i] = *known;
+		else
+			fresh++;
+	}
+	return fresh;
+}
+
+/* Two sorted lists, `left` of them joined, as one; or what of the first is not in the second. */
+static size_t merge(struct view left, const struct keyset_delta *d, bool add_words, struct view *all)
+{
+	struct view word;
+	size_t n = 0, i = 0;
+	bool more = next_word(&left, &word);
+
+	while (more || i < d->count) {
+		int order = !more ? 1 : i == d->count ? -1 : cmp_nocase(&word, &d->words[i]);
+
+		if (order <= 0 && (order < 0 || add_words))
+			all[n++] = word;
+		else if (order > 0 && add_words)
+			all[n++] = d->words[i];
+		i += order >= 0;
+		if (order <= 0)
+			more = next_word(&left, &word);
+	}
+	return n;
+}
+
+int keyset_change(struct writer *w, struct mbox *m, uint32_t id, bool add_words, struct keyset_delta *d, uint32_t *ret,
 		  bool *ret_limit)
 {
-	return keyset_change(w, m, 0, true, words, count, ret, ret_limit);
-}
-
-static bool is_among(struct view word, const struct view *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (view_eq_nocase(word, words[i]))
-			return true;
-	return false;
-}
-
-int keyset_change(struct writer *w, struct mbox *m, uint32_t id, bool add_words, const struct view *words, size_t count,
-		  uint32_t *ret, bool *ret_limit)
-{
-	struct view before, word, *all;
-	size_t n = 0, room = count;
+	struct view before, *all;
+	size_t n;
 	int rc;
 
 	*ret = id;
 	*ret_limit = false;
-	if (count == 0)
+	if (d->count == 0)
 		return 0;
 	rc = load(w, m);
 	if (rc == 0)
 		rc = keyset_words(w, m, id, &before);
 	if (rc < 0)
 		return rc;
-	room += before.n / 2 + 1;
-	all = xcalloc(room, sizeof *all);
-	while (next_word(&before, &word))
-		if (!is_among(word, words, count))
-			all[n++] = word;
-	for (size_t i = 0; add_words && i < count; i++)
-		all[n++] = words[i];
+	all = xcalloc(before.n / 2 + 1 + d->count, sizeof *all);
+	n = merge(before, d, add_words, all);
 	if (n == 0)
 		*ret = 0;
 	else if (n > STORE_KEYWORDS_PER_MESSAGE_MAX)
 		*ret_limit = true;
 	else
-		rc = intern(w, m, all, n, ret, ret_limit);
+		rc = intern(w, m, all, n, add_words && !d->known ? count_fresh(m->keysets, d) : 0, ret, ret_limit);
+	d->known |= add_words && rc == 0 && !*ret_limit;
 	free(all);
+	return rc;
+}
+
+int keyset_intern(struct writer *w, struct mbox *m, const struct view *words, size_t count, uint32_t *ret,
+		  bool *ret_limit)
+{
+	struct keyset_delta d;
+	int rc = keyset_delta_init(w, m, words, count, &d);
+
+	*ret = 0;
+	*ret_limit = false;
+	if (rc == 0)
+		rc = keyset_change(w, m, 0, true, &d, ret, ret_limit);
+	keyset_delta_fini(&d);
 	return rc;
 }

@@ -2,6 +2,7 @@
  * STORE: flags and keywords of the messages in a list of ranges. */
 #include "store/mailbox_write.h"
 
+#include "base/map.h"
 #include "store/bulk.h"
 #include "store/mbox_walk.h"
 #include "store/writer.h"
@@ -9,7 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MEMO_SIZE = 64 };
+/* Where a mailbox has many combinations of keywords, each costs more than the messages that have it. */
+enum { SETS_DIRECT = 256, SETS_DIRECT_PAGES = 2, SETS_SLICE = 500 };
 
 struct flags_work {
 	struct range_list ranges; /* normalized */
@@ -24,9 +26,9 @@ struct flags_work {
 		size_t modified_count;
 		uint32_t modified_last;
 	} now, base;
-	/* Keyword sets met before: this one becomes that one. Of one slice. */
-	uint32_t from[MEMO_SIZE], to[MEMO_SIZE];
-	size_t memo_count;
+	/* Of one slice: keyword sets met before, id → what it becomes, + 1. */
+	struct map memo;
+	struct keyset_delta delta;
 };
 
 static void forget(struct store_job *job)
@@ -52,20 +54,18 @@ static void advance(struct store_job *job)
 static int new_keyset(struct writer *w, const struct flags_job *j, struct flags_work *x, struct mbox *m, uint32_t old,
 		      uint32_t *ret, bool *ret_limit)
 {
+	uint32_t from = j->mode == FLAGS_REPLACE ? 0 : old;
+	uint64_t met = (uint64_t)(uintptr_t)map_u64_get(&x->memo, from);
 	int rc;
 
 	*ret_limit = false;
-	for (size_t i = 0; i < x->memo_count; i++)
-		if (x->from[i] == old) {
-			*ret = x->to[i];
-			return 0;
-		}
-	rc = keyset_change(w, m, j->mode == FLAGS_REPLACE ? 0 : old, j->mode != FLAGS_REMOVE, j->keywords,
-			   j->keyword_count, ret, ret_limit);
-	if (rc == 0 && !*ret_limit && x->memo_count < MEMO_SIZE) {
-		x->from[x->memo_count] = old;
-		x->to[x->memo_count++] = *ret;
+	if (met) {
+		*ret = (uint32_t)(met - 1);
+		return 0;
 	}
+	rc = keyset_change(w, m, from, j->mode != FLAGS_REMOVE, &x->delta, ret, ret_limit);
+	if (rc == 0 && !*ret_limit)
+		(void)map_u64_set(&x->memo, from, (void *)(uintptr_t)(*ret + 1ULL));
 	return rc;
 }
 
@@ -161,15 +161,19 @@ static int change_pages(struct writer *w, const struct flags_job *j, struct flag
 			unsigned max_pages, bool *ret_done, bool *ret_limit)
 {
 	bool found = true;
-	int rc = 0;
+	int rc = keyset_delta_init(w, m, j->keywords, j->keyword_count, &x->delta);
 
 	*ret_limit = false;
-	x->memo_count = 0;
+	map_init(&x->memo);
 	for (unsigned n = 0; n < max_pages && rc == 0 && found && !*ret_limit; n++) {
 		rc = walk_page(w, m, &x->ranges, &x->now.page, &found);
 		if (rc == 0 && found)
 			rc = change_page(w, j, x, m, ret_limit);
+		if (x->bulk && x->memo.count >= SETS_SLICE)
+			break;
 	}
+	map_fini(&x->memo);
+	keyset_delta_fini(&x->delta);
 	*ret_done = !found;
 	return rc;
 }
@@ -244,11 +248,18 @@ static bool settled(struct store_job *job)
 static int start(struct writer *w, struct flags_job *j, struct mbox *m, struct flags_work **ret)
 {
 	struct flags_work *x = xcalloc(1, sizeof *x);
-	int rc;
+	uint32_t direct = bulk_limits.flags_direct;
+	size_t sets = 0;
+	int rc = 0;
 
 	j->job.progress = x;
 	range_list_normalize(&x->ranges, j->ranges, j->range_count, (uint32_t)(m->counts.uidnext - 1));
-	rc = bulk_is_needed(w, m, &x->ranges, bulk_limits.flags_direct, &x->bulk);
+	if (j->keyword_count && j->mode != FLAGS_REPLACE)
+		rc = keyset_count(w, m, &sets);
+	if (sets > SETS_DIRECT && direct > SETS_DIRECT_PAGES)
+		direct = SETS_DIRECT_PAGES;
+	if (rc == 0)
+		rc = bulk_is_needed(w, m, &x->ranges, direct, &x->bulk);
 	if (rc == 0 && x->bulk)
 		rc = bulk_begin(w, &x->base.bulk, m, &j->job);
 	*ret = x;

@@ -182,9 +182,21 @@ void writer_settle(struct writer *w);
 /* The id of this combination in the mailbox, made when it is new; 0 for no keywords. *ret_limit: too many. */
 must_check int keyset_intern(struct writer *w, struct mbox *m, const struct view *words, size_t count, uint32_t *ret,
 			     bool *ret_limit);
-/* The combination that `id` plus, or without, `words` makes. */
-must_check int keyset_change(struct writer *w, struct mbox *m, uint32_t id, bool add, const struct view *words,
-			     size_t count, uint32_t *ret, bool *ret_limit);
+/* Words to be added to, or taken from, many combinations: sorted, each once, as the mailbox spells them. Good for one slice; `words` must
+ * live as long. */
+struct keyset_delta {
+	struct view *words;
+	size_t count;
+	bool known; /* all of them are in use in the mailbox */
+};
+must_check int keyset_delta_init(struct writer *w, struct mbox *m, const struct view *words, size_t count,
+				 struct keyset_delta *ret);
+void keyset_delta_fini(struct keyset_delta *d);
+/* The combination that `id` plus, or without, these words makes. */
+must_check int keyset_change(struct writer *w, struct mbox *m, uint32_t id, bool add, struct keyset_delta *d,
+			     uint32_t *ret, bool *ret_limit);
+/* How many combinations the mailbox has. */
+must_check int keyset_count(struct writer *w, struct mbox *m, size_t *ret);
 /* "a b c"; owned by the mailbox's cache. */
 must_check int keyset_words(struct writer *w, struct mbox *m, uint32_t id, struct view *ret);
 void keyset_forget(struct mbox *m);
