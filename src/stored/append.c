@@ -37,6 +37,7 @@ struct append {
 	struct part *first, *last;
 	size_t count, judged;
 	uint64_t kept_bytes; /* in memory, at most */
+	uint64_t more_bytes; /* of them, those of all messages but the first */
 	bool ended; /* nothing more comes */
 };
 
@@ -68,6 +69,7 @@ static void append_free(struct append *a, bool kept)
 		arena_fini(&part->arena);
 		free(part);
 	}
+	a->sd->appends_bytes -= a->more_bytes;
 	store_job_fini(&a->job.job);
 	arena_fini(&a->arena);
 	reply_end(&a->reply);
@@ -174,6 +176,20 @@ static uint64_t max_bytes(const struct append_table *t)
 	return t->peer->is_cli ? OPERATOR_MAX : role_conf(t->sd->role)->max_message_size;
 }
 
+/* Several messages wait for the last of them in memory, which a client may never send: all appends have a part of the memory for that, so
+ * that there is always some for single messages. */
+static bool keep(struct append *a, uint64_t bytes, uint64_t max)
+{
+	a->kept_bytes += bytes;
+	if (a->count == 0)
+		return true;
+	if (a->kept_bytes > PARTS_KEPT_MAX || a->sd->appends_bytes + bytes > max)
+		return false;
+	a->more_bytes += bytes;
+	a->sd->appends_bytes += bytes;
+	return true;
+}
+
 /* The next message; false: the append has failed and is gone. */
 static bool add_part(struct append *a, const struct mailbox_append_next *m)
 {
@@ -182,8 +198,7 @@ static bool add_part(struct append *a, const struct mailbox_append_next *m)
 	uint64_t head = conf->max_header_size > STORE_INLINE_MAX ? conf->max_header_size : STORE_INLINE_MAX;
 	struct part *part;
 
-	a->kept_bytes += m->size_bytes < head ? m->size_bytes : head;
-	if (a->count == PARTS_MAX || (a->count && a->kept_bytes > PARTS_KEPT_MAX)) {
+	if (a->count == PARTS_MAX || !keep(a, m->size_bytes < head ? m->size_bytes : head, conf->max_bytes_in_flight)) {
 		fail(a, STORE_LIMIT);
 		return false;
 	}

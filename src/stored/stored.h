@@ -66,6 +66,7 @@ struct stored {
 	uint64_t bytes_in_flight;
 	unsigned rows_ahead; /* pages of rows that wait to be asked for */
 	uint64_t head_bytes; /* of messages that come in, kept in memory until they are committed */
+	uint64_t appends_bytes; /* of them, those of appends of several, all but the first of each */
 	unsigned backups; /* under way: nothing is pruned, no file removed */
 };
 

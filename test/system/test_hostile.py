@@ -98,6 +98,27 @@ def test_slow_writers_hold_up_nobody(server):
         w.sock.close()
 
 
+def test_appends_that_never_end_leave_memory_for_mail(make_server):
+    """The messages of one APPEND wait in stored's memory for the last of them, which a client may never send."""
+    server = make_server(config=["max-bytes-in-flight = 1M"])  # 4 MiB of stored
+    small = b"Subject: one of many\r\n\r\n" + b"0123456789abcdef\r\n" * 1700
+    held = []
+    for _ in range(40):
+        w = server.wire("imaps")
+        held.append(w)
+        w.read_line()
+        w.imap(f'LOGIN {ALICE} "{pombo.PASSWORD}"')
+        w.line(f"many APPEND INBOX {{{len(small)}}}")
+        for _ in range(5):
+            if not w.read_line().startswith("+"):
+                break  # refused: it may not hold so much
+            w.send(small + f" {{{len(small)}}}\r\n".encode())
+    server.deliver(ALICE, MESSAGE + ("x" * 70 + "\r\n") * 4000)
+    assert len(server.messages()) == 1
+    for w in held:
+        w.close()
+
+
 # ---- disks ----
 
 class SmallDisk:
