@@ -228,6 +228,11 @@ def test_dns(server):
     port = server.ports["imaps"]
     assert f"_imaps._tcp.example.test.                IN SRV  0 1 {port} mail.example.test.\n" in text
     assert "\n; " in text and text.count("v=DKIM1; k=") == 2
+    for name, kind, value in (("example.test.", "TXT", '"v=spf1 mx '), ("_dmarc.example.test.", "TXT", '"v=DMARC1; p='),
+                              ("_mta-sts.example.test.", "TXT", '"v=STSv1; id='), ("_smtp._tls.example.test.", "TXT", '"v=TLSRPTv1; rua=mailto:'),
+                              ("_25._tcp.mail.example.test.", "TLSA", "3 1 1 "), ("mail.example.test.", "CAA", '0 issue "'),
+                              *((f"_{s}._tcp.example.test.", "SRV", "") for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s"))):
+        assert re.search(rf"^{re.escape(name)} +IN {kind:<4} {re.escape(value)}", text, re.M), (name, kind, text)
 
 
 def test_dkim_of_no_domain(server):

@@ -36,7 +36,8 @@ def text_of(page):
 def test_the_commands_of_the_interface():
     assert {"init", "run", "stop", "reload", "status", "domain add", "domain remove", "domain list", "account add", "account list",
             "account remove", "account show", "account password", "account disable", "account enable", "alias add",
-            "alias remove", "alias list", "queue list", "queue show", "send", "dns"} <= set(COMMANDS)
+            "alias remove", "alias list", "queue list", "queue show", "queue retry", "queue hold", "queue release",
+            "queue remove", "trace", "send", "read", "import", "export", "backup", "restore", "dns"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

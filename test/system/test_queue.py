@@ -243,11 +243,15 @@ def test_the_life_of_a_message(make_server):
         assert lines[7].endswith(", which said: 250 2.0.0 kept as 1") and events[0]["notes"] == [lines[2][22:], lines[3][22:]]
         assert events[0]["peer"] == "client.example.net (127.0.0.1), logged in as alice@example.test" and events[3]["until"]
         assert server.cli("trace", "nobody@x.test", check=False).returncode == 67
+        restart_later(server, 2 * 86400)
+        submit(server, "carol@far.test")
+        wait_empty(server)
         restart_later(server, 31 * 86400)
         deadline = time.monotonic() + 30 * SLOW
         while server.cli("trace", FAR, check=False).returncode == 0:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+        assert " sent carol@far.test " in server.cli("trace", "carol@far.test").stdout  # of 29 days ago
 
 
 def events_of(server, what, *args):

@@ -300,6 +300,61 @@ def test_mx_order_and_a_dead_first_host(make_server):
             assert server.wait_log(event="sent")["mx"] == "mx.far.test"
 
 
+def all_in_one(*last):
+    """Answers MAIL once the whole transaction, up to one of `last`, has come; never where it does not come ahead."""
+    def mail(connection, _line):
+        while not any(b"\r\n" + word in b"\r\n" + connection.buffer for word in last):
+            connection.buffer += connection.sock.recv(65536)
+        return b"250 2.1.0 ok\r\n"
+
+    return {"MAIL": mail}
+
+
+def alone(connection, _line):
+    """Answers MAIL after a while, in which nothing more may come."""
+    time.sleep(0.3)
+    connection.sock.setblocking(False)
+    try:
+        connection.buffer += connection.sock.recv(65536)
+    except BlockingIOError:
+        pass
+    connection.sock.setblocking(True)
+    connection.server.complaints += [connection.buffer] if connection.buffer else []
+    return b"250 2.1.0 ok\r\n"
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ("PIPELINING", "CHUNKING"), ("CHUNKING",), (), EXTENSIONS])
+def test_what_is_offered_is_used_and_nothing_else(make_server, extensions):
+    answers = all_in_one(b"BDAT ", b"DATA\r\n") if "PIPELINING" in extensions else {"MAIL": alone}
+    with SmtpServer(answers, extensions=extensions) as mx:
+        server = relaying(make_server, mx)
+        submit(server, FAR, "carol@far.test", options=["BODY=8BITMIME", "RET=HDRS"], rcpt_options=["NOTIFY=FAILURE"],
+               text=f"From: {ALICE}\r\n\r\nGrüße\r\n".encode() if "8BITMIME" in extensions else TEXT)
+        wait_empty(server)
+        message, = mx.messages
+        words = [c.split()[0] for c in mx.commands]
+        assert words[:4] == ["EHLO", "MAIL", "RCPT", "RCPT"] and mx.complaints == []
+        assert words[4] == ("BDAT" if "CHUNKING" in extensions else "DATA")
+        size = int(next((p[5:] for p in message.parameters if p.startswith("SIZE=")), 0))
+        assert size == (len(message.data) if "SIZE 10000000" in extensions else 0)
+        for name, parameter in (("8BITMIME", "BODY=8BITMIME"), ("DSN", "RET=HDRS")):
+            assert (parameter in message.parameters) == (name in extensions)
+        assert all(("NOTIFY=FAILURE" in p) == ("DSN" in extensions) for _, p in message.recipients)
+
+
+@pytest.mark.parametrize("size", [b"SIZE 10000", b"SIZE", b"SIZE 0"])
+def test_a_message_that_is_too_big_comes_back_at_once(make_server, size):
+    """RFC 1870 §6.1, where a size was said."""
+    with SmtpServer(extensions=("PIPELINING", size.decode())) as mx:
+        server = relaying(make_server, mx)
+        submit(server, text=TEXT + 300 * (60 * "x" + "\r\n"))
+        wait_empty(server)
+        limited = size == b"SIZE 10000"
+        assert len(mx.messages) == (not limited) and ("MAIL" in " ".join(mx.commands)) == (not limited)
+        assert [(f["code"], f["to"]) for f in server.log_lines(event="failed")] == [("552", FAR)] * limited
+        assert all(b"Status: 5.3.4\r\n" in m for m in server.messages()) and len(server.messages()) == limited
+
+
 def test_equal_servers_share_the_load(make_server):
     """RFC 5321 §5.1. For each connection anew, while one answer of the DNS holds; the worse server is for when they fail."""
     with SmtpServer() as one, SmtpServer(address="127.0.0.3", port=one.port) as two, SmtpServer(address="127.0.0.4", port=one.port) as worse:
@@ -337,12 +392,14 @@ def test_errors_lower_the_number_of_connections(make_server):
 
 def test_what_the_dns_says_without_a_server(make_server):
     records = {("null.test", "MX"): ["0 ."], ("loop.test", "MX"): ["10 mail.example.test."], ("implicit.test", "A"): ["127.0.0.1"],
+               ("alias.test", "CNAME"): ["implicit.test."], ("named.test", "MX"): ["10 other.named.test."],
+               ("other.named.test", "CNAME"): ["implicit.test."],
                ("zero.test", "A"): ["0.0.0.0"], ("zero.test", "AAAA"): ["::", "::ffff:127.0.0.1"]}
     with SmtpServer() as mx, DnsServer(records) as dns:
         server = make_server(config=[*dns.settings(), *GO, f"outbound-port = {mx.port}"])
-        submit(server, "a@null.test", "b@loop.test", "c@implicit.test", "d@nowhere.test", "e@[127.0.0.1]", "f@zero.test")
+        submit(server, "a@null.test", "b@loop.test", "c@implicit.test", "d@nowhere.test", "e@[127.0.0.1]", "f@zero.test", "g@alias.test", "h@named.test")
         wait_empty(server)
-        assert sorted(a for m in mx.messages for a in m.addresses()) == ["c@implicit.test", "e@[127.0.0.1]"]
+        assert sorted(a for m in mx.messages for a in m.addresses()) == ["c@implicit.test", "e@[127.0.0.1]", "g@alias.test", "h@named.test"]
         failed = {f["to"]: f for f in server.log_lines(event="failed")}
         assert set(failed) == {"a@null.test", "b@loop.test", "d@nowhere.test", "f@zero.test"}
         assert failed["a@null.test"]["code"] == "556" and "loops" in failed["b@loop.test"]["reply"]
