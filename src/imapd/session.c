@@ -297,7 +297,7 @@ static bool advance(struct session *s)
 	if (!s->command && notify_is_due(s))
 		command_begin_unasked(s, &notify_spec);
 	if (!s->command)
-		return read_command(s);
+		return !stream_is_full(s->stream) && read_command(s);
 	if (command_is_ready(s)) {
 		if (command_run(s) == STEP_CLOSE)
 			session_close(s);
@@ -308,15 +308,18 @@ static bool advance(struct session *s)
 	return s->command->wait == AWAIT_LITERAL ? read_command(s) : read_line(s);
 }
 
+/* A client that does not take the replies to its commands gives no more of them. */
 static bool wants_input(const struct session *s)
 {
-	return !s->handshaking && (!s->command || command_reads(s->command));
+	if (s->handshaking)
+		return false;
+	return s->command ? command_reads(s->command) : !stream_is_full(s->stream);
 }
 
 /* The idle deadline rests while a command runs; a client that does not take what it asked for has one of its own. */
 static void watch_blocked(struct session *s)
 {
-	bool blocked = s->command && s->command->wait == AWAIT_DRAIN;
+	bool blocked = s->command ? s->command->wait == AWAIT_DRAIN : stream_is_full(s->stream);
 
 	if (s->state != SESSION_FRESH && blocked != s->blocked)
 		stream_set_total_timeout(s->stream, blocked ? BLOCKED_MS : 0);
@@ -351,17 +354,24 @@ static void settle(struct session *s, bool more)
 	}
 }
 
+/* Between two commands, and only where there is input: that brings the session back. */
+static bool is_turn_over(const struct session *s, uint32_t first_command)
+{
+	return !s->command && s->commands - first_command >= COMMANDS_A_TURN && stream_input(s->stream).n > 0;
+}
+
 void session_run(struct session *s)
 {
-	uint32_t stop_at = s->commands + COMMANDS_A_TURN;
+	const uint32_t first_command = s->commands;
+	bool over = false;
 
 	if (s->running || s->closing)
 		return;
 	s->running = true;
-	while (s->commands != stop_at && advance(s))
-		;
+	while (!over && advance(s))
+		over = is_turn_over(s, first_command);
 	s->running = false;
-	settle(s, s->commands == stop_at);
+	settle(s, over);
 }
 
 /* ---- what the stream says ---- */

@@ -226,6 +226,14 @@ static bool read_line(struct session *s)
 	return r != PARSE_MORE || consumed > 0;
 }
 
+/* A client that does not take the replies to its commands gives no more of them. */
+static bool wants_input(const struct session *s)
+{
+	if (s->handshaking)
+		return false;
+	return s->command ? s->wait == AWAIT_LINE : !stream_is_full(s->stream);
+}
+
 /* One thing more; false: nothing to do for now. */
 static bool advance(struct session *s)
 {
@@ -235,13 +243,13 @@ static bool advance(struct session *s)
 		run_command(s);
 		return true;
 	}
-	return !s->command || s->wait == AWAIT_LINE ? read_line(s) : false;
+	return wants_input(s) && read_line(s);
 }
 
 /* The idle deadline rests while a command runs; a client that does not take what it asked for has one of its own. */
 static void watch_blocked(struct session *s)
 {
-	bool blocked = s->command && s->wait == AWAIT_DRAIN;
+	bool blocked = s->command ? s->wait == AWAIT_DRAIN : stream_is_full(s->stream);
 
 	if (s->state != SESSION_AUTHORIZATION && blocked != s->blocked)
 		stream_set_total_timeout(s->stream, blocked ? BLOCKED_MS : 0);
@@ -251,7 +259,7 @@ static void watch_blocked(struct session *s)
 /* Reading goes on or rests; `more`: what has been read already is not done with. */
 static void settle(struct session *s, bool more)
 {
-	bool wants = !s->handshaking && (!s->command || s->wait == AWAIT_LINE);
+	bool wants = wants_input(s);
 
 	if (s->closing)
 		return;
@@ -268,17 +276,24 @@ static void settle(struct session *s, bool more)
 	}
 }
 
+/* Between two commands, and only where there is input: that brings the session back. */
+static bool is_turn_over(const struct session *s, uint32_t first_command)
+{
+	return !s->command && s->commands - first_command >= COMMANDS_A_TURN && stream_input(s->stream).n > 0;
+}
+
 void session_run(struct session *s)
 {
-	uint32_t stop_at = s->commands + COMMANDS_A_TURN;
+	const uint32_t first_command = s->commands;
+	bool over = false;
 
 	if (s->running || s->closing)
 		return;
 	s->running = true;
-	while (s->commands != stop_at && advance(s))
-		;
+	while (!over && advance(s))
+		over = is_turn_over(s, first_command);
 	s->running = false;
-	settle(s, s->commands == stop_at);
+	settle(s, over);
 }
 
 /* ---- what the stream says ---- */

@@ -629,14 +629,54 @@ static void test_slow_reader(void **state)
 	rig_close(&r);
 }
 
+/* How often `text` stands in what was heard. */
+static unsigned count_heard(struct rig *r, const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *at = buf_cstr(&r->wire.heard); (at = strstr(at, text)); at++)
+		n++;
+	return n;
+}
+
+/* More commands at once than a turn has, of those that ask stored for nothing; what their client does not read holds them back. */
+static void test_many_commands_at_once(void **state)
+{
+	static const char command[] = "a CAPABILITY\r\n";
+	struct buf commands = BUF_INIT(4 << 20);
+	const struct session *s;
+	struct rig r;
+	uint32_t begun;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	c = rig_login(&r);
+	for (int i = 0; i < 1000; i++)
+		buf_append_cstr(&commands, command);
+	wire_send(&r.wire, c, view_sub(buf_view(&commands), 0, 100 * (sizeof command - 1)));
+	(void)wire_hear(&r.wire, c);
+	assert_int_equal(count_heard(&r, "a OK CAPABILITY completed"), 100);
+	s = TAILQ_FIRST(&r.imapd.sessions);
+	begun = s->commands;
+	for (int i = 0; i < 200; i++)
+		wire_send(&r.wire, c, buf_view(&commands));
+	assert_true(stream_out(s->stream)->n < 2 * imapd_stream_limits.out_high);
+	begun = s->commands - begun;
+	assert_in_range(begun, 100, 20000);
+	assert_false(s->closing);
+	(void)wire_hear(&r.wire, c);
+	assert_true(count_heard(&r, "a OK CAPABILITY completed") >= begun);
+	buf_fini(&commands);
+	rig_close(&r);
+}
+
 /* Items that come without pieces of the message can fill the output in the middle of a page. */
 static void test_slow_reader_of_many(void **state)
 {
 	enum { MESSAGES = 12, SUBJECT_BYTES = 100000 };
 	static char subject[SUBJECT_BYTES + 1];
 	struct buf message = BUF_INIT(2 * SUBJECT_BYTES);
-	const char *at;
-	unsigned n = 0;
 	struct rig r;
 	size_t c;
 
@@ -650,9 +690,8 @@ static void test_slow_reader_of_many(void **state)
 	wire_send(&r.wire, c, VIEW_LIT("a FETCH 1:* (ENVELOPE THREADID)\r\n"));
 	for (int i = 0; i < 50; i++)
 		wire_turn(&r.wire);
-	for (at = wire_hear(&r.wire, c); (at = strstr(at, " FETCH (ENVELOPE (")); at++)
-		n++;
-	assert_int_equal(n, MESSAGES);
+	(void)wire_hear(&r.wire, c);
+	assert_int_equal(count_heard(&r, " FETCH (ENVELOPE ("), MESSAGES);
 	assert_non_null(strstr(buf_cstr(&r.wire.heard), "\r\na OK FETCH completed\r\n"));
 	buf_fini(&message);
 	rig_close(&r);
@@ -730,6 +769,7 @@ int main(void)
 	    cmocka_unit_test(test_gone_while_logging_in),
 	    cmocka_unit_test(test_big_message),
 	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_many_commands_at_once),
 	    cmocka_unit_test(test_slow_reader_of_many),
 	    cmocka_unit_test(test_stop),
 	};

@@ -207,6 +207,37 @@ static void test_slow_reader(void **state)
 	rig_close(&r);
 }
 
+/* More commands at once than a turn has, of those that ask stored for nothing; what their client does not read holds them back. */
+static void test_many_commands_at_once(void **state)
+{
+	struct buf commands = BUF_INIT(1 << 20);
+	const struct session *s;
+	unsigned answers = 0;
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	c = rig_login(&r);
+	for (int i = 0; i < 1000; i++)
+		buf_append_cstr(&commands, "CAPA\r\n");
+	wire_send(&r.wire, c, view_sub(buf_view(&commands), 0, 100 * 6));
+	for (const char *at = wire_hear(&r.wire, c); (at = strstr(at, "\r\n.\r\n")); at++)
+		answers++;
+	assert_int_equal(answers, 100);
+	s = TAILQ_FIRST(&r.popd.sessions);
+	for (int i = 0; i < 200; i++)
+		wire_send(&r.wire, c, buf_view(&commands));
+	assert_true(stream_out(s->stream)->n < 2 * popd_stream_limits.out_high);
+	assert_in_range(s->commands, 200, 50000);
+	assert_false(s->closing);
+	for (const char *at = wire_hear(&r.wire, c); (at = strstr(at, "\r\n.\r\n")); at++)
+		answers++;
+	assert_true(answers > 1000);
+	buf_fini(&commands);
+	rig_close(&r);
+}
+
 static void test_store_goes(void **state)
 {
 	struct rig r;
@@ -257,10 +288,15 @@ static void test_gone_while_logging_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_before_login), cmocka_unit_test(test_login),
-	    cmocka_unit_test(test_transaction),  cmocka_unit_test(test_empty),
-	    cmocka_unit_test(test_big),          cmocka_unit_test(test_slow_reader),
-	    cmocka_unit_test(test_store_goes),   cmocka_unit_test(test_gone_while_logging_in),
+	    cmocka_unit_test(test_before_login),
+	    cmocka_unit_test(test_login),
+	    cmocka_unit_test(test_transaction),
+	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_big),
+	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_many_commands_at_once),
+	    cmocka_unit_test(test_store_goes),
+	    cmocka_unit_test(test_gone_while_logging_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
