@@ -14,6 +14,7 @@
 
 enum {
 	COMMANDS_A_TURN = 32, /* of one session before the others get theirs */
+	TURN_US = 5000, /* or as long as this */
 	BLOCKED_MS = 5 * 60 * 1000,
 	LINE_MAX_BYTES = 16384, /* base64 of the longest SASL response (ipc/sasl_client.h) */
 };
@@ -344,20 +345,29 @@ static void settle(struct session *s, bool more)
 	watch_blocked(s);
 	if (wants && !more && is_halfway(s))
 		stream_acknowledge(s->stream);
-	if (!s->paused && (more || !wants)) {
+	if (more && wants) {
+		s->paused = false;
+		stream_yield(s->stream);
+	} else if (s->paused && wants) {
+		s->paused = false;
+		stream_resume(s->stream);
+	} else if (!s->paused && !wants) {
 		stream_pause(s->stream);
 		s->paused = true;
 	}
-	if (s->paused && wants) {
-		s->paused = false;
-		stream_resume(s->stream);
-	}
+}
+
+bool session_had_its_turn(const struct session *s)
+{
+	return clock_mono_us() - s->turn_from_us >= TURN_US;
 }
 
 /* Between two commands, and only where there is input: that brings the session back. */
 static bool is_turn_over(const struct session *s, uint32_t first_command)
 {
-	return !s->command && s->commands - first_command >= COMMANDS_A_TURN && stream_input(s->stream).n > 0;
+	if (s->command || stream_input(s->stream).n == 0)
+		return false;
+	return s->commands - first_command >= COMMANDS_A_TURN || session_had_its_turn(s);
 }
 
 void session_run(struct session *s)
@@ -368,6 +378,7 @@ void session_run(struct session *s)
 	if (s->running || s->closing)
 		return;
 	s->running = true;
+	s->turn_from_us = clock_mono_us();
 	while (!over && advance(s))
 		over = is_turn_over(s, first_command);
 	s->running = false;

@@ -50,6 +50,7 @@ struct session {
 	bool utf8; /* UTF8=ACCEPT (RFC 6855) */
 	bool uidonly; /* RFC 9586 */
 	uint32_t commands, errors, auth_failures;
+	uint64_t turn_from_us; /* when session_run() began */
 	struct imap_reader reader;
 	/* since login */
 	uint64_t store_id; /* stored's name for the session; 0 before */
@@ -66,6 +67,8 @@ struct session {
 void session_new(struct imapd *d, struct stream *stream, const char *service, bool tls_first);
 /* Goes on until there is nothing to do. Within itself it does nothing. */
 void session_run(struct session *s);
+/* The others should get theirs: what goes on for long says command_await_turn() then. */
+bool session_had_its_turn(const struct session *s);
 void session_enter(struct session *s, enum session_state state);
 /* "* BYE …" (`text`: response code and words, static), then closes. */
 void session_bye(struct session *s, const char *text);

@@ -234,6 +234,8 @@ static void inflate_some(struct stream *s)
 	stream_take_input(s, view_from(s->turn->inflated, n));
 	if (bad)
 		stream_end(s, STREAM_ERROR);
+	if (deflate_has_more(s->deflate)) /* a few bytes may stand for very many */
+		turn_queue_later(s->turn, &s->later);
 	stream_schedule(s);
 }
 
@@ -358,17 +360,29 @@ void stream_pause(struct stream *s)
 	s->paused = true;
 }
 
-void stream_resume(struct stream *s)
+static void unpause(struct stream *s)
 {
-	if (!s->paused)
-		return;
 	s->paused = false;
 	if (s->closing)
 		return;
 	s->idle_from_ms = clock_mono_ms();
 	arm(s, s->idle_from_ms);
 	s->offer = true;
+}
+
+void stream_resume(struct stream *s)
+{
+	if (!s->paused)
+		return;
+	unpause(s);
 	stream_schedule(s);
+}
+
+void stream_yield(struct stream *s)
+{
+	unpause(s);
+	if (!s->closing)
+		turn_queue_later(s->turn, &s->later);
 }
 
 /* ---- output ---- */
@@ -508,11 +522,11 @@ static void end_of_turn(struct turn_job *j)
 {
 	struct stream *s = (struct stream *)((char *)j - offsetof(struct stream, job));
 
-	if (stream_can_inflate(s))
+	if (stream_can_inflate(s) && !s->later.queued)
 		inflate_some(s);
 	else if (stream_tls_can_decrypt(s))
 		stream_tls_decrypt(s);
-	if (s->offer) {
+	if (s->offer && !s->later.queued) {
 		offer_input(s);
 		if (s->in.n == s->in_at) {
 			s->in_at = 0;
@@ -527,8 +541,13 @@ static void end_of_turn(struct turn_job *j)
 		close_step(s);
 	else if (read_size(s) > 0)
 		start_reading(s);
-	if (s->dead && !s->job.queued)
+	if (s->dead && !s->job.queued && !s->later.queued)
 		free_stream(s);
+}
+
+static void on_later(struct turn_job *j)
+{
+	stream_schedule((struct stream *)((char *)j - offsetof(struct stream, later)));
 }
 
 void stream_close(struct stream *s)
@@ -585,6 +604,7 @@ struct stream *stream_new_accepted(struct event_base *base, int fd, const struct
 	s->peer = *peer;
 	s->limits = *limits;
 	s->job.run = end_of_turn;
+	s->later.run = on_later;
 	s->deadline.run = on_deadline;
 	s->fresh = VIEW_EMPTY;
 	buf_init(&s->in, limits->in_max);

@@ -55,6 +55,8 @@ struct view stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 void stream_pause(struct stream *s); /* no on_input until resume; what arrives waits, in_max bytes at most */
 void stream_resume(struct stream *s); /* on_input comes (later in this turn) if bytes are there already */
+/* From within on_input, or paused: as stream_resume(), but on_input comes only when all other connections had their turn. */
+void stream_yield(struct stream *s);
 
 /* The peer has not said all that it will say before it waits for us: what arrived is acknowledged now, not with the next write or 40 ms later.
  * A peer that writes one thing in two pieces, without TCP_NODELAY, holds the second back until then. */

@@ -15,6 +15,7 @@ struct stream {
 	struct event readable;
 	struct event *writable; /* while the socket takes no more */
 	struct turn_job job;
+	struct turn_job later; /* queued: no more of what is there already in this turn */
 	struct turn_deadline deadline;
 	struct buf in; /* unread input that outlives its turn, from in_at on */
 	size_t in_at;

@@ -14,17 +14,14 @@
 
 static struct turn *turns; /* one a loop: one, outside of tests */
 
-static void run_jobs(evutil_socket_t fd, short what, void *arg)
+/* Only those that are there now. */
+static void run_all(struct turn *t, struct turn_job **list, struct turn_job ***tail)
 {
-	struct turn *t = arg;
-	struct turn_job *j = t->jobs;
+	struct turn_job *j = *list;
 
-	(void)fd;
-	(void)what;
 	t->refs++;
-	/* Only what is there now; what these queue runs after whatever else became active meanwhile. */
-	t->jobs = NULL;
-	t->jobs_tail = &t->jobs;
+	*list = NULL;
+	*tail = list;
 	while (j) {
 		struct turn_job *next = j->next;
 
@@ -34,6 +31,25 @@ static void run_jobs(evutil_socket_t fd, short what, void *arg)
 		j = next;
 	}
 	turn_unref(&t);
+}
+
+/* What these queue runs after whatever else became active meanwhile. */
+static void run_jobs(evutil_socket_t fd, short what, void *arg)
+{
+	struct turn *t = arg;
+
+	(void)fd;
+	(void)what;
+	run_all(t, &t->jobs, &t->jobs_tail);
+}
+
+static void run_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct turn *t = arg;
+
+	(void)fd;
+	(void)what;
+	run_all(t, &t->later, &t->later_tail);
 }
 
 static void arm_timer(struct turn *t, uint64_t now_ms)
@@ -78,11 +94,13 @@ struct turn *turn_ref(struct event_base *base)
 		t = xcalloc(1, sizeof *t);
 		t->base = base;
 		t->jobs_tail = &t->jobs;
+		t->later_tail = &t->later;
 		t->input = xmalloc(TURN_SCRATCH_BYTES);
 		t->plain = xmalloc(TURN_SCRATCH_BYTES);
 		buf_init(&t->wire, TURN_WIRE_MAX);
 		failed = event_assign(&t->end, base, -1, 0, run_jobs, t);
 		failed |= event_assign(&t->timer, base, -1, 0, run_deadlines, t);
+		failed |= event_assign(&t->again, base, -1, 0, run_later, t);
 		assert(!failed);
 		t->next = turns;
 		turns = t;
@@ -99,17 +117,26 @@ void turn_unref(struct turn **tp)
 	*tp = NULL;
 	if (--t->refs > 0)
 		return;
-	assert(!t->jobs && t->wheel.count == 0);
+	assert(!t->jobs && !t->later && t->wheel.count == 0);
 	while (*at != t)
 		at = &(*at)->next;
 	*at = t->next;
 	(void)event_del(&t->end);
 	(void)event_del(&t->timer);
+	(void)event_del(&t->again);
 	buf_fini(&t->wire);
 	free(t->input);
 	free(t->plain);
 	free(t->inflated);
 	free(t);
+}
+
+static void append(struct turn_job ***tail, struct turn_job *j)
+{
+	j->queued = true;
+	j->next = NULL;
+	**tail = j;
+	*tail = &j->next;
 }
 
 void turn_queue(struct turn *t, struct turn_job *j)
@@ -118,10 +145,19 @@ void turn_queue(struct turn *t, struct turn_job *j)
 		return;
 	if (!t->jobs)
 		event_active(&t->end, 0, 1);
-	j->queued = true;
-	j->next = NULL;
-	*t->jobs_tail = j;
-	t->jobs_tail = &j->next;
+	append(&t->jobs_tail, j);
+}
+
+/* A timer that is due at once comes after the next look at what came in. */
+void turn_queue_later(struct turn *t, struct turn_job *j)
+{
+	static const struct timeval at_once = {0};
+
+	if (j->queued)
+		return;
+	if (!t->later)
+		(void)event_add(&t->again, &at_once);
+	append(&t->later_tail, j);
 }
 
 void turn_set_deadline(struct turn *t, struct turn_deadline *d, uint64_t due_ms, uint64_t now_ms)

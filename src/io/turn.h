@@ -29,10 +29,13 @@ struct turn {
 	unsigned refs;
 	struct event end;
 	struct event timer;
+	struct event again; /* fires when the loop has looked at all connections */
 	uint64_t timer_at_ms; /* 0: not armed */
 	struct wheel wheel;
 	struct turn_job *jobs;
 	struct turn_job **jobs_tail;
+	struct turn_job *later; /* those of `again` */
+	struct turn_job **later_tail;
 	char *input; /* TURN_SCRATCH_BYTES: what one read brought */
 	char *plain; /* TURN_SCRATCH_BYTES: the same, decrypted */
 	char *inflated; /* TURN_SCRATCH_BYTES: the same, unpacked; made when first needed */
@@ -44,6 +47,8 @@ struct turn *turn_ref(struct event_base *base);
 void turn_unref(struct turn **t);
 /* Runs the job after the events of this turn, before the loop waits again. Queued already: nothing happens. */
 void turn_queue(struct turn *t, struct turn_job *j);
+/* Runs the job when the loop has looked at all connections: who has more to do than is fair in one turn goes on there. */
+void turn_queue_later(struct turn *t, struct turn_job *j);
 void turn_set_deadline(struct turn *t, struct turn_deadline *d, uint64_t due_ms, uint64_t now_ms);
 void turn_clear_deadline(struct turn *t, struct turn_deadline *d);
 

@@ -188,6 +188,10 @@ static enum imap_read read_line(struct imap_reader *r, struct view in, size_t *r
 		buf_append_view(&r->line, in);
 		return IMAP_READ_MORE;
 	}
+	if (lf == 1 && n == 1 && in.p[0] == '\r' && !r->tokens) {
+		*ret_used = 2;
+		return IMAP_READ_MORE; /* an empty line between commands is nothing, and costs nothing */
+	}
 	p = join(r, view_sub(in, 0, lf));
 	if (!p)
 		return too_long(r, in, lf, "Command too large");

@@ -11,6 +11,7 @@
 
 enum {
 	COMMANDS_A_TURN = 32, /* of one session before the others get theirs */
+	TURN_US = 5000, /* or as long as this */
 	BLOCKED_MS = 5 * 60 * 1000,
 	COMMAND_LINE_MAX = 512, /* RFC 2449 §4 asks for 255 */
 	SASL_LINE_MAX_BYTES = 16384 + 2, /* base64 of the longest SASL response (ipc/sasl_client.h) */
@@ -266,32 +267,37 @@ static void settle(struct session *s, bool more)
 	if (session_out(s)->n)
 		stream_flush(s->stream);
 	watch_blocked(s);
-	if (!s->paused && (more || !wants)) {
-		stream_pause(s->stream);
-		s->paused = true;
-	}
-	if (s->paused && wants) {
+	if (more && wants) {
+		s->paused = false;
+		stream_yield(s->stream);
+	} else if (s->paused && wants) {
 		s->paused = false;
 		stream_resume(s->stream);
+	} else if (!s->paused && !wants) {
+		stream_pause(s->stream);
+		s->paused = true;
 	}
 }
 
 /* Between two commands, and only where there is input: that brings the session back. */
-static bool is_turn_over(const struct session *s, uint32_t first_command)
+static bool is_turn_over(const struct session *s, uint32_t first_command, uint64_t from_us)
 {
-	return !s->command && s->commands - first_command >= COMMANDS_A_TURN && stream_input(s->stream).n > 0;
+	if (s->command || stream_input(s->stream).n == 0)
+		return false;
+	return s->commands - first_command >= COMMANDS_A_TURN || clock_mono_us() - from_us >= TURN_US;
 }
 
 void session_run(struct session *s)
 {
 	const uint32_t first_command = s->commands;
+	const uint64_t from_us = clock_mono_us();
 	bool over = false;
 
 	if (s->running || s->closing)
 		return;
 	s->running = true;
 	while (!over && advance(s))
-		over = is_turn_over(s, first_command);
+		over = is_turn_over(s, first_command, from_us);
 	s->running = false;
 	settle(s, over);
 }

@@ -3,6 +3,9 @@
 #include "imapd/session.h"
 #include "talk.h"
 
+#include <event2/event.h>
+#include <sys/socket.h>
+
 #define SYNC_CAPABILITIES "SEARCHRES PARTIAL CONDSTORE QRESYNC UIDONLY COMPRESS=DEFLATE "
 #define AFTER_LOGIN                                                                                                    \
 	"IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE "            \
@@ -671,6 +674,32 @@ static void test_many_commands_at_once(void **state)
 	rig_close(&r);
 }
 
+/* Whoever gives many commands at once, all others are looked at in between. */
+static void test_commands_in_turns(void **state)
+{
+	static const char commands[] = "a NAMESPACE\r\nb NAMESPACE\r\nc NAMESPACE\r\nd NAMESPACE\r\n";
+	const struct session *s;
+	struct rig r;
+	uint32_t before;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	c = rig_login(&r);
+	s = TAILQ_FIRST(&r.imapd.sessions);
+	before = s->commands;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(send(r.wire.clients[c], commands, sizeof commands - 1, 0), sizeof commands - 1);
+	for (uint32_t last = before, now; last < before + 400; last = now) {
+		(void)event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		now = s->commands;
+		assert_in_range(now - last, 1, 64); /* what was read, and what was left of the turn before */
+	}
+	(void)wire_hear(&r.wire, c);
+	assert_int_equal(count_heard(&r, " OK NAMESPACE completed"), 400);
+	rig_close(&r);
+}
+
 /* Items that come without pieces of the message can fill the output in the middle of a page. */
 static void test_slow_reader_of_many(void **state)
 {
@@ -770,6 +799,7 @@ int main(void)
 	    cmocka_unit_test(test_big_message),
 	    cmocka_unit_test(test_slow_reader),
 	    cmocka_unit_test(test_many_commands_at_once),
+	    cmocka_unit_test(test_commands_in_turns),
 	    cmocka_unit_test(test_slow_reader_of_many),
 	    cmocka_unit_test(test_stop),
 	};
