@@ -127,6 +127,9 @@ bool dns_read_caa(struct view data, struct dns_caa *ret)
 
 	if (tag == 0 || data.n < 2 + tag)
 		return false;
+	for (size_t i = 0; i < tag; i++) /* RFC 8659 §4.1 */
+		if (!ascii_is_alnum(data.p[2 + i]))
+			return false;
 	*ret = (struct dns_caa){(uint8_t)data.p[0], view_sub(data, 2, tag), view_sub(data, 2 + tag, data.n)};
 	return true;
 }

@@ -243,8 +243,20 @@ void server_reap(struct server *s)
 
 /* ---- messages that are not one process's own affair ---- */
 
+/* Is there a channel between the two kinds? */
+static bool speak(enum kind_id a, enum kind_id b)
+{
+	for (size_t i = 0; i < kind_edges_n; i++) {
+		const struct kind_edge *e = &kind_edges[i];
+
+		if ((e->from == a && e->to == b) || (e->from == b && e->to == a))
+			return true;
+	}
+	return false;
+}
+
 /* The more trusted end is believed, so that a taken-over front end cannot have the store killed: one that complains of its
- * betters is started anew itself, and gets fresh channels. */
+ * betters, or of whom it does not know, is started anew itself, and gets fresh channels. */
 static void heard_odd(struct process *from, const struct control_peer_odd *m)
 {
 	struct server *s = from->server;
@@ -253,7 +265,7 @@ static void heard_odd(struct process *from, const struct control_peer_odd *m)
 		struct process *p = &s->processes[i];
 
 		if (view_eq_lit(m->peer, name_of(p)) && p->index == m->index)
-			process_kill(p->kind < from->kind ? p : from);
+			process_kill(p->kind < from->kind && speak(p->kind, from->kind) ? p : from);
 	}
 }
 

@@ -149,6 +149,12 @@ def test_odd_records_go_no_further(server, names, name):
         assert f'"5 mx.{mixed}."' in done.stdout and done.stdout.count(" mx.") == 1
 
 
+def test_a_caa_tag_does_nothing_to_the_terminal(server, names):
+    names.set({("evil.example.net", "CAA"): lambda q, t: raw(q, [(257, b"\0\x04\x1b[2Jx"), (257, b"\0\x05issue" + b"\x1b[2J")])})
+    done = server.cli("dns", "--ask", "CAA", "evil.example.net")
+    assert "\x1b" not in done.stdout and done.stdout.count(" IN CAA ") == 1 and '0 issue "\\027[2J"' in done.stdout
+
+
 @pytest.mark.parametrize("make", [
     lambda q: b"", lambda q: b"\0" * 12, lambda q: q.to_wire()[:2] + b"\xff" * 30, lambda q: q.to_wire(), lambda q: q.to_wire()[:2] + b"\x85\x80" + b"\xff\xff" * 4,
     lambda q: q.to_wire()[:2] + b"\x85\x80\0\1\xff\xff\0\0\0\0" + q.to_wire()[12:] + b"\xc0\x0c" * 20000])
