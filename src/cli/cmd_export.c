@@ -102,6 +102,7 @@ static int export_all(struct export *ex, const struct words *w, bool mbox)
 	bool any = false;
 	int r = mail_client_folders(&ex->mail, &folders);
 
+	ex->all = &folders;
 	for (size_t i = 0; i < folders.n && r == 0; i++) {
 		const struct mail_folder *f = &folders.items[i];
 
@@ -110,6 +111,7 @@ static int export_all(struct export *ex, const struct words *w, bool mbox)
 		any = true;
 		r = export_folder(ex, f->name, mbox, NULL);
 	}
+	ex->all = NULL;
 	mail_folders_fini(&folders);
 	if (r == 0 && !any)
 		r = cli_fail(CLI_NO_SUCH, w->folder ? w->folder : "folders", "there is no such folder",
@@ -169,7 +171,9 @@ static int export_to(struct export *ex, const char *path, const struct words *w)
 		r = is_file ? export_folder(ex, w->folder, true, path) : export_all(ex, w, mbox);
 	if (ex->top >= 0)
 		fd_close(&ex->top);
-	return r ? r : report(ex);
+	if (r == 0)
+		r = report(ex);
+	return r ? r : ex->left_out ? CLI_BAD_DATA : 0;
 }
 
 static int run(struct cli *c)
@@ -192,12 +196,14 @@ static int run(struct cli *c)
 		return r;
 	ex.folders = json_array();
 	ex.notes = json_array();
+	map_init(&ex.renamed);
 	ex.crlf = w.crlf;
 	progress_init(&ex.progress, "exporting", c->json);
 	r = export_to(&ex, c->argv[2], &w);
 	progress_clear(&ex.progress);
 	json_decref(ex.folders);
 	json_decref(ex.notes);
+	map_fini(&ex.renamed);
 	mail_client_close(&ex.mail);
 	return r;
 }
@@ -213,6 +219,7 @@ const struct cli_command cmd_export = {
 	    "mbox: a file for each folder (mboxrd), flags in Status and X-Status fields, keywords in X-Keywords. With "
 	    "--folder, PATH is "
 	    "the file itself unless it is a folder. A file that is there is not touched.\n\n"
+	    "A folder whose name no file can have is named in the report, and the exit status is 65.\n\n"
 	    "What was imported comes out as it went in, apart from what the import reported as repaired.",
     .options =
 	(const struct cli_option_help[]){

@@ -2,6 +2,7 @@
 #ifndef POMBO_CLI_EXPORT_H
 #define POMBO_CLI_EXPORT_H
 
+#include "base/map.h"
 #include "cli/mail_client.h"
 #include "cli/progress.h"
 
@@ -16,6 +17,9 @@ struct export
 	json_t *folders; /* {name, path, exported, there} */
 	json_t *notes; /* {folder, why}: what could not be kept as it was */
 	bool crlf; /* else lines end in LF */
+	bool left_out; /* a folder was: the exit status tells */
+	const struct mail_folders *all; /* the account's; or NULL */
+	struct map renamed; /* names that folders got here which they do not have */
 	int top; /* the folder they go into */
 };
 

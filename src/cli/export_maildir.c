@@ -201,7 +201,13 @@ static int fill(struct target *t, const struct mail_rows *rows)
 	return r ? r : put_extras(t);
 }
 
-/* ".Sent.2019"; a "." within a level becomes "_". */
+/* Does another folder of the account have that name, or did one of this export get it? */
+static bool is_taken(const struct export *ex, struct view plain)
+{
+	return (ex->all && mail_folders_find(ex->all, plain)) || map_get(&ex->renamed, plain);
+}
+
+/* ".Sent.2019"; a "." within a level becomes "_", and where that is another folder's name, more of them at its end. */
 static void folder_path(struct export *ex, const char *folder, struct buf *out)
 {
 	_cleanup_(buf_fini) struct buf plain = BUF_INIT(2048);
@@ -211,11 +217,17 @@ static void folder_path(struct export *ex, const char *folder, struct buf *out)
 	buf_reset(out);
 	for (const char *p = folder; *p; p++)
 		buf_append_char(&plain, *p == '.' ? '_' : *p);
-	if (!maildir_folder_format(buf_view(&plain), out))
+	while (!plain.overflow && is_taken(ex, buf_view(&plain)))
+		buf_append_char(&plain, '_');
+	if (plain.overflow || !maildir_folder_format(buf_view(&plain), out)) {
 		buf_reset(out);
+		ex->left_out = true;
+	} else {
+		(void)map_set(&ex->renamed, buf_view(&plain), ex);
+	}
 	export_note(ex, folder,
 		    out->n ? "a Maildir++ folder cannot have a '.' in its name: it has a '_' there"
-			   : "the name is too long for a Maildir++ folder: not exported");
+			   : "the name is too long for a Maildir++ folder: NOT exported");
 }
 
 int export_maildir(struct export *ex, const char *folder, const struct mail_rows *rows)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ static int find_place(struct export *ex, const char *folder, struct buf *leaf, s
 	int at = openat(ex->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool changed = false;
 
+	if (at < 0)
+		return -errno;
 	for (const char *p = folder; at >= 0 && *p; p++) {
 		bool dot = leaf->n == 0 && *p == '.';
 
@@ -101,6 +104,12 @@ static int find_place(struct export *ex, const char *folder, struct buf *leaf, s
 	}
 	buf_append_cstr(leaf, ".mbox");
 	buf_append_view(told, buf_view(leaf));
+	if (at >= 0 && leaf->n + strlen(".tmp") > NAME_MAX) {
+		fd_close(&at);
+		at = -ENAMETOOLONG;
+	}
+	if (at < 0)
+		return at;
 	if (changed)
 		export_note(ex, folder, "a file's name here cannot begin with '.': it has a '_' there");
 	return at;
@@ -138,6 +147,11 @@ int export_mbox(struct export *ex, const char *folder, const struct mail_rows *r
 		r = write_file(ex, AT_FDCWD, path, path, rows);
 	} else {
 		at = find_place(ex, folder, &leaf, &told);
+		if (at == -ENAMETOOLONG) {
+			ex->left_out = true;
+			export_note(ex, folder, "the name is too long for a file: NOT exported");
+			return 0;
+		}
 		if (at < 0)
 			return cli_fail_errno(CLI_CANNOT_CREATE, folder, at, at == -ENOTDIR ? EXPORT_NO_LINKS : NULL);
 		r = write_file(ex, at, buf_cstr(&leaf), buf_cstr(&told), rows);

@@ -274,3 +274,25 @@ def test_a_file_of_any_size_takes_no_room(make_server, tmp_path):
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 28, 1 << 28)))
         assert done.returncode == 65, done.stderr
         assert "larger than 1 GiB" in [n["why"] for n in json.loads(done.stdout)["left_out"]]
+
+
+def test_folders_that_a_maildir_cannot_name_are_neither_mixed_nor_forgotten(make_server, tmp_path):
+    server = make_server()
+    imap = server.imap(ALICE)
+    long = "l" * 300
+    for name in ("a.b", "a_b", "a_b_", long):
+        imap.create(name)
+        imap.append(name, f"(word-of-{len(name)}-{name[1]})", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
+    imap.logout()
+    done = server.cli("export", ALICE, tmp_path / "out", "--json", check=False)
+    report = json.loads(done.stdout)
+    assert done.returncode == 65 and [n["folder"] for n in report["notes"]] == ["a.b", long]
+    paths = {f["name"]: f["path"] for f in report["folders"]}
+    assert (paths["a.b"], paths["a_b"], paths["a_b_"], long in paths) == (".a_b__", ".a_b", ".a_b_", False)
+    for name in ("a.b", "a_b", "a_b_"):
+        (message,) = (tmp_path / "out" / paths[name] / "cur").iterdir()
+        assert f"Subject: {name}\n".encode() in message.read_bytes() and message.name.endswith("a")
+        assert (tmp_path / "out" / paths[name] / "dovecot-keywords").read_text() == f"0 word-of-{len(name)}-{name[1]}\n"
+    done = server.cli("export", ALICE, tmp_path / "mbox", "--format", "mbox", "--json", check=False)
+    report = json.loads(done.stdout)
+    assert done.returncode == 65 and [n["folder"] for n in report["notes"]] == [long] and "Trash" in [f["name"] for f in report["folders"]]
