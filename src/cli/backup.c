@@ -107,7 +107,8 @@ static int open_all(struct backup *b, bool make)
 	int r;
 
 	if (make && mkdir(b->path, 0700) < 0 && errno != EEXIST)
-		return cli_fail_errno(CLI_CANNOT_CREATE, b->path, errno, NULL);
+		return cli_fail_errno(CLI_CANNOT_CREATE, b->path, errno,
+				      errno == ENOENT ? "make the folder that it is to be in first" : NULL);
 	b->fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->fd < 0)
 		return cli_fail_errno(CLI_BAD_DATA, b->path, errno, NULL);

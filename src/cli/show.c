@@ -218,7 +218,10 @@ json_t *show_json_time(int64_t wall_s)
 
 int show_json(json_t *document)
 {
-	(void)json_dumpf(document, stdout, JSON_INDENT(2));
+	/* C1 controls and what turns text stand in JSON as they are: at a terminal they would do their work. */
+	size_t ascii = isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
+
+	(void)json_dumpf(document, stdout, JSON_INDENT(2) | ascii);
 	(void)printf("\n");
 	json_decref(document);
 	return 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """pombo read: list, search, show, answer, file and delete, in scripts and at a terminal."""
+import json
 import os
 import pty
 import re
@@ -117,6 +118,22 @@ def test_without_a_server(make_server, tmp_path):
     assert server.cli("read", "--show", "1").stdout.endswith("read me\n")
     done = server.cli("read", "--reply", "1", check=False, input="x\n")
     assert done.returncode != 0
+
+
+def test_json_is_harmless_at_a_terminal(server):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(str(pombo.BINARY), [str(pombo.BINARY), "read", "--dir", str(server.dir), ALICE, "--json", "--list"])
+    seen = b""
+    try:
+        while part := os.read(fd, 65536):
+            seen += part
+    except OSError:
+        pass  # its end
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(fd)
+    assert json.loads(seen) == server.cli_json("read", ALICE) and EVIL[-1:] in json.loads(seen)[2]["subject"]
+    assert not re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", seen.decode())
 
 
 def test_at_a_terminal(server):
