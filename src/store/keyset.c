@@ -13,6 +13,7 @@ enum {
 	KEYSETS_MAX = 16384,
 	WORDS_BYTES_MAX = 65536,
 	KEYSETS_BYTES_MAX = 4 * 1024 * 1024,
+	SET_OVERHEAD = 96, /* of one in memory: its entry in the map, its allocation */
 	KEYSETS_WORDS_MAX = 262144, /* of all combinations: they are gone through when a mailbox's are read */
 };
 
@@ -30,6 +31,7 @@ struct keysets {
 	struct map by_name; /* folded keyword → index + 1, into known */
 	struct buf folded;
 	size_t bytes, words; /* of all */
+	size_t kept; /* about what all this takes */
 	uint32_t last_id;
 };
 
@@ -119,8 +121,9 @@ static size_t count_words(struct view words)
 }
 
 /* Of words that may be new, or not. */
-static void add(struct keysets *k, uint32_t id, struct view words, bool new_words)
+static void add(struct writer *w, struct keysets *k, uint32_t id, struct view words, bool new_words)
 {
+	const size_t kept = words.n + sizeof(struct keyset) + SET_OVERHEAD;
 	struct keyset set = {id, {xmemdup(words.n ? words.p : "", words.n ? words.n : 1), words.n}};
 
 	if (k->count == k->cap) {
@@ -131,6 +134,8 @@ static void add(struct keysets *k, uint32_t id, struct view words, bool new_word
 	(void)map_u64_set(&k->by_words, map_hash(words), (void *)(uintptr_t)k->count);
 	k->bytes += words.n;
 	k->words += count_words(words);
+	k->kept += kept;
+	w->keyset_bytes += kept;
 	if (id > k->last_id)
 		k->last_id = id;
 	if (new_words)
@@ -152,14 +157,14 @@ static int load(struct writer *w, struct mbox *m)
 	st = sql_use(w->sql, SQL_keyset_list);
 	sql_bind_u64(st, 1, m->id);
 	while ((rc = sql_step(st)) > 0)
-		add(k, (uint32_t)sql_u64(st, 0), sql_bytes(st, 1), true);
+		add(w, k, (uint32_t)sql_u64(st, 0), sql_bytes(st, 1), true);
 	sql_reset(st);
 	if (rc < 0)
-		keyset_forget(m);
+		keyset_forget(w, m);
 	return rc;
 }
 
-void keyset_forget(struct mbox *m)
+void keyset_forget(struct writer *w, struct mbox *m)
 {
 	struct keysets *k = m->keysets;
 
@@ -167,6 +172,7 @@ void keyset_forget(struct mbox *m)
 		return;
 	for (size_t i = 0; i < k->count; i++)
 		free((void *)(uintptr_t)k->at[i].words.p);
+	w->keyset_bytes -= k->kept;
 	map_fini(&k->by_words);
 	map_fini(&k->by_name);
 	buf_fini(&k->folded);
@@ -227,7 +233,7 @@ static int make(struct writer *w, struct mbox *m, struct view words, size_t fres
 	rc = sql_run(st);
 	if (rc < 0)
 		return rc;
-	add(k, k->last_id + 1, words, fresh > 0);
+	add(w, k, k->last_id + 1, words, fresh > 0);
 	*ret = k->last_id;
 	return 0;
 }

@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MBOXES_KEPT = 512 }; /* about 6 KiB each */
+enum {
+	MBOXES_KEPT = 512, /* about 6 KiB each */
+	KEYSETS_KEPT_BYTES = 16 * 1024 * 1024, /* and their keywords */
+};
 
 static void unlink_mbox(struct writer *w, struct mbox *m)
 {
@@ -25,9 +28,9 @@ static void use(struct writer *w, struct mbox *m)
 	w->newest = m;
 }
 
-static void free_mbox(struct mbox *m)
+static void free_mbox(struct writer *w, struct mbox *m)
 {
-	keyset_forget(m);
+	keyset_forget(w, m);
 	free(m);
 }
 
@@ -41,7 +44,7 @@ void writer_forget_mbox(struct writer *w, uint64_t mailbox)
 		if (w->touched[i] == m)
 			w->touched[i] = w->touched[--w->touched_count];
 	unlink_mbox(w, m);
-	free_mbox(m);
+	free_mbox(w, m);
 }
 
 static struct mbox *from_row(struct sql_stmt *st, uint64_t mailbox)
@@ -382,7 +385,7 @@ void mbox_drop_all(struct writer *w)
 	while (w->oldest) {
 		struct mbox *next = w->oldest->newer;
 
-		free_mbox(w->oldest);
+		free_mbox(w, w->oldest);
 		w->oldest = next;
 	}
 	w->newest = NULL;
@@ -396,6 +399,6 @@ void mbox_settle(struct writer *w)
 	for (size_t i = 0; i < w->touched_count; i++)
 		w->touched[i]->listed = false;
 	w->touched_count = 0;
-	while (w->mboxes.count > MBOXES_KEPT)
+	while (w->mboxes.count > MBOXES_KEPT || w->keyset_bytes > KEYSETS_KEPT_BYTES)
 		writer_forget_mbox(w, w->oldest->id);
 }

@@ -101,6 +101,7 @@ struct writer {
 	size_t change_count, change_cap;
 	uint64_t *unlinks; /* content files this group lets go */
 	size_t unlink_count, unlink_cap;
+	size_t keyset_bytes; /* of all mailboxes in memory */
 	struct buf scratch;
 	uint64_t commit;
 	struct store_group_time time; /* of the last group */
@@ -199,7 +200,7 @@ must_check int keyset_change(struct writer *w, struct mbox *m, uint32_t id, bool
 must_check int keyset_count(struct writer *w, struct mbox *m, size_t *ret);
 /* "a b c"; owned by the mailbox's cache. */
 must_check int keyset_words(struct writer *w, struct mbox *m, uint32_t id, struct view *ret);
-void keyset_forget(struct mbox *m);
+void keyset_forget(struct writer *w, struct mbox *m);
 /* Atoms of a sane length and number. */
 bool keyset_valid(const struct view *words, size_t count);
 

@@ -3,6 +3,8 @@
 #include "trial.h"
 
 #include "base/clock.h"
+#include "store/store_private.h"
+#include "store/writer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -151,10 +153,44 @@ static void test_many(void **state)
 	assert_int_equal(count_with(t, inbox, words[7]), 0);
 }
 
+/* An account has ten thousand mailboxes: the writer keeps the keywords of a few in memory. */
+static void test_many_mailboxes(void **state)
+{
+	enum { BOXES = 8, SETS = 64 };
+	struct trial *t = *state;
+	uint64_t ids[BOXES];
+
+	for (unsigned i = 0; i < BOXES; i++) {
+		struct buf name = BUF_INIT(20), text = BUF_INIT(1000);
+
+		buf_printf(&name, "box %u", i);
+		ids[i] = trial_folder(t, 1, buf_cstr(&name));
+		(void)trial_append(t, 1, buf_cstr(&name), header, VIEW_LIT("x"), 0);
+		buf_printf(&text,
+			   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+			   " INSERT INTO keyset (mailbox, id, words) SELECT %llu, i, HEX(ZEROBLOB(30000)) || i FROM n",
+			   SETS, (unsigned long long)ids[i]);
+		assert_int_equal(sql_exec(t->store->writer->sql, buf_cstr(&text)), 0);
+		buf_fini(&name);
+		buf_fini(&text);
+	}
+	for (unsigned i = 0; i < BOXES * 2; i++) {
+		struct uid_range all = {1, UINT32_MAX};
+
+		assert_int_equal(trial_flags(t, 1, ids[i % BOXES], all, FLAGS_ADD, 0, i < BOXES ? "one" : "two"),
+				 STORE_OK);
+		assert_true(t->store->writer->keyset_bytes <= 16 << 20);
+	}
+	assert_true(t->store->writer->keyset_bytes > SETS * 60000);
+	trial_reopen(t);
+	assert_int_equal(t->store->writer->keyset_bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_many, start, trial_teardown),
+	    cmocka_unit_test_setup_teardown(test_many_mailboxes, start, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
