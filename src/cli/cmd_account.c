@@ -247,7 +247,9 @@ const struct cli_command cmd_account_confirm = {
 	"One summary a message, once the fate of every recipient is known: delivered here, accepted by which server "
 	"over "
 	"what kind of TLS and with which words, refused, given up. Off unless switched on. Notices of failures come "
-	"besides, as they bring the message back.",
+	"besides, as they bring the message back.\n\n"
+	"It is about what the account hands in with its login (submission), not about what 'pombo send' without "
+	"--server and sendmail send in its name.",
     .example = "pombo account confirm alice@example.org on",
     .run = run_confirm,
 };
