@@ -46,6 +46,7 @@ static const struct route *route_of(const struct session_private *s)
 
 void session_set_wait(struct session_private *s, uint64_t ms)
 {
+	s->wait_ms = ms;
 	if (s->stream)
 		stream_set_idle_timeout(s->stream, ms);
 }
@@ -369,6 +370,7 @@ static void connected(void *ctx, int fd, const struct ip *address, int error)
 	s->expect_first = s->expect_count = 0;
 	s->tls_tried = s->esmtp = s->in_tls = false;
 	s->auth_step = 0;
+	s->reply_began_ms = 0;
 	smtp_reply_reset(&s->reply);
 	s->stream = stream_new(s->relayd->base, fd, &limits, &handlers, s);
 	session_set_wait(s, conf_of(s)->outbound_greeting_timeout);
@@ -455,6 +457,20 @@ static void spoke_unasked(struct session_private *s)
 	odd(s, buf_cstr(&why));
 }
 
+static void on_timeout(void *ctx);
+
+/* One who lets a reply come byte by byte is no better than one who says nothing: he would have the connection for as long as he likes. */
+static void reply_goes_on(struct session_private *s)
+{
+	if (s->reply_began_ms == 0)
+		s->reply_began_ms = s->heard_ms;
+	if (s->heard_ms - s->reply_began_ms <= s->wait_ms)
+		return;
+	on_timeout(s);
+	if (!stream_is_closing(s->stream))
+		stream_abort(s->stream);
+}
+
 static void on_input(void *ctx)
 {
 	struct session_private *s = ctx;
@@ -474,8 +490,11 @@ static void on_input(void *ctx)
 		}
 		p = smtp_reply_next(&s->reply, in, &n);
 		stream_consume(s->stream, n);
-		if (p == PARSE_MORE)
+		if (p == PARSE_MORE) {
+			reply_goes_on(s);
 			return;
+		}
+		s->reply_began_ms = 0;
 		if (p == PARSE_BAD) {
 			odd(s, "sent what is no SMTP reply");
 			return;

@@ -83,6 +83,8 @@ struct session_private {
 	struct stream *stream;
 	struct ip peer; /* once connected */
 	enum session_state state;
+	uint64_t wait_ms; /* for a reply: until it begins, and from there until it is whole */
+	uint64_t reply_began_ms; /* of one that has come in part; 0: none */
 	uint64_t heard_ms; /* when the other side last said or took something, or had its turn */
 	struct policy policy;
 	struct offers offers;

@@ -101,3 +101,19 @@ def server_says_goodbye(mx):
     while "QUIT" not in mx.commands:
         assert time.monotonic() < deadline, mx.commands
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "MAIL", "DOT"])
+def test_a_reply_that_comes_byte_by_byte(make_server, command):
+    """It must be whole within the time that it may take, or one connection, and then all, would be had for as long as somebody likes."""
+    def drip(connection, _):
+        connection.sock.sendall(b"250-")
+        while True:
+            connection.sock.sendall(b"x")
+            time.sleep(0.2)
+
+    with SmtpServer({command: drip}) as mx:
+        server = make_server(config=[*GO, mx.setting(), *[f"{name} = 2s" for name in TIMEOUTS]])
+        submit(server, "bob@far.test")
+        waiting, = wait_queue(server, lambda q: len(q) == 1 and q[0]["attempts"] == 1, timeout=40)
+        assert "did not answer in time" in waiting["last_reply"] and not mx.messages
