@@ -15,7 +15,7 @@ int message_ref_add(struct writer *w, uint64_t message, int64_t by)
 	return sql_run(st);
 }
 
-static int delete_row(struct writer *w, enum sql_id id, uint64_t message)
+static int run_on(struct writer *w, enum sql_id id, uint64_t message)
 {
 	struct sql_stmt *st = sql_use(w->sql, id);
 
@@ -26,7 +26,7 @@ static int delete_row(struct writer *w, enum sql_id id, uint64_t message)
 /* The last reference went. */
 static int end(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_message_delete);
+	struct sql_stmt *st = sql_use(w->sql, SQL_message_parts);
 	uint64_t content = 0;
 	bool file = false;
 	int rc;
@@ -41,9 +41,11 @@ static int end(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 	sql_reset(st);
 	if (rc <= 0)
 		return rc < 0 ? rc : -EUCLEAN;
-	rc = delete_row(w, SQL_header_delete, message);
+	rc = run_on(w, SQL_message_delete, message);
+	if (rc == 0)
+		rc = run_on(w, SQL_header_delete, message);
 	if (rc == 0 && !file)
-		rc = delete_row(w, SQL_content_delete, content);
+		rc = run_on(w, SQL_content_delete, content);
 	if (rc == 0 && file)
 		writer_unlink_later(w, content);
 	return rc;
@@ -51,20 +53,20 @@ static int end(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 
 int message_ref_drop(struct writer *w, uint64_t message, uint64_t *ret_bytes)
 {
-	struct sql_stmt *st = sql_use(w->sql, SQL_ref_drop);
-	bool counted;
-	int64_t left = 0;
+	struct sql_stmt *st = sql_use(w->sql, SQL_ref_get);
+	int64_t refs = 1;
 	int rc;
 
 	*ret_bytes = 0;
 	sql_bind_u64(st, 1, message);
 	rc = sql_step(st);
-	counted = rc > 0;
-	if (counted)
-		left = sql_i64(st, 0);
+	if (rc > 0)
+		refs = sql_i64(st, 0);
 	sql_reset(st);
-	if (rc < 0 || left > 0)
-		return rc < 0 ? rc : 0;
-	rc = counted ? delete_row(w, SQL_ref_delete, message) : 0;
+	if (rc < 0)
+		return rc;
+	if (refs > 1)
+		return run_on(w, SQL_ref_drop, message);
+	rc = rc > 0 ? run_on(w, SQL_ref_delete, message) : 0;
 	return rc < 0 ? rc : end(w, message, ret_bytes);
 }
