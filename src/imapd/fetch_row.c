@@ -464,6 +464,13 @@ static void end(struct session *s, struct fetch *f)
 		arena_reset(&r->arena);
 }
 
+/* Small items can take long to find out: what is to be written next waits for the next turn. */
+static enum step await_turn(struct command *c, struct fetch *f)
+{
+	f->asked = FETCH_ASKED_NOTHING;
+	return command_await_turn(c);
+}
+
 enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 {
 	const struct mailbox_row *row = &f->page.rows[f->page.at];
@@ -471,6 +478,8 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 	if (!f->row.begun) {
 		if (!f->ahead && stream_is_full(s->stream))
 			return command_await_drain(c);
+		if (!f->ahead && session_had_its_turn(s))
+			return await_turn(c, f);
 		if (!begin(s, f, row))
 			return STEP_DONE;
 	}
@@ -493,6 +502,8 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 		if (step != STEP_DONE)
 			return step;
 		f->row.section = f->row.section->next;
+		if (f->row.section && session_had_its_turn(s))
+			return await_turn(c, f);
 	}
 	end(s, f);
 	return STEP_DONE;

@@ -129,7 +129,7 @@ static bool parse_partial(struct view v, struct imap_section *s)
 static bool parse_fields(struct parser *p, const struct imap_arg *list, struct imap_section *s)
 {
 	const struct imap_arg *first;
-	struct view *fields;
+	struct view *fields, *sorted;
 	uint32_t n = 0;
 
 	if (!imap_arg_list(list, &first) || !first)
@@ -137,7 +137,8 @@ static bool parse_fields(struct parser *p, const struct imap_arg *list, struct i
 	for (const struct imap_arg *arg = first; arg; arg = arg->next)
 		n++;
 	s->fields = fields = arena_array(p->arena, n, sizeof *fields);
-	if (!fields)
+	sorted = arena_array(p->arena, n, sizeof *sorted);
+	if (!fields || !sorted)
 		return fail(p, "Too many header field names");
 	for (const struct imap_arg *arg = first; arg; arg = arg->next) {
 		struct view *field = &fields[s->field_count++];
@@ -147,7 +148,10 @@ static bool parse_fields(struct parser *p, const struct imap_arg *list, struct i
 		*field = arena_copy(p->arena, *field);
 		if (!field->p)
 			return fail(p, "Too many header field names");
+		sorted[s->field_count - 1] = *field;
 	}
+	imap_section_sort(sorted, n);
+	s->sorted = sorted;
 	return true;
 }
 

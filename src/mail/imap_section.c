@@ -5,6 +5,7 @@
 #include "mail/header.h"
 #include "mail/imap_write.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const text_names[] = {
@@ -170,8 +171,31 @@ struct imap_range imap_section_clip(const struct imap_section *s, struct imap_ra
 	return whole;
 }
 
+/* Any order does that is one: by length, then by the letters. */
+static int compare_names(const void *a, const void *b)
+{
+	const struct view *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	for (size_t i = 0; i < x->n; i++) {
+		int difference = (unsigned char)ascii_lower(x->p[i]) - (unsigned char)ascii_lower(y->p[i]);
+
+		if (difference)
+			return difference;
+	}
+	return 0;
+}
+
+void imap_section_sort(struct view *names, uint32_t count)
+{
+	qsort(names, count, sizeof *names, compare_names);
+}
+
 static bool is_listed(const struct imap_section *s, struct view name)
 {
+	if (s->sorted)
+		return bsearch(&name, s->sorted, s->field_count, sizeof name, compare_names) != NULL;
 	for (uint32_t i = 0; i < s->field_count; i++)
 		if (view_eq_nocase(s->fields[i], name))
 			return true;

@@ -22,6 +22,8 @@ struct imap_section {
 	uint32_t path_len;
 	enum imap_section_text text;
 	const struct view *fields; /* header field names */
+	const struct view
+	    *sorted; /* the same as imap_section_sort() leaves them; NULL: are looked through one by one */
 	uint32_t field_count;
 	bool partial; /* <off.bytes> was given */
 	uint64_t partial_off, partial_bytes;
@@ -48,6 +50,9 @@ struct imap_range imap_section_clip(const struct imap_section *s, struct imap_ra
 /* HEADER.FIELDS and HEADER.FIELDS.NOT: copies the fields asked for, as they stand, and the blank line when `header` has
  * one. Not clipped. */
 void imap_section_filter(const struct imap_section *s, struct view header, struct buf *out);
+
+/* Puts names in the order in which they are found fast, however many. */
+void imap_section_sort(struct view *names, uint32_t count);
 
 /* Writes "BODY[1.HEADER.FIELDS (Date From)]<0>" as a FETCH response names it; `item` is "BODY" or "BINARY". */
 void imap_section_format(struct buf *out, const char *item, const struct imap_section *s);
