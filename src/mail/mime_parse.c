@@ -3,6 +3,7 @@
  *
  * Lines are looked at only where they start: in a header for the field name, in a multipart for "--". What lies between
  * is run over with memchr(). Views in the index point into the arena, never into the message. */
+#include "base/map.h"
 #include "mail/bodystructure.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
@@ -31,6 +32,14 @@ enum state {
 	BEFORE_PART, /* on the rest of a boundary line; the part starts with the next line */
 };
 
+/* What tells almost all lines that start with "--" from those with an open boundary, in the time it takes to read them: the lengths
+ * of the boundaries, and a set of their hashes. */
+struct boundary_filter {
+	bool is_stale;
+	bool has_length[BOUNDARY_BYTES_MAX + 1];
+	uint64_t hashes[64];
+};
+
 /* A part whose end has not come. */
 struct open_part {
 	uint32_t at;
@@ -46,6 +55,8 @@ struct mime_parser {
 	struct open_part *open; /* the root first; limits.depth + 2 of them */
 	uint32_t open_count;
 	uint32_t boundaries; /* how many of the open ones have one */
+	struct boundary_filter filter;
+	uint64_t filter_seed; /* nobody can choose boundaries that look alike */
 	uint64_t off, lines; /* bytes and line ends seen */
 	uint64_t header_max; /* where the message's own header ends at the latest */
 	enum state state;
@@ -70,6 +81,7 @@ struct mime_parser *mime_parser_new(const struct mime_limits *limits)
 	buf_init(&p->head, HEAD_BYTES);
 	buf_init(&p->text, limits->index_bytes * 4);
 	p->open = xcalloc((size_t)limits->depth + 2, sizeof *p->open);
+	p->filter_seed = map_hash(VIEW_LIT("boundary")) | 1;
 	mime_parser_reset(p);
 	return p;
 }
@@ -180,6 +192,7 @@ void mime_parser_reset(struct mime_parser *p)
 	p->index = (struct mime_index){.parts = p->index.parts};
 	p->open_count = 0;
 	p->boundaries = 0;
+	p->filter.is_stale = true;
 	p->off = p->lines = 0;
 	p->header_max = UINT64_MAX;
 	p->state = IN_HEADER;
@@ -269,6 +282,7 @@ static void stop_dividing(struct mime_parser *p)
 	for (uint32_t i = 0; i < p->open_count; i++)
 		p->open[i].boundary = VIEW_EMPTY;
 	p->boundaries = 0;
+	p->filter.is_stale = true;
 }
 
 static void start_multipart(struct mime_parser *p, const struct mime_details *d)
@@ -278,6 +292,7 @@ static void start_multipart(struct mime_parser *p, const struct mime_details *d)
 	if (boundary.n) {
 		current(p)->boundary = view_sub(boundary, 0, BOUNDARY_BYTES_MAX);
 		p->boundaries++;
+		p->filter.is_stale = true;
 	}
 }
 
@@ -326,6 +341,7 @@ static void close_part(struct mime_parser *p, struct place *end)
 	part->body_bytes = end->off - part->body_off;
 	part->body_lines = end->lines - o->lines_before_body;
 	p->boundaries -= o->boundary.n > 0;
+	p->filter.is_stale |= o->boundary.n > 0;
 	p->open_count--;
 }
 
@@ -339,6 +355,44 @@ static void finish_headers(struct mime_parser *p, uint64_t off)
 		end_header(p, off);
 }
 
+static uint64_t hash_on(const struct mime_parser *p, uint64_t hash, char c)
+{
+	hash = (hash + (unsigned char)c + 1) * p->filter_seed;
+	return hash ^ hash >> 29;
+}
+
+static void make_filter(struct mime_parser *p)
+{
+	struct boundary_filter *f = &p->filter;
+
+	memset(f, 0, sizeof *f);
+	for (uint32_t i = 0; i < p->open_count; i++) {
+		struct view b = p->open[i].boundary;
+		uint64_t hash = 0;
+
+		for (size_t n = 0; n < b.n; n++)
+			hash = hash_on(p, hash, b.p[n]);
+		f->has_length[b.n] |= b.n > 0;
+		f->hashes[hash >> 6 & 63] |= (uint64_t)(b.n > 0) << (hash & 63);
+	}
+}
+
+/* False: certainly not. */
+static bool may_start_with_boundary(struct mime_parser *p, struct view line)
+{
+	const struct boundary_filter *f = &p->filter;
+	uint64_t hash = 0;
+
+	if (f->is_stale)
+		make_filter(p);
+	for (size_t n = 0; n < line.n && n < BOUNDARY_BYTES_MAX;) {
+		hash = hash_on(p, hash, line.p[n++]);
+		if (f->has_length[n] && f->hashes[hash >> 6 & 63] >> (hash & 63) & 1)
+			return true;
+	}
+	return false;
+}
+
 /* The open multipart whose boundary stands behind the "--" of `head`: the longest that fits, of equals the innermost.
  * RFC 2046 §5.1.1: it is enough that the line starts with it. NULL: an ordinary line. */
 static struct open_part *match_boundary(struct mime_parser *p, struct view head)
@@ -346,6 +400,8 @@ static struct open_part *match_boundary(struct mime_parser *p, struct view head)
 	struct view line = view_sub(head, 2, head.n);
 	struct open_part *best = NULL;
 
+	if (!may_start_with_boundary(p, line))
+		return NULL;
 	for (uint32_t i = p->open_count; i-- > 0;) {
 		struct view b = p->open[i].boundary;
 
@@ -380,6 +436,7 @@ static void meet_boundary(struct mime_parser *p, struct open_part *multipart, st
 	if (closing) {
 		multipart->boundary = VIEW_EMPTY;
 		p->boundaries--;
+		p->filter.is_stale = true;
 	} else if (has_room(p) && open_part(p, off)) {
 		p->state = BEFORE_PART;
 	} else {

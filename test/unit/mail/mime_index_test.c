@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/mime_index.h"
 
+#include "base/clock.h"
 #include "mail/bodystructure.h"
 
 #include <setjmp.h>
@@ -293,13 +294,54 @@ static void one_text_alone(void **state)
 	mime_parser_free(&p);
 }
 
+/* How long it takes to read many lines that look like boundaries of so many open multiparts. */
+static uint64_t reading_us(unsigned depth, uint32_t parts)
+{
+	struct mime_parser *p = mime_parser_new(&mime_limits_default);
+	struct buf message = BUF_INIT(8 << 20);
+	const struct mime_index *x;
+	uint64_t us;
+
+	for (unsigned i = 0; i < depth; i++)
+		buf_printf(&message, "Content-Type: multipart/mixed; boundary=%02u\r\n\r\n--%02u\r\n", i, i);
+	buf_append_cstr(&message, "\r\n");
+	for (unsigned i = 0; i < 500000; i++)
+		buf_append_cstr(&message, "--XX\r\n");
+	buf_append_cstr(&message, "--00--\r\n");
+	us = clock_cpu_us();
+	x = mime_index_parse(p, buf_view(&message));
+	us = clock_cpu_us() - us;
+	assert_false(message.overflow);
+	assert_int_equal(x->part_count, parts);
+	assert_int_equal(x->parts[parts - 1].body_lines, 499999);
+	buf_fini(&message);
+	mime_parser_free(&p);
+	return us;
+}
+
+/* A line is not held against one open boundary after the other. */
+static void lines_like_boundaries(void **state)
+{
+	uint64_t few, many;
+
+	(void)state;
+	few = reading_us(1, 2);
+	many = reading_us(99, 100);
+	assert_true(many < 5 * (few + 1000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_text_alone),       cmocka_unit_test(messages_without_parts),
-	    cmocka_unit_test(boundaries_divide),    cmocka_unit_test(nested_multiparts),
-	    cmocka_unit_test(messages_inside),      cmocka_unit_test(limits_make_leaves),
-	    cmocka_unit_test(memory_stays_bounded), cmocka_unit_test(what_is_no_index_is_not_decoded),
+	    cmocka_unit_test(one_text_alone),
+	    cmocka_unit_test(messages_without_parts),
+	    cmocka_unit_test(boundaries_divide),
+	    cmocka_unit_test(nested_multiparts),
+	    cmocka_unit_test(messages_inside),
+	    cmocka_unit_test(limits_make_leaves),
+	    cmocka_unit_test(memory_stays_bounded),
+	    cmocka_unit_test(lines_like_boundaries),
+	    cmocka_unit_test(what_is_no_index_is_not_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
