@@ -214,6 +214,18 @@ static enum step take_marks(struct session *s, struct command *c, struct fetch *
 	return stream_is_full(s->stream) ? command_await_drain(c) : next_page(s, c, f);
 }
 
+/* One FLAGS for all that is new in the page: it names every keyword there is. */
+static void meet_keywords(struct session *s, const struct fetch *f)
+{
+	bool learnt = false;
+
+	for (uint32_t i = 0; i < f->page.n; i++)
+		if (f->page.rows[i].keywords.n && seqmap_seq(&s->selected->map, f->page.rows[i].uid))
+			learnt |= selected_learn(s->selected, f->page.rows[i].keywords);
+	if (learnt)
+		selected_say_flags(s);
+}
+
 static enum step take_rows(struct session *s, struct command *c, struct fetch *f)
 {
 	if (c->answer && c->answer->type == MAILBOX_MARKS)
@@ -222,6 +234,7 @@ static enum step take_rows(struct session *s, struct command *c, struct fetch *f
 		return command_failed(c, "[NONEXISTENT]");
 	f->page = (struct fetch_page){.rows = c->answer->rows.rows, .n = c->answer->rows.n_rows};
 	f->next = c->answer->rows.next;
+	meet_keywords(s, f);
 	if (reads_ahead(s, f))
 		return write_ahead(s, c, f);
 	if (f->marks_seen)

@@ -352,8 +352,6 @@ static enum step begin(struct session *s, struct command *c)
 	buf_fini(&program);
 	if (made == SEARCH_PROGRAM_CHARSET)
 		return command_no(c, "[BADCHARSET (US-ASCII UTF-8)]", "The charset is not known");
-	if (made == SEARCH_PROGRAM_SET)
-		return command_bad(c, "Not a set of messages");
 	if (made == SEARCH_PROGRAM_TOO_LONG || !text.p)
 		return command_no(c, "[LIMIT]", "That is too much to search for");
 	if (search->args.uses_modseq)

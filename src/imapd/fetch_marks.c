@@ -103,7 +103,18 @@ static void write_mark(struct session *s, struct fetch *f, const struct mailbox_
 void fetch_marks_write(struct session *s, struct fetch *f, const struct mailbox_marks *m)
 {
 	struct flags_text t = {.text = BUF_INIT(LINE_BYTES + 65536)};
+	struct view last = VIEW_EMPTY;
+	bool learnt = false;
 
+	/* One FLAGS for all that is new in the page: it names every keyword there is. */
+	for (uint32_t i = 0; i < m->n_marks; i++) {
+		if (view_eq(m->marks[i].keywords, last) || !seqmap_seq(&s->selected->map, m->marks[i].uid))
+			continue;
+		last = m->marks[i].keywords;
+		learnt |= selected_learn(s->selected, last);
+	}
+	if (learnt)
+		selected_say_flags(s);
 	for (uint32_t i = 0; i < m->n_marks; i++)
 		write_mark(s, f, &m->marks[i], &t);
 	buf_fini(&t.text);

@@ -64,7 +64,7 @@ static void put_set(struct writer *w, const struct imap_search *key)
 	uint32_t n;
 
 	if (!selected_known(w->selected, &set, key->kind == IMAP_SEARCH_UID, w->arena, &spans, &n)) {
-		fail(w, SEARCH_PROGRAM_SET);
+		fail(w, SEARCH_PROGRAM_TOO_LONG);
 		return;
 	}
 	if (n == 0) {
@@ -211,6 +211,8 @@ static void put_key(struct writer *w, const struct imap_search *key);
 static void put_children(struct writer *w, const struct imap_search *parent)
 {
 	for (const struct imap_search *key = parent->first; key; key = key->next) {
+		if (w->fault != SEARCH_PROGRAM_OK || w->out->overflow)
+			return; /* there may be thousands more, each as long as "$" is */
 		put_key(w, key);
 		if (key->next)
 			buf_append_char(w->out, ' ');

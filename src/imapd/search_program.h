@@ -7,7 +7,7 @@
 
 /* What a client searches for, as stored is asked for it (`search` of msgs/mailbox.def): numbers turned into UIDs, texts into
  * quoted UTF-8. */
-enum search_program { SEARCH_PROGRAM_OK, SEARCH_PROGRAM_CHARSET, SEARCH_PROGRAM_SET, SEARCH_PROGRAM_TOO_LONG };
+enum search_program { SEARCH_PROGRAM_OK, SEARCH_PROGRAM_CHARSET, SEARCH_PROGRAM_TOO_LONG };
 
 must_check enum search_program search_program_format(const struct imap_search_program *p, const struct selected *x,
 						     struct arena *a, struct buf *out);

@@ -37,8 +37,6 @@ static bool make_program(struct session *s, struct command *c, const struct imap
 	buf_fini(&program);
 	if (made == SEARCH_PROGRAM_CHARSET)
 		return refuse(ret_step, command_no(c, "[BADCHARSET (US-ASCII UTF-8)]", "The charset is not known"));
-	if (made == SEARCH_PROGRAM_SET)
-		return refuse(ret_step, command_bad(c, "Not a set of messages"));
 	if (made == SEARCH_PROGRAM_TOO_LONG || !ret->p)
 		return refuse(ret_step, command_no(c, "[LIMIT]", "That is too much to search for"));
 	return true;

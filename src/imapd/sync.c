@@ -65,11 +65,26 @@ void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_chan
 	buf_append_cstr(out, ")\r\n");
 }
 
+/* One FLAGS for all that is new in the page: it names every keyword there is. */
+static void meet_keywords(struct session *s, const struct mailbox_changes *m)
+{
+	struct selected *x = s->selected;
+	bool learnt = false;
+
+	for (uint32_t i = 0; i < m->n_rows; i++)
+		if (m->rows[i].modseq > x->told && seqmap_seq(&x->map, m->rows[i].uid))
+			learnt |= selected_learn(x, m->rows[i].keywords);
+	if (learnt)
+		selected_say_flags(s);
+}
+
 static void take_rows(struct session *s, struct command *c, const struct mailbox_changes *m)
 {
 	struct selected *x = s->selected;
 	bool arrived = false;
 
+	if (notify_tells_flags(s, c->spec->flags))
+		meet_keywords(s, m);
 	for (uint32_t i = 0; i < m->n_rows; i++) {
 		const struct mailbox_change *row = &m->rows[i];
 		uint32_t seq = seqmap_seq(&x->map, row->uid);

@@ -700,6 +700,66 @@ static void test_commands_in_turns(void **state)
 	rig_close(&r);
 }
 
+/* However many keywords are new, all are named once, not once for each. */
+static void test_many_new_keywords(void **state)
+{
+	enum { MESSAGES = 60 };
+	size_t writer, clients[3];
+	static const char *const asks[] = {"a NOOP\r\n", "a FETCH 1:* (FLAGS)\r\n",
+					   "a FETCH 1:* (FLAGS INTERNALDATE)\r\n"};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, "");
+	r.store.page_rows = MESSAGES + 1;
+	for (int i = 0; i < MESSAGES; i++)
+		(void)box_store_deliver(&r.store, "INBOX", VIEW_LIT("Subject: x\r\n\r\n"), 0);
+	writer = rig_select(&r);
+	for (int i = 0; i < 3; i++)
+		clients[i] = rig_select(&r);
+	for (int i = 0; i < MESSAGES; i++) {
+		struct buf command = BUF_INIT(100);
+
+		buf_printf(&command, "s STORE %d +FLAGS.SILENT (keyword%d)\r\n", i + 1, i);
+		(void)wire_say(&r.wire, writer, buf_cstr(&command));
+		buf_fini(&command);
+	}
+	for (int i = 0; i < 3; i++) {
+		(void)wire_say(&r.wire, clients[i], asks[i]);
+		assert_int_equal(count_heard(&r, "* FLAGS ("), 1);
+		assert_in_range(count_heard(&r, "FLAGS (keyword"), MESSAGES, 2 * MESSAGES);
+		assert_non_null(strstr(buf_cstr(&r.wire.heard), " keyword59)\r\n"));
+	}
+	rig_close(&r);
+}
+
+/* "$" again and again is too long, and is not read to its end to find that out. */
+static void test_search_for_too_many_saved(void **state)
+{
+	struct buf command = BUF_INIT(1 << 16);
+	struct rig r;
+	size_t c;
+
+	(void)state;
+	rig_open(&r, "");
+	for (int i = 0; i < 2000; i++)
+		(void)box_store_deliver(&r.store, "INBOX", VIEW_LIT("Subject: x\r\n\r\n"), 0);
+	c = rig_select(&r);
+	buf_append_cstr(&command, "a SEARCH RETURN (SAVE) 1");
+	for (int i = 3; i < 2000; i += 2)
+		buf_printf(&command, ",%d", i);
+	buf_append_cstr(&command, "\r\n");
+	TALK(&r, c, {buf_cstr(&command), "a OK SEARCH completed\r\n"});
+	buf_reset(&command);
+	buf_append_cstr(&command, "b SEARCH");
+	for (int i = 0; i < 4000; i++)
+		buf_append_cstr(&command, " $");
+	buf_append_cstr(&command, "\r\n");
+	TALK(&r, c, {buf_cstr(&command), "b NO [LIMIT] That is too much to search for\r\n"});
+	buf_fini(&command);
+	rig_close(&r);
+}
+
 /* Items that come without pieces of the message can fill the output in the middle of a page. */
 static void test_slow_reader_of_many(void **state)
 {
@@ -800,6 +860,8 @@ int main(void)
 	    cmocka_unit_test(test_slow_reader),
 	    cmocka_unit_test(test_many_commands_at_once),
 	    cmocka_unit_test(test_commands_in_turns),
+	    cmocka_unit_test(test_many_new_keywords),
+	    cmocka_unit_test(test_search_for_too_many_saved),
 	    cmocka_unit_test(test_slow_reader_of_many),
 	    cmocka_unit_test(test_stop),
 	};
