@@ -9,13 +9,14 @@
 #include "store/directory_write.h"
 #include "store/housekeep.h"
 #include "store/mailbox_write.h"
+#include "store/store_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { GROUP_MAX = 6, FILE_MAX = 300 * 1024, PIECE = 64 * 1024, WALL_STEP_S = 7200, CONTENT_FOLDERS = 256 };
+enum { GROUP_MAX = 6, FILE_MAX = 300 * 1024, PIECE = 64 * 1024, WALL_STEP_S = 7200 };
 
 /* One message on its way. */
 struct work {
@@ -307,6 +308,7 @@ static void open_all(struct run *r, const char *dir, const struct life *life)
 	if (rc < 0)
 		(void)fprintf(stderr, "powercut: store_open: %s (%d)\n", why, rc);
 	MUST(rc == 0);
+	r->store->group_us = UINT64_MAX; /* a seed's groups are the same on every machine */
 	store_set(r->store, &settings);
 	MUST(store_reader_open(r->store, &r->reader) == 0);
 }

@@ -198,11 +198,33 @@ static uint32_t draw_making(struct dice *d)
 	return from + 1 + dice_below(d, next_sync(from + 1) - from);
 }
 
+/* A start of the WAL shows what its sync is for where a transaction of several writes follows, and the last of these reach the disk before the
+ * first: all of them behind the former WAL's header, and its first transactions. False: no such one came up. */
+static bool draw_restart(struct dice *d, uint32_t *ret)
+{
+	const struct record *r = record_get();
+	uint32_t first = dice_below(d, r->syncs[SYNC_WAL_RESTART]);
+
+	for (uint32_t i = 0; i < r->syncs[SYNC_WAL_RESTART]; i++) {
+		uint32_t from = find_sync(SYNC_WAL_RESTART, (first + i) % r->syncs[SYNC_WAL_RESTART]);
+		uint32_t writes = next_sync(from + 1) - from - 1;
+
+		if (writes < 3)
+			continue;
+		*ret = from + 3 + dice_below(d, writes - 1);
+		return true;
+	}
+	return false;
+}
+
 static struct cut draw_cut(struct trial *t, enum sync_class without)
 {
 	struct cut c = {.without = without};
+	bool restart = without == SYNC_WAL_RESTART && draw_restart(&t->dice, &c.at);
 
-	if (without == SYNC_JOURNAL)
+	if (restart)
+		;
+	else if (without == SYNC_JOURNAL)
 		c.at = draw_making(&t->dice);
 	else
 		c.at = dice_below(&t->dice, 6) == 0 ? draw_birth(t) : draw_moment(&t->dice, without);
@@ -211,7 +233,7 @@ static struct cut draw_cut(struct trial *t, enum sync_class without)
 	c.writes = dice_below(&t->dice, WRITES_KINDS);
 	if (without == SYNC_JOURNAL)
 		c.writes = WRITES_SECTORS;
-	else if (without != SYNC_NONE && (c.writes == WRITES_ALL || dice_below(&t->dice, 3) == 0))
+	else if (restart || (without != SYNC_NONE && (c.writes == WRITES_ALL || dice_below(&t->dice, 3) == 0)))
 		c.writes = WRITES_LAST; /* the hardest */
 	c.names = dice_below(&t->dice, NAMES_KINDS);
 	c.seed = dice_u64(&t->dice);
