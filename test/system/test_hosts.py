@@ -158,12 +158,13 @@ def test_a_notice_comes_back_over_the_net(world):
     b.add_alias("away@b.test", "nobody@c.test")
     submit(a, "away@b.test", subject="to nobody")
     deadline = time.monotonic() + 30 * SLOW
-    while not (found := [m for m in map(email.message_from_bytes, a.messages(user(a))) if m["Return-Path"] == "<>"]):
+    while not (found := [m for m in map(email.message_from_bytes, a.messages(user(a)))
+                         if m["Return-Path"] == "<>" and "away@b.test" in m.as_string()]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     notice, = found
     assert notice.get_content_type() == "multipart/report" and "from mail.b.test (mail.b.test [IPv6:" in " ".join(notice["Received"].split())
-    assert "550" in notice.as_string() and "away@b.test" in notice.as_string()
+    assert "550" in notice.as_string()
     wait_empty(b)
 
 
