@@ -150,14 +150,30 @@ static int make_folder(const char *path, mode_t mode)
 	return chmod(path, mode) < 0 ? -errno : 0;
 }
 
+/* Root, who makes folders and sets modes there, would do it wherever another user's links lead. */
+static int check_owner(const char *dir, struct buf *error)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(dir, &st) < 0 || st.st_uid == 0)
+		return 0;
+	buf_printf(error,
+		   "%s belongs to another user (%u), whom root would have to trust; run this as that user, or make the "
+		   "folder root's own: chown root %s",
+		   dir, st.st_uid, dir);
+	return EX_NOPERM;
+}
+
 int supervisor_prepare_dir(const char *dir, const struct conf *conf, struct buf *error)
 {
 	static const struct {
 		const char *name;
 		mode_t mode;
 	} folders[] = {{"run", 0755}, {"tls", 0700}, {"keys", 0700}, {"store", 0700}};
-	int r = 0;
+	int r = check_owner(dir, error);
 
+	if (r)
+		return r;
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		_cleanup_(free_ptr) char *path = dir_path(dir, folders[i].name);
 

@@ -25,7 +25,8 @@ must_check int supervisor_run(const char *dir, bool check_only, struct buf *erro
 
 /* Reads and parses DIR/pombo.conf; `text` (may be NULL) gets what stands there. */
 must_check int supervisor_read_conf(const char *dir, struct conf **ret, struct buf *text, struct buf *error);
-/* Makes what is missing of the folders above, and gives each its owner and mode. Called by `pombo init` and at each start. */
+/* Makes what is missing of the folders above, and gives each its owner and mode. Called by `pombo init` and at each start. Root does so
+ * in a folder of root's only. */
 must_check int supervisor_prepare_dir(const char *dir, const struct conf *conf, struct buf *error);
 /* Whose the store is: stored's own user id when we are root, else ours. Whoever opens the store while no server runs must become
  * that user first. */

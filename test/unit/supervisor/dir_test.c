@@ -89,6 +89,30 @@ static void each_part_has_its_owner_and_mode(void **state)
 	conf_free(&c);
 }
 
+static void root_trusts_no_other_owner(void **state)
+{
+	_cleanup_(buf_fini) struct buf error = BUF_INIT(4096);
+	_cleanup_(free_ptr) char *keys = in_dir("keys"), *aside = in_dir("keys.aside"), *victim = in_dir("victim");
+	struct conf *c = conf_of("");
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(victim, 0755), 0);
+	assert_int_equal(chmod(victim, 0755), 0);
+	assert_int_equal(rename(keys, aside), 0);
+	assert_int_equal(symlink("victim", keys), 0);
+	assert_int_equal(chown(dir, 65534, 65534), 0);
+	assert_int_equal(supervisor_prepare_dir(dir, c, &error), EX_NOPERM);
+	assert_non_null(strstr(buf_cstr(&error), "belongs to another user (65534)"));
+	assert_int_equal(stat_of(victim).st_mode & 07777, 0755);
+	assert_int_equal(chown(dir, 0, 0), 0);
+	assert_int_equal(unlink(keys), 0);
+	assert_int_equal(rename(aside, keys), 0);
+	assert_int_equal(rmdir(victim), 0);
+	conf_free(&c);
+}
+
 static void what_cannot_be_made_is_named(void **state)
 {
 	_cleanup_(buf_fini) struct buf error = BUF_INIT(4096);
@@ -297,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_part_has_its_owner_and_mode),
+	    cmocka_unit_test(root_trusts_no_other_owner),
 	    cmocka_unit_test(what_cannot_be_made_is_named),
 	    cmocka_unit_test(one_server_a_folder),
 	    cmocka_unit_test(only_we_can_lock),
