@@ -11,6 +11,7 @@
 #include "cli/show.h"
 #include "supervisor/supervisor.h"
 
+enum { WAITING };
 static const char *const states[] = {"waiting", "sending", "held", "ended"};
 
 /* pombo.conf tells which route each would take; without it (NULL) the queue is told of all the same. */
@@ -36,7 +37,8 @@ static json_t *in_json(const struct admin_queued *q, const struct conf *conf)
 	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:b, s:o, s:s}", "id", id, "sender",
 			 show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size",
 			 (json_int_t)q->size_bytes, "queued", show_json_time(q->queued_s), "next",
-			 show_json_time(q->next_s), "attempts", (json_int_t)q->attempts, "last_reply",
+			 q->state == WAITING ? show_json_time(q->next_s) : json_null(), "attempts",
+			 (json_int_t)q->attempts, "last_reply",
 			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "mx",
 			 q->mta.n ? show_json_text(q->mta) : json_null(), "held", (int)q->held, "route",
 			 route ? json_string(route) : json_null(), "state", states[q->state]);
@@ -60,9 +62,7 @@ static void put_span(struct buf *out, int64_t seconds)
 /* When it is tried next, or why not. */
 static void put_next(struct buf *out, const struct admin_queued *q, int64_t now_s)
 {
-	enum { WAITS };
-
-	if (q->state != WAITS) {
+	if (q->state != WAITING) {
 		buf_append_cstr(out, states[q->state]);
 	} else if (q->next_s <= now_s) {
 		buf_append_cstr(out, q->attempts ? "now" : "new");
@@ -168,6 +168,8 @@ const struct cli_command cmd_queue_list = {
 
 static void print_details(const struct admin_queued *q, const struct conf *conf)
 {
+	static const char *const words[] = {"next not before ", "being sent now", "held",
+					    "ended; its sender is being told"};
 	const char *route = route_of(conf, q);
 	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(8192);
 
@@ -175,8 +177,8 @@ static void print_details(const struct admin_queued *q, const struct conf *conf)
 	show_time(q->next_s, &next);
 	put_last_reply(q, &reply);
 	(void)printf("  %s\n    %u %s, %s%s\n", buf_cstr(&recipient), q->attempts,
-		     show_noun(q->attempts, "attempt", "attempts"), q->held ? "held" : "next not before ",
-		     q->held ? "" : buf_cstr(&next));
+		     show_noun(q->attempts, "attempt", "attempts"), words[q->state],
+		     q->state == WAITING ? buf_cstr(&next) : "");
 	if (route)
 		(void)printf("    route %s\n", route);
 	if (reply.n)

@@ -456,6 +456,19 @@ def test_the_queue_at_a_glance(make_server):
         assert "; 3 tried in vain so far, 0 being sent, 1 held; the oldest of 20" in server.cli("status").stdout
 
 
+def test_what_is_being_sent_has_no_next_time(make_server):
+    go = threading.Event()
+    with SmtpServer({"MAIL": lambda *_: go.wait(60 * SLOW) and b"451 4.0.0 later\r\n"}) as mx:
+        server = relaying(make_server, mx)
+        submit(server)
+        key = wait_queue(server, lambda q: q and q[0]["state"] == "sending" and q[0]["next"] is None)[0]["id"]
+        assert "\n    0 attempts, being sent now\n" in server.cli("queue", "show", key).stdout
+        assert re.search(r" sending +alice@example\.test -> bob@far\.test\n", server.cli("queue", "list").stdout)
+        go.set()
+        wait_queue(server, lambda q: q[0]["state"] == "waiting" and q[0]["next"] is not None)
+        assert "\n    1 attempt, next not before 20" in server.cli("queue", "show", key).stdout
+
+
 def test_domains_whose_results_come_all_at_once(make_server):
     """More of them end than one job of stored takes up: all are looked at again, and have their other mail tried."""
     domains, go = [f"user@d{i}.test" for i in range(200)], threading.Event()
