@@ -166,12 +166,17 @@ void notify_annotated(struct session *s, const struct mailbox_annotated *m)
 	const struct notify_state *state;
 	uint32_t events;
 
-	if (!n || m->n_entries == 0)
+	if (!n)
 		return;
 	state = notify_states_find(&n->known, m->name);
 	events = m->name.n ? notify_events(n, m->name, state ? state->attributes : 0) : n->other_events;
 	if (!(events & (m->name.n ? IMAP_NOTIFY_METADATA : IMAP_NOTIFY_SERVER_METADATA)))
 		return;
+	if (m->n_entries == 0) { /* more than stored can tell */
+		n->overflow = true;
+		session_wake(s);
+		return;
+	}
 	buf_append_cstr(&n->annotations, "* METADATA ");
 	imap_mailbox_format(&n->annotations, m->name, session_utf8_names(s));
 	for (uint32_t i = 0; i < m->n_entries; i++) {

@@ -3,7 +3,11 @@
 #include "store/annotation.h"
 #include "stored/mailbox_peer.h"
 
-enum { ANNOTATIONS_PAGE = 256, PAGE_BYTES = 512 * 1024 };
+enum {
+	ANNOTATIONS_PAGE = 256,
+	PAGE_BYTES = 512 * 1024,
+	TOLD_BYTES = 64 * 1024, /* of entries, to each session that hears of them: imapd keeps no more for a client */
+};
 
 struct annotations_op {
 	struct op op;
@@ -52,21 +56,37 @@ struct annotate_op {
 	struct op op;
 	uint64_t session;
 	struct annotate_job job;
+	struct mailbox_annotated told;
 };
 
-/* To the others that watch the account. */
+/* The list that each session is told; none when it is long. */
+static void make_told(struct annotate_op *o)
+{
+	struct mailbox_entry *entries = arena_array(&o->op.arena, o->job.count, sizeof *entries);
+	size_t bytes = 0;
+
+	o->told.name = o->job.name;
+	for (size_t i = 0; entries && i < o->job.count; i++) {
+		entries[i].entry = o->job.changes[i].entry;
+		bytes += o->job.changes[i].entry.n;
+	}
+	if (entries && bytes <= TOLD_BYTES) {
+		o->told.entries = entries;
+		o->told.n_entries = (uint32_t)o->job.count;
+	}
+}
+
+/* To the others that watch the account. They may be many, all at one channel: once it is full they are told that there was something. */
 static void tell_annotated(void *ctx, struct session *s)
 {
-	struct annotate_op *o = ctx;
-	struct mailbox_annotated m = {.session = s->id, .name = o->job.name};
-	struct mailbox_entry *entries = arena_array(&o->op.arena, o->job.count, sizeof *entries);
+	const struct annotate_op *o = ctx;
+	struct mailbox_annotated m = o->told;
 
-	if (s->id == o->session || !entries)
+	if (s->id == o->session)
 		return;
-	for (size_t i = 0; i < o->job.count; i++)
-		entries[i].entry = o->job.changes[i].entry;
-	m.entries = entries;
-	m.n_entries = (uint32_t)o->job.count;
+	m.session = s->id;
+	if (channel_is_full(s->peer->channel))
+		m.n_entries = 0;
 	(void)mailbox_send_annotated(s->peer->channel, 0, &m);
 }
 
@@ -74,8 +94,10 @@ static void annotate_answer(struct op *op, struct channel *c)
 {
 	struct annotate_op *o = (struct annotate_op *)op;
 
-	if (op->outcome == STORE_OK && o->job.count)
+	if (op->outcome == STORE_OK && o->job.count) {
+		make_told(o);
 		sessions_each_annotated(op->sd->sessions, o->job.account, tell_annotated, o);
+	}
 	if (op->outcome == STORE_OK)
 		(void)mailbox_send_done(c, op->reply.id, &(struct mailbox_done){op->write.job->commit});
 	else

@@ -119,6 +119,37 @@ def test_appends_that_never_end_leave_memory_for_mail(make_server):
         w.close()
 
 
+def test_annotations_that_many_sessions_hear_of_end_nothing(make_server):
+    """One account's sessions, all at one imapd, each hear of every annotation that is set: no process is given more than it can take."""
+    server = make_server(config=["processes = 1", "unlimited-networks = 127.0.0.0/8"])
+    imapd = server.pids("imapd")
+
+    def logged_in():
+        w = server.wire("imaps")
+        w.read_line()
+        w.imap(f'LOGIN {ALICE} "{pombo.PASSWORD}"')
+        return w
+
+    def setting(count, size):
+        names = (f"/private/{n:04d}" + "x" * size for n in range(count))
+        return f's SETMETADATA "" ({" ".join(f"{{{len(x)}+}}" + chr(13) + chr(10) + x + " NIL" for x in names)})\r\n'.encode()
+
+    watchers, setters = [logged_in() for _ in range(160)], [logged_in() for _ in range(8)]
+    for entries in (setting(60, 900), setting(250, 900)):
+        for w in watchers:
+            w.imap("NOTIFY SET (personal (ServerMetadataChange))")
+        for w in setters:
+            w.send(entries)
+        for w in setters:
+            assert w.read_tagged("s")[-1].startswith("s OK")
+        for w in watchers:
+            w.read_until(b"[NOTIFICATIONOVERFLOW]")
+            w.read_line()
+    assert server.pids("imapd") == imapd
+    for w in watchers + setters:
+        w.close()
+
+
 # ---- disks ----
 
 class SmallDisk:
