@@ -205,6 +205,15 @@ static int list_queue(struct cli *c)
 	return queue_list(c);
 }
 
+static int help(const char *name)
+{
+	(void)printf("Usage: %s\n\nExample:\n  %s\n\n'man %s' says more.\n",
+		     strcmp(name, "sendmail") == 0 ? "sendmail [-t] [-i] [-f ADDRESS] [-F NAME] [ADDRESS]..." : name,
+		     strcmp(name, "sendmail") == 0 ? "printf 'To: you@example.org\\n\\nhello\\n' | sendmail -t" : name,
+		     name);
+	return 0;
+}
+
 int sendmail_run(struct cli *c, const char *name, int argc, char **argv)
 {
 	struct sendmail s = {.c = c, .mode_text = ""};
@@ -213,6 +222,8 @@ int sendmail_run(struct cli *c, const char *name, int argc, char **argv)
 	s.mode = strcmp(name, "mailq") == 0        ? MODE_LIST_QUEUE
 		 : strcmp(name, "newaliases") == 0 ? MODE_ALIASES
 						   : MODE_SEND;
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		return help(name);
 	if (!take_options(&s, argc, argv)) {
 		buf_printf(&what, "%s: there is no option -%c", name, optopt);
 		return cli_fail(CLI_USAGE, buf_cstr(&what), NULL, "see 'man sendmail'");

@@ -485,6 +485,12 @@ def sendmail(server, names, *args, text="Subject: s\n\nbody\n", name="sendmail",
     return done
 
 
+@pytest.mark.parametrize("name", ["sendmail", "mailq", "newaliases"])
+def test_sendmail_explains_itself(server, names, name):
+    done = sendmail(server, names, "--help", name=name)
+    assert done.returncode == 0 and done.stdout.startswith(f"Usage: {name}") and f"\nExample:\n" in done.stdout and done.stderr == ""
+
+
 def test_sendmail(server, names):
     done = sendmail(server, names, BOB)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
