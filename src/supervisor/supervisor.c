@@ -167,6 +167,18 @@ static void watch_signals(struct server *s)
 	}
 }
 
+/* All is done: whoever asks for it once more must not make a failure of it, while what is ours is given back. */
+static void hear_no_more(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static struct event_base *make_base(void)
 {
 	struct event_config *cfg = event_config_new();
@@ -215,6 +227,7 @@ static void run(struct server *s)
 	watch_signals(s);
 	server_start(s);
 	(void)event_base_dispatch(s->base);
+	hear_no_more();
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
 }
 

@@ -211,6 +211,14 @@ def test_a_clean_end_says_goodbye_to_those_who_are_connected(server):
         assert i.read_line().startswith("* BYE")
 
 
+def test_it_ends_well_however_often_it_is_told(server):
+    """Also by a signal that comes when all is done."""
+    while server.process.poll() is None:
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert server.process.returncode == 0
+
+
 def test_it_ends_in_time_though_clients_neither_read_nor_go(server):
     stubborn = [socket.create_connection((server.address, server.ports[s])) for s in FRONT_PORTS.values() for _ in range(3)]
     began = time.monotonic()
