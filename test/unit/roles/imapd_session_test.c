@@ -569,11 +569,10 @@ static void test_store_goes(void **state)
 	assert_string_equal(wire_hear(&r.wire, c), "* BYE [UNAVAILABLE] The login has ended, log in again\r\n");
 	c = rig_select(&r);
 	r.store.mute = true;
-	TALK(&r, c, {"a NOOP\r\nb NOOP\r\n", ""});
+	TALK(&r, c, {"a NOOP\r\n", ""});
 	rig_store_dies(&r);
 	assert_string_equal(wire_hear(&r.wire, c),
-			    "a OK NOOP completed\r\nb OK NOOP completed\r\n* BYE [UNAVAILABLE] The "
-			    "mail store is away, try again later\r\n");
+			    "a OK NOOP completed\r\n* BYE [UNAVAILABLE] The mail store is away, try again later\r\n");
 	assert_true(wire_is_closed(&r.wire, c));
 	(void)wire_say(&r.wire, d, "a LOGIN me secret\r\n");
 	TALK(&r, d, {"b STATUS INBOX (MESSAGES)\r\n", "* STATUS INBOX (MESSAGES 0)\r\nb OK STATUS completed\r\n"});
@@ -642,6 +641,17 @@ static unsigned count_heard(struct rig *r, const char *text)
 	return n;
 }
 
+/* Sends it again and again, until nothing of it is taken any more. */
+static void send_until_stuck(struct rig *r, size_t client, struct view bytes)
+{
+	for (unsigned stuck = 0; stuck < 3;) {
+		ssize_t n = send(r->wire.clients[client], bytes.p, bytes.n, MSG_NOSIGNAL);
+
+		stuck = n < 0 ? stuck + 1 : 0;
+		wire_turn(&r->wire);
+	}
+}
+
 /* More commands at once than a turn has, of those that ask stored for nothing; what their client does not read holds them back. */
 static void test_many_commands_at_once(void **state)
 {
@@ -662,8 +672,7 @@ static void test_many_commands_at_once(void **state)
 	assert_int_equal(count_heard(&r, "a OK CAPABILITY completed"), 100);
 	s = TAILQ_FIRST(&r.imapd.sessions);
 	begun = s->commands;
-	for (int i = 0; i < 200; i++)
-		wire_send(&r.wire, c, buf_view(&commands));
+	send_until_stuck(&r, c, buf_view(&commands));
 	assert_true(stream_out(s->stream)->n < 2 * imapd_stream_limits.out_high);
 	begun = s->commands - begun;
 	assert_in_range(begun, 100, 20000);
