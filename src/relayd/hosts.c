@@ -21,9 +21,11 @@ static void copy_host(struct arena *a, const struct resolved_host *from, struct 
 	for (size_t i = 0; to->addresses && i < from->address_count; i++)
 		to->addresses[to->address_count++] = from->addresses[i];
 	to->tlsa = arena_array(a, from->tlsa_count + 1, sizeof *to->tlsa);
+	to->tlsa_failed |= !to->tlsa;
 	for (size_t i = 0; to->tlsa && i < from->tlsa_count; i++) {
 		to->tlsa[i] = from->tlsa[i];
 		to->tlsa[i].data = arena_copy(a, from->tlsa[i].data);
+		to->tlsa_failed |= !to->tlsa[i].data.p;
 		to->tlsa_count++;
 	}
 }

@@ -127,13 +127,15 @@ static bool is_alias(const struct resolved_host *h)
 static void take_tlsa(struct resolver_request *q, struct resolved_host *h, const struct dns_found *found)
 {
 	h->tlsa = arena_array(&q->arena, found->n_records, sizeof *h->tlsa);
+	h->tlsa_failed = !h->tlsa; /* no room for them is not none */
 	for (uint32_t i = 0; h->tlsa && i < found->n_records && h->tlsa_count < TLSA_MAX; i++) {
 		struct dns_tlsa t;
 
 		if (!dns_read_tlsa(found->records[i].data, &t))
 			t = (struct dns_tlsa){UINT8_MAX, UINT8_MAX, UINT8_MAX, VIEW_EMPTY};
-		h->tlsa[h->tlsa_count++] =
+		h->tlsa[h->tlsa_count] =
 		    (struct tls_tlsa){t.usage, t.selector, t.matching, arena_copy(&q->arena, t.data)};
+		h->tlsa_failed |= !h->tlsa[h->tlsa_count++].data.p;
 	}
 	heed_ttl(q, found->ttl_s);
 }
