@@ -219,12 +219,23 @@ static void send_until_stuck(struct rig *r, size_t client, struct view bytes)
 	}
 }
 
+/* How many listings were heard to their ends. */
+static unsigned count_ends(struct rig *r)
+{
+	const struct view end = VIEW_LIT("\r\n.\r\n");
+	struct view rest = buf_view(&r->wire.heard);
+	unsigned n = 0;
+
+	for (size_t at; (at = view_find(rest, end)) < rest.n; n++)
+		rest = view_sub(rest, at + end.n, rest.n);
+	return n;
+}
+
 /* More commands at once than a turn has, of those that ask stored for nothing; what their client does not read holds them back. */
 static void test_many_commands_at_once(void **state)
 {
 	struct buf commands = BUF_INIT(1 << 20);
 	const struct session *s;
-	unsigned answers = 0;
 	struct rig r;
 	size_t c;
 
@@ -234,17 +245,15 @@ static void test_many_commands_at_once(void **state)
 	for (int i = 0; i < 1000; i++)
 		buf_append_cstr(&commands, "CAPA\r\n");
 	wire_send(&r.wire, c, view_sub(buf_view(&commands), 0, 100 * 6));
-	for (const char *at = wire_hear(&r.wire, c); (at = strstr(at, "\r\n.\r\n")); at++)
-		answers++;
-	assert_int_equal(answers, 100);
+	(void)wire_hear(&r.wire, c);
+	assert_int_equal(count_ends(&r), 100);
 	s = TAILQ_FIRST(&r.popd.sessions);
 	send_until_stuck(&r, c, buf_view(&commands));
 	assert_true(stream_out(s->stream)->n < 2 * popd_stream_limits.out_high);
 	assert_in_range(s->commands, 200, 50000);
 	assert_false(s->closing);
-	for (const char *at = wire_hear(&r.wire, c); (at = strstr(at, "\r\n.\r\n")); at++)
-		answers++;
-	assert_true(answers > 1000);
+	(void)wire_hear(&r.wire, c);
+	assert_true(count_ends(&r) > 1000);
 	buf_fini(&commands);
 	rig_close(&r);
 }
