@@ -308,13 +308,20 @@ static void on_close(void *ctx, struct channel *c)
 	append_table_free(&mp->appends);
 	sessions_forget_peer(mp->sd->sessions, mp->peer);
 	mp->peer->channel = NULL;
+	op_go_on(mp->peer);
 	peer_unref(&mp->peer);
 	free(mp);
 }
 
+static void on_drain(void *ctx, struct channel *c)
+{
+	(void)c;
+	op_go_on(((struct mailbox_link *)ctx)->peer);
+}
+
 int mailbox_peer_add(struct stored *sd, const char *kind, int fd)
 {
-	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close};
+	static const struct channel_handlers handlers = {.on_msg = on_msg, .on_close = on_close, .on_drain = on_drain};
 	struct view name = view_from_cstr(kind);
 	unsigned peer = view_eq_lit(name, "pop")   ? MAILBOX_PEER_POP
 			: view_eq_lit(name, "cli") ? MAILBOX_PEER_CLI
@@ -324,6 +331,7 @@ int mailbox_peer_add(struct stored *sd, const char *kind, int fd)
 	mp->sd = sd;
 	mp->peer = peer_new();
 	mp->peer->is_cli = peer == MAILBOX_PEER_CLI;
+	mp->peer->is_paced = true;
 	mp->appends = append_table_new(sd, mp->peer);
 	mp->next = sd->mailbox_peers;
 	sd->mailbox_peers = mp;

@@ -17,6 +17,8 @@ struct op {
 	enum store_outcome outcome;
 	bool again; /* set by run: not finished, but others may have the thread first */
 	bool held, finished; /* held: its answer, once finished, waits for op_release() */
+	bool counted; /* in peer->reads */
+	STAILQ_ENTRY(op) link; /* of peer->reads_waiting or answers_waiting */
 	bool forgotten; /* nobody wants its answer any more: it goes on to no further turn */
 	uint64_t session; /* of op_read_long() */
 	/* Reads: on a reader thread; sets outcome. */
@@ -45,5 +47,7 @@ void op_write_behind(struct op *op, struct store_job *job);
 void op_release(struct op *op);
 /* Answers (outcome as set) and frees: for requests that need no thread. */
 void op_finish(struct op *op);
+/* The channel of a paced peer has room again, or went. */
+void op_go_on(struct peer *peer);
 
 #endif

@@ -10,6 +10,8 @@ struct peer *peer_new(void)
 	struct peer *p = xcalloc(1, sizeof *p);
 
 	p->refs = 1;
+	STAILQ_INIT(&p->reads_waiting);
+	STAILQ_INIT(&p->answers_waiting);
 	return p;
 }
 

@@ -4,6 +4,11 @@
 
 #include "ipc/channel.h"
 
+#include <sys/queue.h>
+
+struct op;
+STAILQ_HEAD(op_list, op);
+
 /* A process that asks us things, and where an answer goes. Work that outlives its asker holds a reply; when the
  * channel went meanwhile, the answer goes nowhere. Loop thread only. */
 struct peer {
@@ -12,6 +17,10 @@ struct peer {
 	unsigned requests; /* op.c: under way; too many stop reading from the channel (invariant 5) */
 	bool is_cli; /* the operator: max-message-size is for others */
 	bool is_submission; /* holds grants without sessions */
+	/* op.c: its reads are begun, and answered, as fast as it takes the answers. Who sets it calls op_go_on(). */
+	bool is_paced, going_on;
+	unsigned reads; /* begun and not finished */
+	struct op_list reads_waiting, answers_waiting;
 };
 
 struct reply {

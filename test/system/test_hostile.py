@@ -4,6 +4,7 @@ import imaplib
 import os
 import random
 import resource
+import signal
 import smtplib
 import socket
 import ssl
@@ -147,6 +148,42 @@ def test_annotations_that_many_sessions_hear_of_end_nothing(make_server):
             w.read_line()
     assert server.pids("imapd") == imapd
     for w in watchers + setters:
+        w.close()
+
+
+def rests(cpu_s):
+    """Nothing has been worked at for half a second."""
+    before = cpu_s()
+    time.sleep(0.5)
+    return cpu_s() == before
+
+
+def test_pages_that_many_sessions_ask_for_at_once_end_nothing(make_server):
+    """While an imapd takes nothing, the store finds for its sessions what it has asked for: no more than it can take then."""
+    server = make_server(config=["processes = 1", "unlimited-networks = 127.0.0.0/8"])
+    [imapd], [stored] = server.pids("imapd"), server.pids("stored")
+    [first] = searchers(server, 1)
+    text = "Subject: long\r\n\r\n" + ("z" * 76 + "\r\n") * 180
+    for _ in range(3):
+        first.send(("a APPEND INBOX" + f" {{{len(text)}+}}\r\n{text}" * 10 + "\r\n").encode())
+        assert first.read_tagged("a")[-1].startswith("a OK")
+    wires = searchers(server, 290)
+    try:
+        os.kill(stored, signal.SIGSTOP)
+        for w in wires:
+            w.line("f FETCH 1:* (UID BODY.PEEK[])")
+        wait_until(lambda: rests(lambda: processes.cpu_s(imapd)), "imapd does not come to rest")
+        os.kill(imapd, signal.SIGSTOP)
+        os.kill(stored, signal.SIGCONT)
+        wait_until(lambda: rests(lambda: stored_cpu_s(server)), "stored does not come to rest")
+    finally:
+        os.kill(stored, signal.SIGCONT)
+        os.kill(imapd, signal.SIGCONT)
+    for w in wires:
+        answer = w.read_tagged("f")
+        assert len(answer) == 31 and answer[-1].startswith("f OK")
+    assert server.pids("imapd") == [imapd]
+    for w in (first, *wires):
         w.close()
 
 
