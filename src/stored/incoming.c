@@ -219,8 +219,6 @@ struct view incoming_head(const struct incoming *in)
 static void on_verdict(void *ctx, const struct judge_msg *answer)
 {
 	struct incoming *in = ctx;
-	struct stored *sd = in->sd;
-	bool is_short = !in->spooled;
 
 	enter(in);
 	if (in->freed)
@@ -234,8 +232,6 @@ static void on_verdict(void *ctx, const struct judge_msg *answer)
 	else
 		finish(in, INCOMING_TEMPORARY, NULL);
 	leave(in);
-	if (is_short)
-		write_came(sd->writer);
 }
 
 static enum judges_ask ask_about_file(struct incoming *in)
@@ -279,8 +275,6 @@ static void ask_judge(struct incoming *in)
 	in->question.message = buf_view(&in->head);
 	switch (in->spooled ? ask_about_file(in) : judges_ask(in->sd->judges, &in->question, on_verdict, in)) {
 	case JUDGES_ASKED:
-		if (!in->spooled) /* a short message is judged at once */
-			write_coming(in->sd->writer);
 		break;
 	case JUDGES_BUSY:
 		in->state = WAITING_FOR_JUDGE;

@@ -186,7 +186,7 @@ static int start(struct role *r)
 	if (e == 0)
 		e = pool_new(sd->completions, (unsigned)role_conf(r)->spool_threads, SPOOL_WAITING_MAX, &sd->spoolers);
 	if (e == 0)
-		e = write_thread_new(sd, role_base(r), &sd->writer);
+		e = write_thread_new(sd, &sd->writer);
 	if (e == 0)
 		e = indexer_new(sd->store, &sd->indexer);
 	if (e < 0)

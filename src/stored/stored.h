@@ -21,7 +21,6 @@ struct bounds {
 /* What the parts of this process share. Everything here belongs to the loop's thread. */
 struct clock_watch;
 struct event;
-struct event_base;
 struct indexer;
 struct judges;
 struct refusals;
@@ -77,13 +76,10 @@ struct write {
 	struct store_job *job;
 	STAILQ_ENTRY(write) link;
 };
-must_check int write_thread_new(struct stored *sd, struct event_base *base, struct write_thread **ret);
+must_check int write_thread_new(struct stored *sd, struct write_thread **ret);
 /* Finishes what was given; after 3 s the rest is as a crash would leave it: whole slices are done, none is half done, nobody was told of the others. */
 void write_thread_free(struct write_thread **w);
 void write_put(struct write_thread *w, struct write *write);
-/* Something will be put in a moment: a group that is about to begin waits a little for it. Once each time: it has been put, or will not be. */
-void write_coming(struct write_thread *w);
-void write_came(struct write_thread *w);
 /* The same for what nobody waits for: it goes with the next group that somebody waits for, or with one of its own after WRITE_LATER_MS. */
 enum { WRITE_LATER_MS = 3 };
 void write_put_later(struct write_thread *w, struct write *write);

@@ -6,7 +6,6 @@
 #include "base/longest.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@ enum {
 	SLOW_US = 20000, /* of CPU: twice what a transaction should take */
 	SLOW_EVERY_MS = 10000,
 	ENDING_MS = 3000, /* for what was given before the end */
-	GATHER_US = 300, /* a group waits so long for what is about to come: less than a commit takes */
 };
 
 STAILQ_HEAD(write_list, write);
@@ -32,17 +30,11 @@ struct write_thread {
 	size_t n_waiting;
 	struct write_list later; /* what nobody waits for */
 	uint64_t later_ms; /* when it is to be written all the same, if any */
-	size_t coming; /* writes that will be here in a moment */
-	bool gathering; /* the thread waits for them, and needs no waking before */
 	bool ending;
 	uint64_t ended_ms; /* when it is over then, whatever is left */
 	struct longest longest; /* transaction */
-	/* The loop's own: */
-	struct event *turn_end; /* wakes the thread when all that came in a turn was put */
-	struct event *later_timer;
 	/* The thread's own: */
 	struct write_list again; /* not finished in the last group; go first */
-	uint64_t gather_until_us; /* 0: it has not begun to wait for what is coming */
 	struct write *group[GROUP_MAX];
 	struct store_job *jobs[GROUP_MAX];
 	uint64_t slow_told_ms, slow_told_us;
@@ -176,37 +168,12 @@ static void run_group(struct write_thread *w, size_t n)
 		die(w->sd);
 }
 
-static int wait_until(struct write_thread *w, uint64_t until_us)
-{
-	struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000};
-
-	return pthread_cond_timedwait(&w->more, &w->lock, &until);
-}
-
-/* Few senders come one after another, and a commit each would cost more than all else: what is with policyd when a group is to begin is
- * waited for. Who is alone waits for nobody. */
-static bool gather_more(struct write_thread *w)
-{
-	uint64_t now_us;
-
-	if (w->coming == 0 || w->ending || STAILQ_EMPTY(&w->waiting) || !STAILQ_EMPTY(&w->again))
-		return false;
-	now_us = clock_mono_us();
-	if (w->gather_until_us == 0)
-		w->gather_until_us = now_us + GATHER_US;
-	if (now_us >= w->gather_until_us)
-		return false;
-	w->gathering = true;
-	(void)wait_until(w, w->gather_until_us);
-	w->gathering = false;
-	return true;
-}
-
 static void wait_a_moment(struct write_thread *w)
 {
 	uint64_t until_ms = STAILQ_EMPTY(&w->later) ? clock_mono_ms() + IDLE_WORK_MS : w->later_ms;
+	struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
 
-	if (wait_until(w, until_ms * 1000) == ETIMEDOUT && STAILQ_EMPTY(&w->later)) {
+	if (pthread_cond_timedwait(&w->more, &w->lock, &until) == ETIMEDOUT && STAILQ_EMPTY(&w->later)) {
 		(void)pthread_mutex_unlock(&w->lock);
 		if (store_between_groups(w->sd->store) < 0)
 			die(w->sd);
@@ -220,14 +187,9 @@ static void *write_loop(void *arg)
 
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
-		bool late;
-		size_t n;
+		bool late = w->ending && clock_mono_ms() >= w->ended_ms;
+		size_t n = late ? 0 : gather(w);
 
-		if (gather_more(w))
-			continue;
-		late = w->ending && clock_mono_ms() >= w->ended_ms;
-		n = late ? 0 : gather(w);
-		w->gather_until_us = 0;
 		if (n) {
 			(void)pthread_mutex_unlock(&w->lock);
 			run_group(w, n);
@@ -242,64 +204,11 @@ static void *write_loop(void *arg)
 	return NULL;
 }
 
-/* ---- the loop's side ---- */
-
-static void on_turn_end(evutil_socket_t fd, short what, void *arg)
-{
-	struct write_thread *w = arg;
-
-	(void)fd;
-	(void)what;
-	(void)pthread_mutex_lock(&w->lock);
-	if (!STAILQ_EMPTY(&w->waiting) && (w->coming == 0 || !w->gathering))
-		(void)pthread_cond_signal(&w->more);
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-static void on_later(evutil_socket_t fd, short what, void *arg)
-{
-	struct write_thread *w = arg;
-
-	(void)fd;
-	(void)what;
-	(void)pthread_mutex_lock(&w->lock);
-	if (!STAILQ_EMPTY(&w->later))
-		(void)pthread_cond_signal(&w->more);
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-static void wake_at_turn_end(struct write_thread *w)
-{
-	event_active(w->turn_end, EV_TIMEOUT, 0);
-}
-
-static int start_thread(struct write_thread *w)
-{
-	sigset_t all, old;
-	int r;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old); /* signals go to the loop's thread */
-	r = pthread_create(&w->thread, NULL, write_loop, w);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
-}
-
-static void destroy(struct write_thread *w)
-{
-	if (w->turn_end)
-		event_free(w->turn_end);
-	if (w->later_timer)
-		event_free(w->later_timer);
-	(void)pthread_cond_destroy(&w->more);
-	(void)pthread_mutex_destroy(&w->lock);
-	free(w);
-}
-
-int write_thread_new(struct stored *sd, struct event_base *base, struct write_thread **ret)
+int write_thread_new(struct stored *sd, struct write_thread **ret)
 {
 	struct write_thread *w = xcalloc(1, sizeof *w);
 	pthread_condattr_t monotonic;
+	sigset_t all, old;
 	int r;
 
 	w->sd = sd;
@@ -311,12 +220,13 @@ int write_thread_new(struct stored *sd, struct event_base *base, struct write_th
 	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->more, &monotonic);
 	(void)pthread_condattr_destroy(&monotonic);
-	w->turn_end = event_new(base, -1, 0, on_turn_end, w);
-	w->later_timer = event_new(base, -1, 0, on_later, w);
-	r = w->turn_end && w->later_timer ? start_thread(w) : -ENOMEM;
-	if (r < 0) {
-		destroy(w);
-		return r;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old); /* signals go to the loop's thread */
+	r = pthread_create(&w->thread, NULL, write_loop, w);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r) {
+		free(w);
+		return -r;
 	}
 	*ret = w;
 	return 0;
@@ -334,21 +244,18 @@ void write_thread_free(struct write_thread **wp)
 	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)pthread_join(w->thread, NULL);
-	destroy(w);
+	(void)pthread_cond_destroy(&w->more);
+	(void)pthread_mutex_destroy(&w->lock);
+	free(w);
 	*wp = NULL;
-}
-
-static void put(struct write_thread *w, struct write *write)
-{
-	STAILQ_INSERT_TAIL(&w->waiting, write, link);
-	w->n_waiting++;
-	wake_at_turn_end(w);
 }
 
 void write_put(struct write_thread *w, struct write *write)
 {
 	(void)pthread_mutex_lock(&w->lock);
-	put(w, write);
+	STAILQ_INSERT_TAIL(&w->waiting, write, link);
+	w->n_waiting++;
+	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -356,7 +263,9 @@ void write_put_behind(struct write_thread *w, struct write *write)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	STAILQ_CONCAT(&w->waiting, &w->later);
-	put(w, write);
+	STAILQ_INSERT_TAIL(&w->waiting, write, link);
+	w->n_waiting++;
+	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -365,25 +274,10 @@ void write_put_later(struct write_thread *w, struct write *write)
 	(void)pthread_mutex_lock(&w->lock);
 	if (STAILQ_EMPTY(&w->later)) {
 		w->later_ms = clock_mono_ms() + WRITE_LATER_MS;
-		(void)event_add(w->later_timer, &(struct timeval){.tv_usec = WRITE_LATER_MS * 1000});
+		(void)pthread_cond_signal(&w->more);
 	}
 	STAILQ_INSERT_TAIL(&w->later, write, link);
 	w->n_waiting++;
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-void write_coming(struct write_thread *w)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	w->coming++;
-	(void)pthread_mutex_unlock(&w->lock);
-}
-
-void write_came(struct write_thread *w)
-{
-	(void)pthread_mutex_lock(&w->lock);
-	if (--w->coming == 0)
-		wake_at_turn_end(w);
 	(void)pthread_mutex_unlock(&w->lock);
 }
 

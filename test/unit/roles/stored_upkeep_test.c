@@ -63,7 +63,7 @@ static void many_files(void **state)
 	sd.store = t.store;
 	sd.reader_connections = &t.reader;
 	assert_int_equal(completions_new(base, &sd.completions), 0);
-	assert_int_equal(write_thread_new(&sd, base, &sd.writer), 0);
+	assert_int_equal(write_thread_new(&sd, &sd.writer), 0);
 	assert_int_equal(pool_new(sd.completions, 1, 100, &sd.readers), 0);
 	assert_int_equal(pool_new(sd.completions, 1, 100, &sd.spoolers), 0);
 	for (size_t i = 0; i < FILES; i++) {
