@@ -138,3 +138,9 @@ char *buf_take(struct buf *b, size_t *ret_n)
 	*b = BUF_INIT(b->max);
 	return p;
 }
+
+void buf_append_lower(struct buf *b, struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		buf_append_char(b, ascii_lower(v.p[i]));
+}

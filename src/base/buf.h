@@ -36,6 +36,7 @@ static inline void buf_append_view(struct buf *b, struct view v)
 {
 	buf_append(b, v.p, v.n);
 }
+void buf_append_lower(struct buf *b, struct view v); /* ASCII letters in lower case, all else as it is */
 static inline void buf_append_cstr(struct buf *b, const char *s)
 {
 	buf_append(b, s, strlen(s));

@@ -91,8 +91,7 @@ void selected_wrote_into(struct session *s, uint32_t uidvalidity)
 static struct view lower(struct view keyword, struct buf *out)
 {
 	buf_reset(out);
-	for (size_t i = 0; i < keyword.n; i++)
-		buf_append_char(out, ascii_lower(keyword.p[i]));
+	buf_append_lower(out, keyword);
 	return buf_view(out);
 }
 

@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-static void append_lower(struct view text, struct buf *out)
-{
-	for (size_t i = 0; i < text.n; i++)
-		buf_append_char(out, ascii_lower(text.p[i]));
-}
-
 static bool canon_literal(struct view literal, struct buf *out)
 {
 	struct ip ip;
@@ -22,7 +16,7 @@ static bool canon_literal(struct view literal, struct buf *out)
 	if (is_ip)
 		ip_format_literal(out, &ip);
 	else
-		append_lower(literal, out);
+		buf_append_lower(out, literal);
 	return true;
 }
 
@@ -38,7 +32,7 @@ static bool canon_idn(struct view domain, struct buf *out)
 	result = view_from_cstr((const char *)ascii);
 	ok = address_domain_valid(result, 0);
 	if (ok)
-		append_lower(result, out);
+		buf_append_lower(out, result);
 	idn2_free(ascii);
 	return ok;
 }
@@ -55,7 +49,7 @@ bool address_domain_canon(struct view domain, struct buf *out)
 	else if (!view_is_ascii(domain))
 		ok = canon_idn(domain, out);
 	else
-		append_lower(domain, out), ok = true;
+		buf_append_lower(out, domain), ok = true;
 	if (ok && !out->overflow)
 		return true;
 	buf_truncate(out, before);
@@ -109,7 +103,7 @@ bool address_local_canon(struct view local, struct buf *out)
 		return false;
 	ok = true;
 	if (view_is_ascii(local))
-		append_lower(local, out);
+		buf_append_lower(out, local);
 	else
 		ok = fold(local, out);
 	if (ok && !out->overflow)

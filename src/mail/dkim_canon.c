@@ -15,8 +15,7 @@ void dkim_canon_field(struct buf *out, struct view name, struct view value)
 
 	while (name.n > 0 && is_wsp(name.p[name.n - 1]))
 		name.n--;
-	for (size_t i = 0; i < name.n; i++)
-		buf_append_char(out, ascii_lower(name.p[i]));
+	buf_append_lower(out, name);
 	buf_append_char(out, ':');
 	for (size_t i = 0; i < value.n; i++) {
 		char c = value.p[i];

@@ -51,8 +51,7 @@ static void put_hash(struct buf *out, const struct srs_key *key, char tag, struc
 	uint8_t bytes[8];
 
 	buf_append_char(&lower, tag);
-	for (size_t i = 0; i < rest.n; i++)
-		buf_append_char(&lower, ascii_lower(rest.p[i]));
+	buf_append_lower(&lower, rest);
 	hash = map_hash_keyed(key->halves, buf_view(&lower));
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)(hash >> (8 * i));

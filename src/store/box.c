@@ -251,8 +251,7 @@ struct known {
 static void learn(struct known *k, struct view word)
 {
 	buf_reset(&k->folded);
-	for (size_t i = 0; i < word.n; i++)
-		buf_append_char(&k->folded, ascii_lower(word.p[i]));
+	buf_append_lower(&k->folded, word);
 	if (map_get(&k->by_name, buf_view(&k->folded)))
 		return;
 	(void)map_set(&k->by_name, buf_view(&k->folded), k);

@@ -83,8 +83,7 @@ static int cmp_nocase(const void *a, const void *b)
 static struct view fold(struct keysets *k, struct view word)
 {
 	buf_reset(&k->folded);
-	for (size_t i = 0; i < word.n; i++)
-		buf_append_char(&k->folded, ascii_lower(word.p[i]));
+	buf_append_lower(&k->folded, word);
 	return buf_view(&k->folded);
 }
 

@@ -43,8 +43,8 @@ static void fold(struct view text, struct buf *out)
 	arena_init(&a, 8192);
 	is_address = address_parse(text, FLAGS, &a, &address) && address_canon(address.local, address.domain, out);
 	arena_fini(&a);
-	for (size_t i = 0; !is_address && i < text.n; i++)
-		buf_append_char(out, ascii_lower(text.p[i]));
+	if (!is_address)
+		buf_append_lower(out, text);
 }
 
 static uint64_t key_of(const struct store *s, struct view text)

@@ -21,6 +21,9 @@ static void overflow_is_sticky_and_keeps_what_was_there(void **state)
 	buf_append_cstr(&b, "12345");
 	assert_false(b.overflow);
 	assert_string_equal(buf_cstr(&b), "12345");
+	buf_reset(&b);
+	buf_append_lower(&b, VIEW_LIT("aZ\xc3\x84-"));
+	assert_string_equal(buf_cstr(&b), "az\xc3\x84-");
 	buf_fini(&b);
 }
 
