@@ -2,7 +2,6 @@
 """The operator's commands, each with the server running and without one: the same answers by either way."""
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 import pombo
 import processes
+from typed import at_terminal
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -475,34 +475,6 @@ def test_nothing_is_left_running(make_server):
 
 
 # At a terminal
-
-
-def at_terminal(args, answers, timeout=30 * pombo.SLOW):
-    """Runs pombo with a terminal; types each answer when its prompt has come. (status, what the terminal showed)"""
-    pid, fd = pty.fork()
-    if pid == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background was born ignoring it
-        os.execv(pombo.BINARY, [str(pombo.BINARY), *map(str, args)])
-    shown = b""
-    deadline = time.monotonic() + timeout
-    try:
-        for prompt, answer in answers:
-            while prompt not in shown:
-                assert time.monotonic() < deadline, shown
-                shown += os.read(fd, 1000)
-            os.write(fd, answer)
-            shown = shown[shown.index(prompt) + len(prompt):]
-        while True:
-            try:
-                more = os.read(fd, 1000)
-            except OSError:
-                break
-            if not more:
-                break
-            shown += more
-    finally:
-        os.close(fd)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 def test_passwords_at_the_terminal(make_server):

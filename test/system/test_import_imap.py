@@ -18,7 +18,7 @@ import pytest
 import pombo
 import processes
 from ports import PortBlock
-from test_cli_admin import at_terminal
+from typed import at_terminal
 
 ALICE = "alice@example.test"
 PASSWORD = "old secret"

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: ISC
 """pombo read: list, search, show, answer, file and delete, in scripts and at a terminal."""
 import json
-import os
-import pty
 import re
-import select
 import shutil
 import subprocess
 import time
@@ -13,6 +10,7 @@ import pytest
 
 import pombo
 from terminal import Terminal
+from typed import Typed, at_terminal
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 EVIL = "\x1b]0;title\x07\x1b[2J\u202e\x9b"
@@ -121,64 +119,24 @@ def test_without_a_server(make_server, tmp_path):
 
 
 def test_json_is_harmless_at_a_terminal(server):
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execv(str(pombo.BINARY), [str(pombo.BINARY), "read", "--dir", str(server.dir), ALICE, "--json", "--list"])
-    seen = b""
-    try:
-        while part := os.read(fd, 65536):
-            seen += part
-    except OSError:
-        pass  # its end
-    assert os.waitpid(pid, 0)[1] == 0
-    os.close(fd)
+    status, seen = at_terminal(["read", "--dir", server.dir, ALICE, "--json", "--list"], [])
+    assert status == 0
     assert json.loads(seen) == server.cli_json("read", ALICE) and EVIL[-1:] in json.loads(seen)[2]["subject"]
-    assert not re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", seen.decode())
+    assert not re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", seen)
 
 
 def test_at_a_terminal(server):
     server.deliver(ALICE, "From: bob@example.test\r\nSubject: four\r\nDate: =?utf-8?q?now=0AI_agree=1B[2J?=\r\n\r\nx\r\n", sender=BOB)
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ["EDITOR"] = "sed -i 1iYes."
-        os.execv(str(pombo.BINARY), [str(pombo.BINARY), "read", "--dir", str(server.dir), ALICE])
-    seen = b""
-
-    def until(what, timeout=20 * pombo.SLOW):
-        nonlocal seen
-        end = time.monotonic() + timeout
-        while what not in seen:
-            assert time.monotonic() < end, seen
-            if select.select([fd], [], [], 1)[0]:
-                seen += os.read(fd, 65536)
-        seen = seen[seen.index(what) + len(what):]
-
-    def say(line):
-        os.write(fd, line.encode() + b"\n")
-
-    until(b"pombo> ")
-    say("1")
-    until(b"first text")
-    until(b"pombo> ")
-    say("r 1")
-    until(b"sent: kept as")
-    say("r 4")
-    until(b"sent: kept as")
-    say("d 4")
-    until(b"1 deleted")
-    say("m 2 Archive")
-    until(b"1 moved")
-    say("d 3")
-    until(b"1 deleted")
-    say("l")
-    until(b"1 of 1 message")
-    say("F Archive")
-    until(b"Archive: 1 of 1")
-    say("what")
-    until(b"q           quit")
-    say("q")
-    assert os.waitpid(pid, 0)[1] == 0
-    os.close(fd)
+    with Typed("read", "--dir", server.dir, ALICE, EDITOR="sed -i 1iYes.") as t:
+        t.until(b"pombo> ")
+        for say, shown in (("1", b"first text"), ("r 1", b"sent: kept as"), ("r 4", b"sent: kept as"), ("d 4", b"1 deleted"),
+                           ("m 2 Archive", b"1 moved"), ("d 3", b"1 deleted"), ("l", b"1 of 1 message"), ("F Archive", b"Archive: 1 of 1"),
+                           ("what", b"q           quit")):
+            t.type(say.encode() + b"\n")
+            t.until(shown)
+            t.until(b"pombo> ")
+        t.type(b"q\n")
+        assert t.end()[0] == 0
     assert b"Yes." in server.messages(BOB)[0] and b"> first text" in server.messages(BOB)[0]
     # Nobody else's words stand there as ours.
     assert b"On now I agree?[2J bob@example.test wrote:" in server.messages(BOB)[1]

@@ -15,7 +15,7 @@ import pytest
 
 import pombo
 import programs
-from test_cli_admin import at_terminal
+from typed import at_terminal
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 ID = "[0-9a-hjkmnp-tv-z]{13}"
