@@ -205,17 +205,21 @@ static uint64_t filtering_us(const char *names, struct view header, size_t bytes
 static void many_field_names(void **state)
 {
 	struct buf header = BUF_INIT(1 << 20), names = BUF_INIT(1 << 20);
-	uint64_t few, many;
+	const size_t bytes = 5000 * sizeof "X-Yes: y\r";
+	bool cheap = false;
 
 	(void)state;
 	for (int i = 0; i < 50000; i++)
 		buf_append_cstr(&header, i % 10 ? "x-no: y\r\n" : "X-Yes: y\r\n");
-	few = filtering_us("x-yes b", buf_view(&header), 5000 * sizeof "X-Yes: y\r");
 	for (int i = 0; i < 10000; i++)
 		buf_printf(&names, "%s ", i == 7777 ? "x-YES" : "a-no");
 	buf_truncate(&names, names.n - 1);
-	many = filtering_us(buf_cstr(&names), buf_view(&header), 5000 * sizeof "X-Yes: y\r");
-	assert_true(many < 100 * (few + 1000));
+	for (int tries = 0; !cheap && tries < 20; tries++) {
+		uint64_t few = filtering_us("x-yes b", buf_view(&header), bytes);
+
+		cheap = filtering_us(buf_cstr(&names), buf_view(&header), bytes) < 100 * few;
+	}
+	assert_true(cheap);
 	buf_fini(&header);
 	buf_fini(&names);
 }

@@ -319,15 +319,18 @@ static uint64_t reading_us(unsigned depth, uint32_t parts)
 	return us;
 }
 
-/* A line is not held against one open boundary after the other. */
+/* A line is not held against one open boundary after the other: that would take sixty times as long, at every try. */
 static void lines_like_boundaries(void **state)
 {
-	uint64_t few, many;
+	bool cheap = false;
 
 	(void)state;
-	few = reading_us(1, 2);
-	many = reading_us(99, 100);
-	assert_true(many < 5 * (few + 1000));
+	for (int tries = 0; !cheap && tries < 20; tries++) {
+		uint64_t few = reading_us(1, 2);
+
+		cheap = reading_us(99, 100) < 10 * few;
+	}
+	assert_true(cheap);
 }
 
 int main(void)

@@ -3,7 +3,6 @@
  * special use (6154), names in UTF-8 and their normal form (9051). */
 #include "talk.h"
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "imapd/session.h"
 
@@ -111,8 +110,8 @@ static void test_binary_in_turns(void **state)
 	enum { MESSAGES = 4, SECTIONS = 256 };
 	struct rig r;
 	struct buf message = BUF_INIT(1 << 17), content = BUF_INIT(45000), command = BUF_INIT(1 << 16);
-	uint64_t longest = 0, total = 0;
 	const char *end = NULL;
+	int turns = 0;
 	size_t c;
 
 	(void)state;
@@ -130,19 +129,13 @@ static void test_binary_in_turns(void **state)
 		buf_append_cstr(&command, " BINARY.SIZE[1]");
 	buf_append_cstr(&command, ")\r\n");
 	assert_int_equal(send(r.wire.clients[c], command.p, command.n, 0), command.n);
-	for (const struct session *s = TAILQ_FIRST(&r.imapd.sessions); s->commands < 3 || s->command;) {
-		uint64_t us = clock_cpu_us();
-
+	for (const struct session *s = TAILQ_FIRST(&r.imapd.sessions); s->commands < 3 || s->command; turns++)
 		(void)event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		us = clock_cpu_us() - us;
-		total += us;
-		longest = us > longest ? us : longest;
-	}
 	end = wire_hear(&r.wire, c);
 	for (int i = 0; i < MESSAGES; i++, end++)
 		assert_non_null(end = strstr(end, " BINARY.SIZE[1] 45000)\r\n"));
 	assert_non_null(strstr(end, "\r\na OK FETCH completed\r\n"));
-	assert_true(longest < total / 2);
+	assert_true(turns > 10); /* at a stretch it takes six */
 	buf_fini(&message);
 	buf_fini(&content);
 	buf_fini(&command);
