@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS = 4000, WORD_BYTES = 62, MESSAGES = 4096, AT_ONCE = 256, WORDS_EACH = 4, CPU_MAX_US = 700000 };
+enum { WORDS = 4000, WORD_BYTES = 62, MESSAGES = 4096, AT_ONCE = 256, WORDS_EACH = 4 };
+
+/* A hundred times what it takes, and less than it took when each keyword was compared with all. */
+#define CPU_MAX_US 2500000
 
 static const char header[] = "Subject: x\r\n\r\n";
 static char words[WORDS][WORD_BYTES + 1];
