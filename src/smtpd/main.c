@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: ISC
  * The role smtpd, as mx and as submission. */
-#include "io/ports.h"
-#include "io/tls.h"
-#include "ipc/role.h"
-#include "ipc/tls_keys.h"
+#include "front/serve.h"
 #include "smtpd/smtpd.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-struct state {
-	struct smtpd *smtpd;
-	struct ports *ports;
-	struct tls_keys *keys;
-};
-
-static int complain(int r, const char *what, struct buf *error)
+static int complain(int r, struct buf *error)
 {
 	if (r < 0)
-		log_event(LOG_LEVEL_ERROR, what, buf_cstr(error));
+		log_event(LOG_LEVEL_ERROR, "bad_settings", buf_cstr(error));
 	buf_fini(error);
 	return r;
 }
 
 static void on_stream(void *ctx, struct stream *stream, const struct port_service *service)
 {
-	struct state *state = ctx;
-
-	smtpd_accept(state->smtpd, stream, service->name, service->tls_first);
+	smtpd_accept(ctx, stream, service->name, service->tls_first);
 }
 
 /* A pipelining client fills 64 KiB; a reply line is 512 bytes. */
@@ -61,119 +50,68 @@ static const struct ports_spec submission_ports = {
     .on_stream = on_stream,
 };
 
-static int prepare(struct role *r)
+static int prepare(struct role *r, void **ret_server, const struct ports_spec **ret_ports)
 {
 	bool is_mx = strcmp(role_kind(r), "mx") == 0;
-	struct state *state = xcalloc(1, sizeof *state);
 	struct buf error = BUF_INIT(512);
-	int result = tls_prepare();
+	struct smtpd *d = NULL;
+	int result =
+	    smtpd_new(role_base(r), is_mx ? SMTPD_MX : SMTPD_SUBMISSION, role_index(r), role_conf(r), &d, &error);
 
-	if (result < 0)
-		return result;
-	result = smtpd_new(role_base(r), is_mx ? SMTPD_MX : SMTPD_SUBMISSION, role_index(r), role_conf(r),
-			   &state->smtpd, &error);
-	if (complain(result, "bad_settings", &error) < 0)
-		return result;
-	state->ports = ports_new(role_base(r), role_conf(r), is_mx ? &mx_ports : &submission_ports, state);
-	state->keys = tls_keys_new();
-	role_set_state(r, state);
-	return 0;
+	*ret_server = d;
+	*ret_ports = is_mx ? &mx_ports : &submission_ports;
+	return complain(result, &error);
 }
 
-static int on_channel(struct role *r, const char *list, const char *peer, unsigned index, int fd)
+static int set_channel(void *server, const char *list, int fd)
 {
-	struct state *state = role_state(r);
-
-	(void)peer;
-	(void)index;
 	if (strcmp(list, "smtp") == 0)
-		return smtpd_set_store(state->smtpd, fd);
+		return smtpd_set_store(server, fd);
 	if (strcmp(list, "auth") == 0)
-		return smtpd_set_auth(state->smtpd, fd);
-	if (strcmp(list, "sign") != 0) {
-		(void)close(fd);
-		return -EINVAL;
-	}
-	tls_keys_set_channel(state->keys, fd);
-	return 0;
+		return smtpd_set_auth(server, fd);
+	(void)close(fd);
+	return -EINVAL;
 }
 
-static int on_certificate(struct role *r, struct view pem)
+static void set_tls(void *server, struct tls_server *tls)
 {
-	struct state *state = role_state(r);
-	unsigned min_version = role_conf(r)->tls_min_version == 0 ? 12 : 13; /* the words "1.2 1.3" */
-	struct buf error = BUF_INIT(512);
-	struct tls_server *tls = NULL;
-	int result = tls_server_new(pem, min_version, tls_keys_sign, state->keys, &tls, &error);
-
-	if (complain(result, "bad_certificate", &error) == 0)
-		smtpd_set_tls(state->smtpd, tls);
-	return result;
+	smtpd_set_tls(server, tls);
 }
 
-static int on_listener(struct role *r, const char *service, const char *address, uint16_t port, bool tls, int fd)
+static int configure(void *server, const struct conf *conf)
 {
-	struct state *state = role_state(r);
-
-	(void)tls; /* the service says it */
-	return ports_add(state->ports, service, address, port, fd);
-}
-
-static void on_listener_gone(struct role *r, const char *service, const char *address, uint16_t port)
-{
-	struct state *state = role_state(r);
-
-	ports_remove(state->ports, service, address, port);
-}
-
-static int reloaded(struct role *r)
-{
-	struct state *state = role_state(r);
 	struct buf error = BUF_INIT(512);
 
-	ports_configure(state->ports, role_conf(r));
-	return complain(smtpd_configure(state->smtpd, role_conf(r), &error), "bad_settings", &error);
+	return complain(smtpd_configure(server, conf, &error), &error);
 }
 
-static void stopped(void *ctx)
+static void stop(void *server, void (*fn)(void *ctx), void *ctx)
 {
-	role_finished(ctx);
+	smtpd_stop(server, fn, ctx);
 }
 
-static void stop(struct role *r, uint32_t grace_ms)
-{
-	struct state *state = role_state(r);
-
-	(void)grace_ms; /* the skeleton ends the process when it is over */
-	ports_close(state->ports);
-	smtpd_stop(state->smtpd, stopped, r);
-}
-
-static void count(struct role *r, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
+static void count(void *server, uint64_t *ret_sessions, uint64_t *ret_accepted, uint64_t *ret_messages,
 		  uint64_t *ret_in_flight)
 {
-	const struct state *state = role_state(r);
+	const struct smtpd *d = server;
 
-	*ret_sessions = state->smtpd->session_count;
-	*ret_accepted = state->smtpd->accepted_count;
-	*ret_messages = state->smtpd->message_count;
-	*ret_in_flight = state->smtpd->bytes_held;
+	*ret_sessions = d->session_count;
+	*ret_accepted = d->accepted_count;
+	*ret_messages = d->message_count;
+	*ret_in_flight = d->bytes_held;
 }
 
 int main(void)
 {
-	static const struct role_spec spec = {
+	static const struct serve_spec spec = {
 	    .name = "smtpd",
-	    .sandbox = SANDBOX_NET,
 	    .prepare = prepare,
-	    .on_listener = on_listener,
-	    .on_listener_gone = on_listener_gone,
-	    .on_channel = on_channel,
-	    .on_certificate = on_certificate,
-	    .reloaded = reloaded,
+	    .set_channel = set_channel,
+	    .set_tls = set_tls,
+	    .configure = configure,
 	    .stop = stop,
 	    .count = count,
 	};
 
-	return role_run(&spec);
+	return serve_run(&spec);
 }

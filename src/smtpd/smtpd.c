@@ -11,7 +11,6 @@
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,15 +44,6 @@ int smtpd_new(struct event_base *base, enum smtpd_kind kind, unsigned index, con
 	return 0;
 }
 
-static void drop_channel(struct channel **slot)
-{
-	struct channel *c = *slot;
-
-	*slot = NULL; /* first: pending calls hear NULL now, and must not ask again */
-	if (c)
-		channel_free(&c);
-}
-
 void smtpd_free(struct smtpd **dp)
 {
 	struct smtpd *d = *dp;
@@ -65,8 +55,8 @@ void smtpd_free(struct smtpd **dp)
 	while (!TAILQ_EMPTY(&d->sessions))
 		session_abandon(TAILQ_FIRST(&d->sessions));
 	refusals_free(&d->refusals);
-	drop_channel(&d->store);
-	drop_channel(&d->auth);
+	channel_free(&d->store);
+	channel_free(&d->auth);
 	tls_server_unref(&d->tls);
 	for (unsigned i = 0; i < d->spare_count; i++)
 		buf_fini(&d->spare[i]);
@@ -143,44 +133,23 @@ static void on_store_drain(void *ctx, struct channel *c)
 	wake_stalled(ctx);
 }
 
-static void on_auth_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
-{
-	/* authd only answers; answers reach their callbacks in channel.c. */
-	(void)ctx;
-	(void)c;
-	(void)id;
-	(void)msg;
-}
-
-static void on_auth_close(void *ctx, struct channel *c)
-{
-	struct smtpd *d = ctx;
-
-	if (d->auth == c)
-		d->auth = NULL;
-}
-
 int smtpd_set_store(struct smtpd *d, int fd)
 {
 	static const struct channel_handlers handlers = {on_store_msg, on_store_close, on_store_drain};
 	unsigned self = d->kind == SMTPD_MX ? SMTP_PEER_MX : SMTP_PEER_SUBMISSION;
 
 	if (d->store) {
-		drop_channel(&d->store);
+		channel_free(&d->store);
 		store_lost(d);
 	}
 	d->space_low = false;
 	d->store = channel_new(d->base, fd, &smtp_proto, self, SMTP_PEER_STORE, &handlers, d);
-	return d->store ? 0 : -ENOMEM;
+	return 0;
 }
 
 int smtpd_set_auth(struct smtpd *d, int fd)
 {
-	static const struct channel_handlers handlers = {on_auth_msg, on_auth_close, NULL};
-
-	drop_channel(&d->auth);
-	d->auth = channel_new(d->base, fd, &auth_proto, AUTH_PEER_SUBMISSION, AUTH_PEER_AUTH, &handlers, d);
-	return d->auth ? 0 : -ENOMEM;
+	return channel_renew(&d->auth, d->base, fd, &auth_proto, AUTH_PEER_SUBMISSION, AUTH_PEER_AUTH);
 }
 
 void smtpd_set_tls(struct smtpd *d, struct tls_server *tls)
