@@ -20,6 +20,7 @@
 enum { SHA_BYTES = 32, NAME_BYTES = 64 };
 
 static const char suffix[] = ".state";
+static const char cut_short[] = "it became shorter, or could not be read, while it was read";
 
 void state_name(int64_t wall_s, char ret[STATE_NAME_BYTES])
 {
@@ -71,15 +72,17 @@ static void last_line(struct view list, struct buf *out)
 int state_seal(int fd)
 {
 	_cleanup_(buf_fini) struct buf line = BUF_INIT(256);
-	struct view list;
+	struct mapped list;
 	int r = mapped_open(fd, &list);
 
 	if (r < 0)
 		return cli_fail_errno(CLI_OTHER, "the backup's list", r, NULL);
-	last_line(list, &line);
-	if (pwrite(fd, line.p, line.n, (off_t)list.n) != (ssize_t)line.n || fsync(fd) < 0)
+	last_line(list.bytes, &line);
+	if (mapped_whole(&list) < list.bytes.n)
+		r = cli_fail(CLI_OTHER, "the backup's list", cut_short, "run the same command again");
+	else if (pwrite(fd, line.p, line.n, (off_t)list.bytes.n) != (ssize_t)line.n || fsync(fd) < 0)
 		r = cli_fail_errno(CLI_CANNOT_CREATE, "the backup's list", errno, NULL);
-	mapped_close(list);
+	mapped_close(&list);
 	return r;
 }
 
@@ -208,10 +211,11 @@ const struct state_copy *state_copies_of(const struct state *s, uint64_t mailbox
 
 int state_read(int fd, const char *name, bool sealed, struct state *ret)
 {
-	struct view whole, list, line;
+	struct mapped whole;
+	struct view list, line;
 	size_t cap = 0;
 	int r = mapped_open(fd, &whole);
-	bool ok = r == 0;
+	bool ok = r == 0, torn;
 
 	*ret = (struct state){.domains = json_array(),
 			      .accounts = json_array(),
@@ -220,12 +224,14 @@ int state_read(int fd, const char *name, bool sealed, struct state *ret)
 			      .subscriptions = json_array(),
 			      .annotations = json_array()};
 	(void)snprintf(ret->name, sizeof ret->name, "%s", name);
-	list = whole;
+	list = whole.bytes;
 	if (ok && sealed)
-		ok = unseal(whole, &list);
+		ok = unseal(whole.bytes, &list);
 	while (ok && list.n)
 		ok = view_cut(list, '\n', &line, &list) && add_line(ret, line, &cap);
-	mapped_close(whole);
+	torn = r == 0 && mapped_whole(&whole) < whole.bytes.n;
+	ok = ok && !torn;
+	mapped_close(&whole);
 	if (ok && ret->n_mailboxes)
 		qsort(ret->mailboxes, ret->n_mailboxes, sizeof *ret->mailboxes, by_mailbox);
 	if (ok && ret->n_copies)
@@ -233,6 +239,8 @@ int state_read(int fd, const char *name, bool sealed, struct state *ret)
 	if (ok)
 		return 0;
 	state_fini(ret);
+	if (torn)
+		return cli_fail(CLI_BAD_DATA, name, cut_short, "let no program change the backup meanwhile");
 	return r < 0
 		   ? cli_fail_errno(CLI_BAD_DATA, name, r, NULL)
 		   : cli_fail(CLI_BAD_DATA, name, "this state is not what was written", "use an older one: --at TIME");

@@ -11,6 +11,10 @@
 
 enum { KEYWORDS_MAX = 64, STORE_SEEN = 1, STORE_ANSWERED = 2, STORE_FLAGGED = 4, STORE_DELETED = 8, STORE_DRAFT = 16 };
 
+#define CUT_SHORT                                                                                                      \
+	"the file became shorter, or could not be read, while it was read: this message and what followed it did not " \
+	"come; let no program change it, and run the same command again"
+
 static size_t split(struct view text, struct view *words, size_t max)
 {
 	struct view word;
@@ -27,7 +31,15 @@ static size_t split(struct view text, struct view *words, size_t max)
 	return n;
 }
 
-static int import_one(struct import *im, struct import_folder *f, const struct mbox_message *m, struct view source)
+/* Only bytes that are the file's are a message. */
+static bool is_whole(const struct mapped *file, const struct mbox_message *m)
+{
+	return (size_t)(m->raw.p - file->bytes.p) + m->raw.n <= mapped_whole(file);
+}
+
+/* Also -1: the file has lost it. Its text is made in memory of its own: what is whole then stays so. */
+static int import_one(struct import *im, struct import_folder *f, const struct mapped *file,
+		      const struct mbox_message *m, struct view source)
 {
 	_cleanup_(buf_fini) struct buf plain = BUF_INIT(m->raw.n + 1), text = BUF_INIT(m->raw.n + 1);
 	struct view words[KEYWORDS_MAX], sender;
@@ -53,10 +65,10 @@ static int import_one(struct import *im, struct import_folder *f, const struct m
 	out.n_keywords = split(status.keywords, words, KEYWORDS_MAX);
 	if (im->dates_of_header || !mbox_from_line_parse(m->from_line, &out.date_s, &sender))
 		out.date_s = INT64_MIN;
-	return import_message(im, f, &out);
+	return is_whole(file, m) ? import_message(im, f, &out) : -1;
 }
 
-static int import_all(struct import *im, struct import_folder *f, struct view whole, const char *path)
+static int import_all(struct import *im, struct import_folder *f, const struct mapped *whole, const char *path)
 {
 	struct mbox_message m;
 	struct mbox_file file;
@@ -64,39 +76,42 @@ static int import_all(struct import *im, struct import_folder *f, struct view wh
 	enum parse p;
 	int r = 0;
 
-	mbox_file_init(&file, whole);
+	mbox_file_init(&file, whole->bytes);
 	for (uint64_t n = 1; r == 0 && (p = mbox_file_next(&file, &m)) != PARSE_MORE; n++) {
 		_cleanup_(buf_fini) struct buf source = BUF_INIT(8192);
 
 		buf_printf(&source, "%s, message %llu", path, (unsigned long long)n);
 		if (p == PARSE_BAD) {
-			import_left_out(im, f, buf_view(&source), "what follows is no mbox");
+			import_left_out(im, f, buf_view(&source),
+					mapped_whole(whole) < whole->bytes.n ? CUT_SHORT : "what follows is no mbox");
 			break;
 		}
-		r = import_one(im, f, &m, buf_view(&source));
+		r = import_one(im, f, whole, &m, buf_view(&source));
+		if (r < 0)
+			import_left_out(im, f, buf_view(&source), CUT_SHORT);
 		im->progress.done = base + file.at;
 	}
-	im->progress.done = base + whole.n;
-	return r;
+	im->progress.done = base + whole->bytes.n;
+	return r < 0 ? 0 : r;
 }
 
 int import_mbox(struct import *im, int fd, struct view folder, const char *path)
 {
 	struct import_folder *f;
-	struct view whole;
+	struct mapped whole;
 	int r = mapped_open(fd, &whole);
 
 	if (r < 0)
 		return cli_fail_errno(CLI_OTHER, path, r, NULL);
 	im->files++;
 	if (im->counting) {
-		im->progress.total += whole.n;
-		mapped_close(whole);
+		im->progress.total += whole.bytes.n;
+		mapped_close(&whole);
 		return 0;
 	}
 	f = import_open(im, folder, 0, view_from_cstr(path), &r);
 	if (f)
-		r = import_all(im, f, whole, path);
-	mapped_close(whole);
+		r = import_all(im, f, &whole, path);
+	mapped_close(&whole);
 	return r;
 }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """pombo import and export: Maildir and mbox, both ways, again, and after a kill."""
 import calendar
+import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -296,3 +298,44 @@ def test_folders_that_a_maildir_cannot_name_are_neither_mixed_nor_forgotten(make
     done = server.cli("export", ALICE, tmp_path / "mbox", "--format", "mbox", "--json", check=False)
     report = json.loads(done.stdout)
     assert done.returncode == 65 and [n["folder"] for n in report["notes"]] == [long] and "Trash" in [f["name"] for f in report["folders"]]
+
+
+def import_cut_short(server, tree, name, length):
+    """Imports the folder, at a terminal, and makes that file in it so short once the first message is under way. (status, report and errors)"""
+    told, terminal = os.openpty()
+    with subprocess.Popen([str(pombo.BINARY), "import", "--dir", str(server.dir), ALICE, str(tree)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=terminal, start_new_session=True) as running:
+        os.close(terminal)
+        shown = os.read(told, 1000)
+        running.send_signal(signal.SIGSTOP)
+        os.truncate(tree / name, length)
+        running.send_signal(signal.SIGCONT)
+        report = running.stdout.read()
+        with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+            while more := os.read(told, 1000):
+                shown += more
+    os.close(told)
+    return running.returncode, (report + shown).decode()
+
+
+@pytest.mark.parametrize("left", [0.5, 0.9999], ids=["pages", "bytes"])
+def test_an_mbox_that_becomes_shorter_meanwhile(make_server, tmp_path, left):
+    """What came before is kept, what it was is told, and the rest of the tree comes."""
+    server = make_server()
+    texts = [b"Subject: %d\n\n%s\n" % (i, b"z" * 30000) for i in range(300)]
+    whole = b"".join(b"From a@b Thu Jan  1 00:00:00 1970\n%s\n" % text for text in texts)
+    (tmp_path / "M").mkdir()
+    for attempt in range(5):  # on a machine that stands still it may be done before it is stopped
+        name = f"{attempt}.mbox"
+        (tmp_path / "M" / name).write_bytes(whole)
+        (tmp_path / "M" / "z.mbox").write_bytes(b"From a@b Thu Jan  1 00:00:00 1970\nSubject: last %d\n\nx\n" % attempt)
+        status, said = import_cut_short(server, tmp_path / "M", name, int(len(whole) * left))
+        if status != 0:
+            break
+    assert status == 65, said
+    cut = int(re.search(rf"{name}, message (\d+): the file became shorter", said)[1])
+    assert cut in ((150, 151) if left == 0.5 else (300,))
+    imap = server.imap(ALICE)
+    assert int(imap.select(str(attempt))[1][0]) == cut - 1
+    assert int(imap.select("z")[1][0]) == attempt + 1
+    imap.logout()
