@@ -2,6 +2,7 @@
  * pombo import: mail of other programs and servers into an account. */
 #include "cli/commands.h"
 
+#include "cli/imap_client.h"
 #include "cli/imap_parse.h"
 #include "cli/import.h"
 #include "cli/option.h"
@@ -10,17 +11,23 @@
 
 #include <string.h>
 
+enum { IDLE_S = 300, IDLE_MAX_S = 86400 };
+
 struct words {
-	const char *folder, *format, *dates, *ca_file;
-	bool insecure, password_stdin;
+	const char *folder, *format, *dates, *timeout;
+	struct imap_client_options server;
+	bool password_stdin;
 };
 
 static int read_words(struct cli *c, struct words *w)
 {
-	const struct option options[] = {
-	    {.name = "folder", .value = &w->folder},        {.name = "format", .value = &w->format},
-	    {.name = "dates", .value = &w->dates},          {.name = "cafile", .value = &w->ca_file},
-	    {.name = "insecure-tls", .flag = &w->insecure}, {.name = "password-stdin", .flag = &w->password_stdin}};
+	const struct option options[] = {{.name = "folder", .value = &w->folder},
+					 {.name = "format", .value = &w->format},
+					 {.name = "dates", .value = &w->dates},
+					 {.name = "cafile", .value = &w->server.ca_file},
+					 {.name = "insecure-tls", .flag = &w->server.insecure},
+					 {.name = "password-stdin", .flag = &w->password_stdin},
+					 {.name = "timeout", .value = &w->timeout}};
 	int r = option_take(c, options, ARRAY_LEN(options));
 
 	if (r)
@@ -31,6 +38,10 @@ static int read_words(struct cli *c, struct words *w)
 		return cli_usage(c, "--format is maildir or mbox");
 	if (w->dates && strcmp(w->dates, "file") != 0 && strcmp(w->dates, "header") != 0)
 		return cli_usage(c, "--dates is file or header");
+	w->server.idle_s = IDLE_S;
+	if (w->timeout &&
+	    (!view_to_u32(view_from_cstr(w->timeout), IDLE_MAX_S, &w->server.idle_s) || w->server.idle_s == 0))
+		return cli_usage(c, "--timeout takes a number of seconds");
 	return 0;
 }
 
@@ -85,8 +96,9 @@ static int run(struct cli *c)
 	im.maildir = !w.format || strcmp(w.format, "maildir") == 0;
 	im.mbox = !w.format || strcmp(w.format, "mbox") == 0;
 	im.dates_of_header = w.dates && strcmp(w.dates, "header") == 0;
+	w.server.max_literal = im.max_message;
 	if (url.host)
-		r = import_report(&im, import_imap(&im, &url, buf_view(&password), w.ca_file, w.insecure));
+		r = import_report(&im, import_imap(&im, &url, buf_view(&password), &w.server));
 	else
 		r = import_files(&im, c->argv[2], w.folder);
 	import_fini(&im);
@@ -128,6 +140,9 @@ const struct cli_command cmd_import = {
 	    {"--cafile FILE", "with a URL: trust the certificates in this file (PEM) alone"},
 	    {"--insecure-tls",
 	     "with a URL: take any certificate the server shows; anybody on the way may then read the password"},
+	    {"--timeout SECONDS",
+	     "with a URL: how long the other server may say nothing (300), or, six times as long, hardly anything, "
+	     "before it is given up"},
 	    {NULL, NULL},
 	},
     .example = "pombo import alice@example.org /home/alice/Maildir\npombo import alice@example.org old.mbox --folder "

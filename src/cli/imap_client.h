@@ -12,9 +12,15 @@ struct imap_client;
 struct imap_url;
 struct spool;
 
-/* `ca_file` or NULL; `insecure`: any certificate. `max_literal`: bytes of a literal. Connects, greets, logs in. */
-must_check int imap_client_open(const struct imap_url *u, struct view password, const char *ca_file, bool insecure,
-				uint64_t max_literal, struct imap_client **ret);
+struct imap_client_options {
+	const char *ca_file; /* or NULL */
+	bool insecure; /* any certificate */
+	uint64_t max_literal; /* bytes */
+	uint32_t idle_s; /* how long it may say nothing; hardly anything six times as long (patience.h) */
+};
+/* Connects, greets, logs in. */
+must_check int imap_client_open(const struct imap_url *u, struct view password, const struct imap_client_options *o,
+				struct imap_client **ret);
 void imap_client_close(struct imap_client **c);
 /* Sends a command (without its tag). */
 must_check int imap_client_send(struct imap_client *c, const char *command);

@@ -94,8 +94,9 @@ must_check int import_maildir(struct import *im, int fd, struct view folder, con
 must_check int import_mbox(struct import *im, int fd, struct view folder, const char *path); /* import_mbox.c */
 /* All folders of another server (import_imap.c). */
 struct imap_url;
-must_check int import_imap(struct import *im, const struct imap_url *url, struct view password, const char *ca_file,
-			   bool insecure);
+struct imap_client_options;
+must_check int import_imap(struct import *im, const struct imap_url *url, struct view password,
+			   const struct imap_client_options *options);
 /* All that is below `path` (import_tree.c). */
 must_check int import_tree(struct import *im, const char *path, struct view folder);
 

@@ -415,7 +415,8 @@ static int import_folder(struct source *s, const struct remote *f)
 	return r;
 }
 
-int import_imap(struct import *im, const struct imap_url *url, struct view password, const char *ca_file, bool insecure)
+int import_imap(struct import *im, const struct imap_url *url, struct view password,
+		const struct imap_client_options *options)
 {
 	_cleanup_(buf_fini) struct buf host = BUF_INIT(2048);
 	struct source s = {.im = im};
@@ -426,7 +427,7 @@ int import_imap(struct import *im, const struct imap_url *url, struct view passw
 	r = mail_client_folders(&im->mail, &s.ours);
 	if (r)
 		return r;
-	r = imap_client_open(url, password, ca_file, insecure, im->max_message, &s.imap);
+	r = imap_client_open(url, password, options, &s.imap);
 	if (r == 0)
 		r = list_folders(&s);
 	for (size_t i = 0; i < s.n && r == 0; i++)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """pombo import imaps://…: from Dovecot (where it is installed) and from another pombo; again for the rest; TLS that must be right."""
+import contextlib
 import imaplib
 import json
 import os
@@ -195,6 +196,15 @@ def test_it_says_whose_password_it_asks_for(make_server):
     assert status == 65 and "Password" not in shown
 
 
+def certificate(tmp_path):
+    """What a server of this test shows."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
+                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    return tls
+
+
 def serve_once(answers, tls, seen):
     """A server that says the greeting, then for each line of the client the next answer."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -222,10 +232,7 @@ def serve_once(answers, tls, seen):
 
 def test_hostile_servers(make_server, tmp_path):
     server = make_server()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
-                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    tls = certificate(tmp_path)
     hello, ok = b"* OK hi\r\n", b"TAG OK done\r\n"
     opened = [hello, ok, ok]
     listed = opened + [b'* LIST () "/" INBOX\r\n* LIST () "/" {6}\r\nEvil/\x01\r\n' + ok, b"* OK [UIDVALIDITY 1] x\r\n" + ok]
@@ -261,13 +268,36 @@ def test_hostile_servers(make_server, tmp_path):
         assert len(seen) == 1 and b"STARTTLS" in seen[0]
 
 
+@pytest.mark.parametrize("scheme", ["imap", "imaps"])
+@pytest.mark.parametrize("drips", [True, False], ids=["drips", "silent"])
+def test_a_server_that_gets_nowhere_is_given_up(make_server, tmp_path, scheme, drips):
+    """A byte again and again keeps no import alive, be it before TLS or in it."""
+    server, tls, ended = make_server(), certificate(tmp_path), threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with listener, listener.accept()[0] as plain:
+            with contextlib.suppress(OSError), tls.wrap_socket(plain, server_side=True) if scheme == "imaps" else plain as s:
+                s.sendall(b"* ")
+                while not ended.wait(0.05):
+                    if drips:
+                        s.sendall(b"x")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        done = pull(server, f"{scheme}://u@127.0.0.1:{listener.getsockname()[1]}", "--insecure-tls", "--timeout", "1", check=False)
+    finally:
+        ended.set()
+        thread.join(20 * pombo.SLOW)
+    assert done.returncode == 75 and "run the same command again" in done.stderr
+    # Where the machine stands still for a second, what drips was silent.
+    assert re.search("hardly anything|said nothing for 1 s" if drips else "said nothing for 1 s", done.stderr)
+
+
 def test_what_a_server_makes_us_tell_has_an_end(make_server, tmp_path):
     """Of a million messages that are too large ten thousand are named, the others counted."""
-    server, n = make_server(), 12000
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
-                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    server, n, tls = make_server(), 12000, certificate(tmp_path)
     ok = b"TAG OK done\r\n"
     answers = [b"* OK hi\r\n", ok, ok, b'* LIST () "/" INBOX\r\n' + ok, b"* OK [UIDVALIDITY 1] x\r\n" + ok,
                b"".join(b"* %d FETCH (UID %d RFC822.SIZE 99999999999)\r\n" % (i, i) for i in range(1, n + 1)) + ok]
@@ -283,10 +313,7 @@ def test_a_large_message_is_not_held_in_memory(make_server, tmp_path):
     """Neither the other server's nor a Maildir's: the beginning is, the rest goes through a temporary file."""
     size = 48 << 20
     server = make_server(config=["max-message-size = 100M"])
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "k", "-out", tmp_path / "c",
-                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    tls = certificate(tmp_path)
     line = b"0123456789 abcdefghijklmnopqrstuvwxyz 0123456789\n"
     message = b"Subject: large\n\n" + line * (size // len(line))
     ok = b"TAG OK done\r\n"
