@@ -113,13 +113,15 @@ def test_unknown_users_take_as_long_as_known_ones(make_server):
     took = {ALICE: [], "nobody@example.test": []}
     with s.wire("imaps") as w:
         greet(w, "imaps")
-        for n in range(12):
+        for n in range(18):  # more would be held up
             for user, times in took.items():
                 started = time.monotonic()
                 assert login_on(w, "imaps", "PLAIN", plain(user, f"guess {n}")) == WRONG
                 times.append(time.monotonic() - started)
-    known, unknown = (min(t) for t in took.values())  # the least that each takes: whoever else keeps the machine busy can only add to it
-    assert 0.5 < known / unknown < 2, took
+            known, unknown = (min(t) for t in took.values())  # the least that each takes: whoever else keeps the machine busy can only add to it
+            if n > 10 and 0.5 < known / unknown < 2:
+                return
+    raise AssertionError(took)
 
 
 HELD_UP_S = 10  # an attempt, while there is no room for it
