@@ -6,18 +6,26 @@ import pathlib
 
 from xdist.scheduler import LoadScopeScheduling
 
-# By the beginning of their names, the longest first.
+# By the beginning of their names, the longest first. A file alone: its tests that stay together.
 LONGEST = (
     "test_crash.py::",
+    "test_programs.py::test_testssl",
+    "test_tls_policy.py::test_a_report_by_mail_is_given_up_after_a_day",
+    "test_hosts.py",
+    "test_backup.py::test_kills_leave_nothing_half",
+    "test_silent.py::",
+    "test_send.py::test_replies[8]",
+    "test_programs.py::test_mutt_sends",
+    "test_auth.py::test_guessing_is_slow_and_locks_nobody_out",
+    "test_auth.py::test_a_known_address_is_remembered_over_a_restart",
+    "test_more_clients.py::test_mbsync_thousands",
+    "test_clock.py::",
+    "test_cli_init.py::test_interrupted",
+    "test_resolver.py",
+    "test_tls_policy.py::test_tlsa_records_that_cannot_be_had",
     "test_relay.py::test_a_dead_destination_holds_up_nobody",
     "test_relay.py::test_connections_that_lead_nowhere_give_way",
-    "test_backup.py::test_kills_leave_nothing_half",
-    "test_programs.py::test_testssl",
-    "test_pop.py::test_twenty_mebibytes",
-    "test_cli_init.py::test_interrupted",
-    "test_send.py::test_replies[8]",
     "test_relay.py::test_a_smart_host_with_a_password",
-    "test_more_clients.py::test_mbsync_thousands",
 )
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 
@@ -42,13 +50,13 @@ class LongestFirst(LoadScopeScheduling):
         """Tests of which this is the same go to one process, one after the other."""
         path, _, test = nodeid.partition("::")
         file = path.rpartition("/")[2]
-        together = self.place(nodeid) == len(LONGEST) and test.partition("[")[0] in self.sharing[file]
-        return file if together else nodeid
+        alone = any("::" in beginning and f"{file}::{test}".startswith(beginning) for beginning in LONGEST)
+        return file if test.partition("[")[0] in self.sharing[file] and not alone else nodeid
 
     @staticmethod
     def place(scope):
         """Among the longest; behind them without one there."""
-        return next((n for n, beginning in enumerate(LONGEST) if f"/{beginning}" in scope), len(LONGEST))
+        return next((n for n, beginning in enumerate(LONGEST) if f"/{beginning}" in f"/{scope}"), len(LONGEST))
 
     def _assign_work_unit(self, node):
         first = min(self.workqueue, key=lambda scope: (self.place(scope), -len(self.workqueue[scope])))

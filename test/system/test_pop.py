@@ -149,7 +149,8 @@ def test_unique_ids_outlive_restarts_and_restores(make_server):
 
 def test_twenty_mebibytes(make_server):
     s = make_server()
-    text = b"Subject: big\r\n\r\n" + b".x\r\n..\r\n" * (20 * 1024 * 1024 // 8)
+    lines = b".x\r\n..\r\n" + b"y" * 246 + b"\r\n"
+    text = b"Subject: big\r\n\r\n" + lines * (20 * 1024 * 1024 // len(lines))
     with s.imap() as c:
         assert c.append("INBOX", "", None, text)[0] == "OK"
     c = s.pop3()
