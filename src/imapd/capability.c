@@ -6,11 +6,11 @@
 
 static void before_login(struct buf *out, const struct session *s)
 {
-	bool tls = stream_is_tls(s->stream);
+	bool tls = stream_is_tls(s->conn.stream);
 
-	if (!tls && s->imapd->tls)
+	if (!tls && s->conn.front->tls)
 		buf_append_cstr(out, " STARTTLS");
-	if (!session_may_login(s)) {
+	if (!conn_may_login(&s->conn)) {
 		buf_append_cstr(out, " LOGINDISABLED");
 		return;
 	}
@@ -26,7 +26,7 @@ static void extensions(struct buf *out, const struct session *s)
 		   "SORT SORT=DISPLAY THREAD=ORDEREDSUBJECT THREAD=REFERENCES METADATA QUOTA QUOTA=RES-STORAGE "
 		   "QUOTA=RES-MESSAGE "
 		   "APPENDLIMIT=%llu",
-		   (unsigned long long)s->imapd->settings.max_message_bytes);
+		   (unsigned long long)session_imapd(s)->settings.max_message_bytes);
 }
 
 void capability_format(struct buf *out, const struct session *s)
@@ -42,7 +42,7 @@ void capability_format(struct buf *out, const struct session *s)
 	if (s->state != SESSION_FRESH) {
 		extensions(out, s);
 		buf_append_cstr(out, " UTF8=ACCEPT INPROGRESS NOTIFY");
-		if (s->imapd->settings.unauthenticate)
+		if (session_imapd(s)->settings.unauthenticate)
 			buf_append_cstr(out, " UNAUTHENTICATE");
 	}
 }

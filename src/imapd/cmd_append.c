@@ -36,12 +36,12 @@ static void give_up(struct command *c)
 	struct append *append = c->state;
 
 	if (append->id) {
-		(void)mailbox_send_append_abort(s->imapd->store, append->id, &(struct mailbox_append_abort){0});
-		channel_call_cancel(s->imapd->store, append->id);
+		(void)mailbox_send_append_abort(session_store(s), append->id, &(struct mailbox_append_abort){0});
+		channel_call_cancel(session_store(s), append->id);
 	}
 	append->id = 0;
-	s->call_id = 0;
-	imapd_give_room(s->imapd, append->room);
+	s->conn.call_id = 0;
+	imapd_give_room(session_imapd(s), append->room);
 	append->room = 0;
 }
 
@@ -67,14 +67,14 @@ static enum step await_bytes(struct session *s, struct command *c, const struct 
 		return command_await(c, AWAIT_LITERAL);
 	if (append->credit < INPUT_MAX)
 		return command_await(c, AWAIT_ANSWER);
-	return command_await(c, channel_is_full(s->imapd->store) ? AWAIT_CHANNEL : AWAIT_LITERAL);
+	return command_await(c, channel_is_full(session_store(s)) ? AWAIT_CHANNEL : AWAIT_LITERAL);
 }
 
 static bool call_append(struct session *s, const struct append *append)
 {
 	const struct imap_append *args = &append->args;
 	struct mailbox_append m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .name = append->name,
 	    .flags = args->flags.system,
 	    .keywords = append->keywords,
@@ -87,7 +87,7 @@ static bool call_append(struct session *s, const struct append *append)
 	};
 
 	/* No deadline: the client may be slow. */
-	return mailbox_call_append(s->imapd->store, &m, 0, command_on_answer, s);
+	return mailbox_call_append(session_store(s), &m, 0, command_on_answer, s);
 }
 
 static bool send_next(struct session *s, const struct append *append)
@@ -102,7 +102,7 @@ static bool send_next(struct session *s, const struct append *append)
 	    .size_bytes = args->message->literal_bytes,
 	};
 
-	return mailbox_send_append_next(s->imapd->store, append->id, &m);
+	return mailbox_send_append_next(session_store(s), append->id, &m);
 }
 
 /* What is taken is given back when the append is over. */
@@ -112,7 +112,7 @@ static bool take_room(struct session *s, struct append *append)
 
 	if (room <= append->room)
 		return true;
-	if (!imapd_take_room(s->imapd, room - append->room))
+	if (!imapd_take_room(session_imapd(s), room - append->room))
 		return false;
 	append->room = room;
 	return true;
@@ -123,7 +123,7 @@ static enum step stream(struct session *s, struct command *c, struct append *app
 {
 	imap_reader_stream(&s->reader);
 	if (s->reader.literal.sync)
-		session_say(s, "+ OK");
+		conn_say(&s->conn, "+ OK");
 	if (!take_room(s, append)) {
 		(void)command_no(c, "[UNAVAILABLE]", "Too many messages are coming in, try again later");
 		return drop(c, append);
@@ -133,7 +133,7 @@ static enum step stream(struct session *s, struct command *c, struct append *app
 		return drop(c, append);
 	}
 	if (!append->id)
-		append->id = s->call_id = channel_call_id(s->imapd->store);
+		append->id = s->conn.call_id = channel_call_id(session_store(s));
 	append->phase = STREAMING;
 	append->credit = CREDIT; /* what stored had still to give for the message before adds to it: no harm */
 	smtp_strict_init(&append->strict, 0);
@@ -159,7 +159,7 @@ static bool take_args(struct session *s, struct command *c, struct append *appen
 		(void)command_bad(c, "Not what APPEND takes");
 	else if (append->args.flags.over_limit)
 		(void)command_no(c, "[LIMIT]", "Too many keywords, or one is too long");
-	else if (append->args.message->literal_bytes > s->imapd->settings.max_message_bytes)
+	else if (append->args.message->literal_bytes > session_imapd(s)->settings.max_message_bytes)
 		(void)command_no(c, "[TOOBIG]", "The message is too big");
 	else if (append->args.message->literal_bytes == 0)
 		(void)command_no(c, "[CANNOT]", "A message of no bytes is none"); /* RFC 3502: so it is cancelled */
@@ -192,7 +192,7 @@ static bool take_replaced(struct session *s, struct command *c, struct append *a
 static enum step announced(struct session *s, struct command *c, bool replaces)
 {
 	struct append *append = command_state(c, sizeof *append);
-	struct mailbox_open open = {.session = s->store_id};
+	struct mailbox_open open = {.session = s->conn.store_id};
 	enum step step;
 
 	if (replaces && !take_replaced(s, c, append))
@@ -205,8 +205,8 @@ static enum step announced(struct session *s, struct command *c, bool replaces)
 	if (!s->reader.literal.sync)
 		return stream(s, c, append);
 	open.name = append->name;
-	return command_await_answer(c,
-				    mailbox_call_open(s->imapd->store, &open, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(
+	    c, mailbox_call_open(session_store(s), &open, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step checked(struct session *s, struct command *c, struct append *append)
@@ -251,7 +251,7 @@ static enum step take_bytes(struct session *s, struct command *c, struct append 
 	while (rest.n) {
 		struct mailbox_data m = {.bytes = view_sub(rest, 0, PIECE)};
 
-		if (!mailbox_send_data(s->imapd->store, append->id, &m)) {
+		if (!mailbox_send_data(session_store(s), append->id, &m)) {
 			(void)command_failed(c, "[TRYCREATE]");
 			return drop(c, append);
 		}
@@ -278,7 +278,7 @@ static enum step whole(struct session *s, struct command *c, struct append *appe
 	if (append->phase == DROPPING || append->args.end->next || !end_message(c, append))
 		return STEP_DONE;
 	append->phase = KEEPING;
-	if (mailbox_send_append_end(s->imapd->store, append->id, &(struct mailbox_append_end){0}))
+	if (mailbox_send_append_end(session_store(s), append->id, &(struct mailbox_append_end){0}))
 		return command_await(c, AWAIT_ANSWER);
 	return command_failed(c, "[TRYCREATE]");
 }
@@ -288,7 +288,7 @@ static enum step kept(struct session *s, struct command *c, const struct append 
 	const struct mailbox_appended *m = &c->answer->appended;
 	struct buf *out = append->replace_uid ? session_out(s) : &c->text;
 
-	s->imapd->message_count += m->count;
+	s->conn.front->message_count += m->count;
 	selected_wrote_into(s, m->uidvalidity);
 	notify_wrote(s, m->uidvalidity, m->uid, m->uid + m->count - 1);
 	/* Of REPLACE before the EXPUNGE, so that the UIDs still mean something (RFC 8508 §4.3). */

@@ -26,7 +26,7 @@ static enum step logout(struct session *s, struct command *c)
 {
 	if (c->args)
 		return command_bad(c, "LOGOUT has no arguments");
-	session_say(s, "* BYE Logging out");
+	conn_say(&s->conn, "* BYE Logging out");
 	session_enter(s, SESSION_LOGOUT);
 	return STEP_DONE;
 }
@@ -60,11 +60,11 @@ static enum step id(struct session *s, struct command *c)
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_DEBUG, "client_id");
+	conn_log_begin(&l, &s->conn, LOG_LEVEL_DEBUG, "client_id");
 	if (!log_id(&l, c->args))
 		return command_bad(c, "Not a list of names and values");
 	log_end(&l);
-	session_say(s, "* ID (\"name\" \"pombo\" \"version\" \"" POMBO_VERSION "\")");
+	conn_say(&s->conn, "* ID (\"name\" \"pombo\" \"version\" \"" POMBO_VERSION "\")");
 	return STEP_DONE;
 }
 
@@ -134,7 +134,7 @@ static enum step compress(struct session *s, struct command *c)
 {
 	if (!imap_arg_is(c->args, "DEFLATE") || c->args->next)
 		return command_bad(c, "DEFLATE is the only mechanism");
-	if (stream_is_deflated(s->stream))
+	if (stream_is_deflated(s->conn.stream))
 		return command_bad(c, "[COMPRESSIONACTIVE] DEFLATE is active already");
 	return command_ok(c, NULL, "DEFLATE active");
 }
@@ -142,7 +142,7 @@ static enum step compress(struct session *s, struct command *c)
 /* RFC 2342: personal mailboxes only. */
 static enum step namespace(struct session *s, struct command *c) {
 	if (c->args) return command_bad(c, "NAMESPACE has no arguments");
-	session_say(s, "* NAMESPACE ((\"\" \"/\")) NIL NIL");
+	conn_say(&s->conn, "* NAMESPACE ((\"\" \"/\")) NIL NIL");
 	return STEP_DONE;
 }
 

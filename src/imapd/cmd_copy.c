@@ -78,7 +78,7 @@ static enum step answered(struct session *s, struct command *c, struct copy *cop
 
 static enum step begin(struct session *s, struct command *c, bool move)
 {
-	struct mailbox_copy m = {.session = s->store_id, .mailbox = s->selected->mailbox, .move = move};
+	struct mailbox_copy m = {.session = s->conn.store_id, .mailbox = s->selected->mailbox, .move = move};
 	struct copy *copy = command_state(c, sizeof *copy);
 	struct imap_set set;
 	enum step step;
@@ -101,7 +101,8 @@ static enum step begin(struct session *s, struct command *c, bool move)
 		return command_no(c, "[LIMIT]", "The set has too many parts");
 	if (m.n_ranges == 0)
 		return STEP_DONE;
-	return command_await_answer(c, mailbox_call_copy(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(c,
+				    mailbox_call_copy(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step copy_command(struct session *s, struct command *c)

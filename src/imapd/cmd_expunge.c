@@ -14,15 +14,15 @@ static enum step ask(struct session *s, struct command *c, struct expunge *expun
 {
 	uint32_t left = expunge->n_spans - expunge->span_at, n = left < SPANS_MAX ? left : SPANS_MAX;
 	struct mailbox_expunge m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = expunge->spans + expunge->span_at,
 	    .n_ranges = n,
 	};
 
 	expunge->span_at += n;
-	return command_await_answer(c,
-				    mailbox_call_expunge(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(
+	    c, mailbox_call_expunge(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static bool take_set(struct session *s, struct command *c, struct expunge *expunge)

@@ -81,7 +81,7 @@ static void keep_page(struct fetch_page *page)
 static enum step ask_rows(struct session *s, struct command *c, struct fetch *f)
 {
 	struct mailbox_rows_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = f->spans + f->span_at,
 	    .n_ranges = f->n_spans - f->span_at,
@@ -96,13 +96,13 @@ static enum step ask_rows(struct session *s, struct command *c, struct fetch *f)
 	f->spans_asked = m.n_ranges;
 	f->asked = FETCH_ASKED_ROWS;
 	return command_await_answer(
-	    c, mailbox_call_rows_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_rows_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step mark_seen(struct session *s, struct command *c, struct fetch *f)
 {
 	struct mailbox_flags m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = f->seen,
 	    .n_ranges = f->n_seen,
@@ -113,7 +113,7 @@ static enum step mark_seen(struct session *s, struct command *c, struct fetch *f
 
 	f->asked = FETCH_ASKED_FLAGS;
 	return command_await_answer(c,
-				    mailbox_call_flags(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_flags(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* ---- the walk ---- */
@@ -123,7 +123,7 @@ static enum step over(struct session *s, struct command *c, const struct fetch *
 	struct log_line l;
 
 	if (f->damaged) {
-		session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_unreadable");
+		conn_log_begin(&l, &s->conn, LOG_LEVEL_ERROR, "message_unreadable");
 		log_u64(&l, "mailbox", s->selected->mailbox);
 		log_end(&l);
 		return command_no(c, "[SERVERBUG]", "Some of it cannot be read");
@@ -157,7 +157,7 @@ static enum step next_page(struct session *s, struct command *c, struct fetch *f
 static bool reads_ahead(const struct session *s, const struct fetch *f)
 {
 	return !f->marks_seen && !f->args.sections && !(f->args.items & (IMAP_FETCH_PREVIEW | IMAP_FETCH_THREADID)) &&
-	       (f->next || f->span_at + f->spans_asked < f->n_spans) && !stream_is_full(s->stream);
+	       (f->next || f->span_at + f->spans_asked < f->n_spans) && !stream_is_full(s->conn.stream);
 }
 
 static enum step write_ahead(struct session *s, struct command *c, struct fetch *f)
@@ -166,8 +166,8 @@ static enum step write_ahead(struct session *s, struct command *c, struct fetch 
 
 	if (advance(f))
 		step = ask_rows(s, c, f);
-	if (s->imapd->store)
-		channel_flush(s->imapd->store);
+	if (session_store(s))
+		channel_flush(session_store(s));
 	f->ahead = true;
 	for (; f->page.at < f->page.n; f->page.at++) {
 		enum step written = fetch_row_write(s, c, f);
@@ -205,13 +205,13 @@ static enum step take_marks(struct session *s, struct command *c, struct fetch *
 	if (ahead) {
 		(void)advance(f);
 		step = ask_rows(s, c, f);
-		if (s->imapd->store)
-			channel_flush(s->imapd->store);
+		if (session_store(s))
+			channel_flush(session_store(s));
 	}
 	fetch_marks_write(s, f, m);
 	if (ahead)
 		return step;
-	return stream_is_full(s->stream) ? command_await_drain(c) : next_page(s, c, f);
+	return stream_is_full(s->conn.stream) ? command_await_drain(c) : next_page(s, c, f);
 }
 
 /* One FLAGS for all that is new in the page: it names every keyword there is. */
@@ -271,7 +271,7 @@ static enum step take_vanished(struct session *s, struct command *c, struct fetc
 		return command_failed(c, "[NONEXISTENT]");
 	earlier_tell_vanished(s, &f->earlier, m);
 	f->earlier.uid_from = m->next;
-	if (stream_is_full(s->stream))
+	if (stream_is_full(s->conn.stream))
 		return command_await_drain(c);
 	if (m->next)
 		return ask_vanished(s, c, f);

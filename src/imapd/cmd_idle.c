@@ -7,7 +7,7 @@
 static void begin(struct session *s, struct command *c)
 {
 	c->state = c; /* nothing on the heap: sessions stay here for hours */
-	session_say(s, "+ idling");
+	conn_say(&s->conn, "+ idling");
 	(void)command_await_line(c);
 	if (s->selected)
 		s->selected->noticed = true; /* what happened before the client began to listen */

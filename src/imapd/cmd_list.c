@@ -36,10 +36,10 @@ static void forget(struct command *c)
 
 static enum step ask_names(struct session *s, struct command *c, struct view after)
 {
-	struct mailbox_names_want m = {.session = s->store_id, .name_after = after};
+	struct mailbox_names_want m = {.session = s->conn.store_id, .name_after = after};
 
 	return command_await_answer(
-	    c, mailbox_call_names_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_names_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* As a name is read (imap_mailbox_parse()), with its wildcards. */
@@ -93,7 +93,7 @@ static bool take_patterns(struct command *c, struct list *list)
 /* LIST "" "": only the delimiter is asked for. */
 static enum step say_root(struct session *s, const struct command *c)
 {
-	session_say(s, "* %s (\\Noselect) \"/\" \"\"", c->spec->name);
+	conn_say(&s->conn, "* %s (\\Noselect) \"/\" \"\"", c->spec->name);
 	return STEP_DONE;
 }
 
@@ -138,12 +138,13 @@ static enum step take_names(struct session *s, struct command *c, struct list *l
 
 static enum step ask_status(struct session *s, struct command *c, struct list *list, struct view name)
 {
-	struct mailbox_open m = {.session = s->store_id,
+	struct mailbox_open m = {.session = s->conn.store_id,
 				 .name = name,
 				 .counts_deleted = (list->args.status_items & IMAP_STATUS_DELETED_STORAGE) != 0};
 
 	list->asked_status = true;
-	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(c,
+				    mailbox_call_open(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* RFC 5819: no STATUS for a name that cannot be selected, or that went meanwhile. */
@@ -169,7 +170,7 @@ static enum step walk(struct session *s, struct command *c, struct list *list)
 		const struct folder *folder = &list->folders.at[list->at];
 		bool listed;
 
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		listed = folders_answer(&list->folders, list->at, &list->query, session_out(s));
 		list->at++;

@@ -21,10 +21,10 @@ struct login {
 static void close_unclaimed(void *ctx, const void *answer)
 {
 	const struct mailbox_msg *m = answer;
-	struct imapd *d = ctx;
+	struct front *f = ctx;
 
 	if (m && m->type == MAILBOX_SESSION)
-		(void)mailbox_send_session_close(d->store, 0,
+		(void)mailbox_send_session_close(f->store, 0,
 						 &(struct mailbox_session_close){.session = m->session.session});
 }
 
@@ -33,9 +33,9 @@ static void forget(struct command *c)
 	struct login *login = c->state;
 	struct session *s = c->session;
 
-	if (login->phase == OPENING && s->call_id) {
-		channel_call_leave(s->imapd->store, s->call_id, close_unclaimed, s->imapd);
-		s->call_id = 0;
+	if (login->phase == OPENING && s->conn.call_id) {
+		channel_call_leave(session_store(s), s->conn.call_id, close_unclaimed, s->conn.front);
+		s->conn.call_id = 0;
 	}
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
@@ -50,7 +50,7 @@ static void on_verdict(void *ctx, const struct sasl_outcome *outcome)
 	buf_reset(&login->text);
 	buf_append_view(&login->text, outcome->text);
 	s->command->answered = true;
-	session_run(s);
+	conn_run(&s->conn);
 }
 
 static struct login *begin(struct session *s, struct command *c)
@@ -58,7 +58,7 @@ static struct login *begin(struct session *s, struct command *c)
 	struct login *login = command_state(c, sizeof *login);
 
 	buf_init(&login->text, SASL_LINE_MAX + 4);
-	login->sasl = sasl_client_new(&s->imapd->auth, s->stream, session_may_login(s), on_verdict, s);
+	login->sasl = sasl_client_new(&s->conn.front->auth, s->conn.stream, conn_may_login(&s->conn), on_verdict, s);
 	c->forget = forget;
 	return login;
 }
@@ -67,11 +67,11 @@ static void log_login(const struct session *s, const struct login *login, bool o
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
-	log_cstr(&l, "service", s->service);
+	conn_log_begin(&l, &s->conn, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
+	log_cstr(&l, "service", s->conn.service);
 	log_str(&l, "mechanism", login->mechanism);
-	if (stream_is_tls(s->stream))
-		log_str(&l, "tls", stream_tls_text(s->stream));
+	if (stream_is_tls(s->conn.stream))
+		log_str(&l, "tls", stream_tls_text(s->conn.stream));
 	if (why)
 		log_cstr(&l, "why", why);
 	log_end(&l);
@@ -79,7 +79,7 @@ static void log_login(const struct session *s, const struct login *login, bool o
 
 static enum step too_often(struct session *s)
 {
-	session_bye(s, "[CLIENTBUG] Too many failed logins");
+	conn_part(&s->conn, "[CLIENTBUG] Too many failed logins");
 	return STEP_CLOSE;
 }
 
@@ -101,7 +101,7 @@ static enum step refuse(struct session *s, struct command *c, const struct login
 		return command_bad(c, "Not what the mechanism says");
 	if (v == SASL_CANCELLED)
 		return command_bad(c, "Cancelled");
-	if (v == SASL_WRONG && ++s->auth_failures >= s->imapd->settings.max_auth_failures)
+	if (v == SASL_WRONG && ++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures)
 		return too_often(s);
 	return command_no(c, refusals[v].code, refusals[v].text);
 }
@@ -112,9 +112,9 @@ static enum step open_session(struct session *s, struct command *c, struct login
 	struct mailbox_session_open m = {.grant = granted.grant};
 
 	login->phase = OPENING;
-	s->address = view_to_cstr(granted.address);
+	s->conn.address = view_to_cstr(granted.address);
 	/* The time to log in is its deadline. */
-	return command_await_answer(c, mailbox_call_session_open(s->imapd->store, &m, 0, command_on_answer, s));
+	return command_await_answer(c, mailbox_call_session_open(session_store(s), &m, 0, command_on_answer, s));
 }
 
 static enum step opened(struct session *s, struct command *c, const struct login *login)
@@ -123,12 +123,12 @@ static enum step opened(struct session *s, struct command *c, const struct login
 
 	if (!c->answer || c->answer->type != MAILBOX_SESSION) {
 		log_login(s, login, false, "store");
-		free(s->address);
-		s->address = NULL;
+		free(s->conn.address);
+		s->conn.address = NULL;
 		return command_no(c, "[UNAVAILABLE]", "The mail store is away, try again later");
 	}
-	s->store_id = c->answer->session.session;
-	(void)map_u64_set(&s->imapd->by_store_id, s->store_id, s);
+	s->conn.store_id = c->answer->session.session;
+	(void)map_u64_set(&s->conn.front->by_store_id, s->conn.store_id, s);
 	session_enter(s, SESSION_AUTHENTICATED);
 	s->reader.limits = &imap_reader_limits_default;
 	log_login(s, login, true, NULL);
@@ -145,7 +145,7 @@ static enum step judge(struct session *s, struct command *c, struct login *login
 		return command_await(c, AWAIT_ANSWER);
 	case SASL_CONTINUE:
 		login->phase = LISTENING;
-		session_say(s, "+ %s", buf_cstr(&login->text));
+		conn_say(&s->conn, "+ %s", buf_cstr(&login->text));
 		return command_await_line(c);
 	case SASL_GRANTED:
 		return open_session(s, c, login);
@@ -186,7 +186,7 @@ static enum step authenticate(struct session *s, struct command *c)
 		return command_bad(c, "The name of a mechanism is missing");
 	if (c->args->next && (!imap_arg_astring(c->args->next, &initial) || c->args->next->next))
 		return command_bad(c, "Not an initial response");
-	if (!session_may_login(s))
+	if (!conn_may_login(&s->conn))
 		return command_no(c, "[PRIVACYREQUIRED]", "Use TLS first");
 	login = begin(s, c);
 	login->mechanism = arena_copy(&c->arena, mechanism);
@@ -203,7 +203,7 @@ static enum step login_command(struct session *s, struct command *c)
 		return go_on(s, c, login);
 	if (!imap_arg_astring(c->args, &user) || !imap_arg_astring(c->args->next, &password) || c->args->next->next)
 		return command_bad(c, "A user name and a password are needed");
-	if (!session_may_login(s))
+	if (!conn_may_login(&s->conn))
 		return command_no(c, "[PRIVACYREQUIRED]", "Use TLS first");
 	login = begin(s, c);
 	login->mechanism = VIEW_LIT("LOGIN");
@@ -215,9 +215,9 @@ static enum step starttls(struct session *s, struct command *c)
 {
 	if (c->args)
 		return command_bad(c, "STARTTLS has no arguments");
-	if (stream_is_tls(s->stream))
+	if (stream_is_tls(s->conn.stream))
 		return command_bad(c, "TLS is on already");
-	if (!s->imapd->tls)
+	if (!s->conn.front->tls)
 		return command_no(c, "[UNAVAILABLE]", "There is no certificate");
 	return command_ok(c, NULL, "Begin TLS now");
 }
@@ -228,10 +228,10 @@ static enum step unauthenticate(struct session *s, struct command *c)
 {
 	if (c->args)
 		return command_bad(c, "UNAUTHENTICATE has no arguments");
-	if (!s->imapd->settings.unauthenticate)
+	if (!session_imapd(s)->settings.unauthenticate)
 		return command_bad(c, "Unknown command");
-	if (stream_is_deflated(s->stream)) {
-		session_bye(s, "[UNAVAILABLE] Connect anew, compression cannot be ended");
+	if (stream_is_deflated(s->conn.stream)) {
+		conn_part(&s->conn, "[UNAVAILABLE] Connect anew, compression cannot be ended");
 		return STEP_CLOSE;
 	}
 	session_forget_login(s);

@@ -73,7 +73,7 @@ static enum step created(struct session *s, struct command *c)
 
 static enum step create(struct session *s, struct command *c)
 {
-	struct mailbox_create m = {.session = s->store_id};
+	struct mailbox_create m = {.session = s->conn.store_id};
 	struct imap_create args;
 	struct imap_arg name;
 	enum step step;
@@ -90,12 +90,12 @@ static enum step create(struct session *s, struct command *c)
 	m.special_use = args.uses;
 	keep_names(c, m.name, VIEW_EMPTY);
 	return command_await_answer(c,
-				    mailbox_call_create(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_create(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step delete_command(struct session *s, struct command *c)
 {
-	struct mailbox_delete m = {.session = s->store_id};
+	struct mailbox_delete m = {.session = s->conn.store_id};
 	enum step step;
 
 	if (!is_first(c, NAMES))
@@ -106,12 +106,12 @@ static enum step delete_command(struct session *s, struct command *c)
 		return command_bad(c, "One mailbox name is needed");
 	keep_names(c, m.name, VIEW_EMPTY);
 	return command_await_answer(c,
-				    mailbox_call_delete(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_delete(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step rename_command(struct session *s, struct command *c)
 {
-	struct mailbox_rename m = {.session = s->store_id};
+	struct mailbox_rename m = {.session = s->conn.store_id};
 	enum step step;
 
 	if (!is_first(c, NAMES))
@@ -122,12 +122,12 @@ static enum step rename_command(struct session *s, struct command *c)
 		return command_bad(c, "Two mailbox names are needed");
 	keep_names(c, m.from, m.to);
 	return command_await_answer(c,
-				    mailbox_call_rename(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_rename(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step subscription(struct session *s, struct command *c, bool on)
 {
-	struct mailbox_subscribe m = {.session = s->store_id, .on = on};
+	struct mailbox_subscribe m = {.session = s->conn.store_id, .on = on};
 	enum step step;
 
 	if (!is_first(c, IMAP_NOTIFY_SUBSCRIPTIONS))
@@ -138,7 +138,7 @@ static enum step subscription(struct session *s, struct command *c, bool on)
 		return command_bad(c, "One mailbox name is needed");
 	keep_names(c, m.name, VIEW_EMPTY);
 	return command_await_answer(
-	    c, mailbox_call_subscribe(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_subscribe(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step subscribe(struct session *s, struct command *c)

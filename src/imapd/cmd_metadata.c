@@ -39,10 +39,10 @@ static bool take_name(struct command *c, const struct imap_arg *arg, struct view
 
 static enum step ask(struct session *s, struct command *c, const struct getmetadata *get)
 {
-	struct mailbox_annotations_want m = {.session = s->store_id, .name = get->name, .entry_after = get->after};
+	struct mailbox_annotations_want m = {.session = s->conn.store_id, .name = get->name, .entry_after = get->after};
 
 	return command_await_answer(
-	    c, mailbox_call_annotations_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_annotations_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static void put_value(struct buf *out, struct view value)
@@ -131,7 +131,7 @@ static enum step take_page(struct session *s, struct command *c, struct getmetad
 		return over(s, c, get);
 	close_response(s, get);
 	get->after = arena_copy(&c->arena, m->annotations[m->n_annotations - 1].entry);
-	return stream_is_full(s->stream) ? command_await_drain(c) : ask(s, c, get);
+	return stream_is_full(s->conn.stream) ? command_await_drain(c) : ask(s, c, get);
 }
 
 static enum step begin_get(struct session *s, struct command *c)
@@ -236,7 +236,7 @@ static enum step set_answered(struct session *s, struct command *c)
 
 static enum step setmetadata(struct session *s, struct command *c)
 {
-	struct mailbox_annotate m = {.session = s->store_id};
+	struct mailbox_annotate m = {.session = s->conn.store_id};
 	struct imap_metadata_set set;
 	struct view *name;
 	enum step step;
@@ -252,7 +252,7 @@ static enum step setmetadata(struct session *s, struct command *c)
 	if (!take_changes(c, &set, &m))
 		return STEP_DONE;
 	return command_await_answer(
-	    c, mailbox_call_annotate(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_annotate(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 enum { LOGGED_IN = SESSION_AUTHENTICATED | SESSION_SELECTED };

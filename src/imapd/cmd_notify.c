@@ -20,7 +20,7 @@ static struct mailbox_watch_account what_to_watch(const struct session *s, const
 	uint32_t events = n ? n->other_events : 0;
 
 	return (struct mailbox_watch_account){
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .on = events != 0,
 	    .annotations = (events & (IMAP_NOTIFY_METADATA | IMAP_NOTIFY_SERVER_METADATA)) != 0,
 	};
@@ -30,15 +30,15 @@ static void watch_unanswered(struct session *s, const struct notify *n)
 {
 	struct mailbox_watch_account m = what_to_watch(s, n);
 
-	(void)mailbox_call_watch_account(s->imapd->store, &m, STORE_DEADLINE_MS, ignore_answer, NULL);
+	(void)mailbox_call_watch_account(session_store(s), &m, STORE_DEADLINE_MS, ignore_answer, NULL);
 }
 
 static enum step ask_states(struct session *s, struct command *c, struct view after)
 {
-	struct mailbox_states_want m = {.session = s->store_id, .name_after = after};
+	struct mailbox_states_want m = {.session = s->conn.store_id, .name_after = after};
 
 	return command_await_answer(
-	    c, mailbox_call_states_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_states_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* A page into n->next. False: it did not come, or there are too many. */
@@ -65,7 +65,7 @@ static struct view last_name(const struct notify_states *st)
 /* RFC 5465 §5.8 */
 static void overflow(struct session *s)
 {
-	session_say(s, "* OK [NOTIFICATIONOVERFLOW] Too much to tell: notifications are off");
+	conn_say(&s->conn, "* OK [NOTIFICATIONOVERFLOW] Too much to tell: notifications are off");
 	if (s->notify->other_events)
 		watch_unanswered(s, NULL);
 	notify_clear(s);
@@ -135,7 +135,7 @@ static enum step scan(struct session *s, struct command *c, struct notify *n)
 static enum step tell_differences(struct session *s, struct command *c, struct notify *n)
 {
 	do {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 	} while (notify_diff_next(s, n));
 	notify_states_fini(&n->known);
@@ -180,7 +180,7 @@ enum step notify_tell(struct session *s, struct command *c, bool expunges)
 	while (!over) {
 		enum step step;
 
-		if (n->doing == NOTIFY_NOTHING && stream_is_full(s->stream))
+		if (n->doing == NOTIFY_NOTHING && stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		step = n->doing == NOTIFY_NOTHING ? begin_next(s, c, n, expunges, &over) : go_on(s, c, n);
 		if (step != STEP_DONE)
@@ -252,7 +252,7 @@ static enum step tell_status(struct session *s, struct command *c, struct notify
 	const struct notify_states *st = &nc->notify->next;
 
 	while (nc->status && nc->at < st->n) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		notify_states_tell_status(s, nc->notify, &st->at[nc->at++]);
 	}
@@ -286,7 +286,7 @@ static enum step begin(struct session *s, struct command *c)
 		return install(s, nc);
 	nc->phase = ASKED_WATCH;
 	return command_await_answer(
-	    c, mailbox_call_watch_account(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_watch_account(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step notify_command(struct session *s, struct command *c)

@@ -5,11 +5,11 @@
 
 static enum step ask(struct session *s, struct command *c)
 {
-	struct mailbox_quota_want m = {.session = s->store_id};
+	struct mailbox_quota_want m = {.session = s->conn.store_id};
 
 	(void)command_state(c, 1);
 	return command_await_answer(
-	    c, mailbox_call_quota_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_quota_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static uint64_t kibibytes(uint64_t bytes)

@@ -72,7 +72,7 @@ static enum step ask(struct session *s, struct command *c, struct view program)
 {
 	struct mailbox_range all;
 	struct mailbox_search m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = &all,
 	    .program = program,
@@ -80,7 +80,7 @@ static enum step ask(struct session *s, struct command *c, struct view program)
 
 	m.n_ranges = selected_everything(s->selected, &all);
 	return command_await_answer(c,
-				    mailbox_call_search(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_search(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* ---- saying ---- */
@@ -187,7 +187,7 @@ static enum step say(struct session *s, struct command *c, struct search *search
 			buf_append_cstr(session_out(s), "* SEARCH");
 	}
 	while (search->span < search->n_spans) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		put_piece(s, c, search);
 	}
@@ -204,7 +204,7 @@ static enum step ask_modseq(struct session *s, struct command *c, struct search 
 	bool min = (search->args.returns & IMAP_RETURN_MIN) != 0, max = (search->args.returns & IMAP_RETURN_MAX) != 0;
 	struct mailbox_range ranges[2] = {{min ? low : high, min ? low : high}, {high, high}};
 	struct mailbox_rows_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = ranges,
 	    .n_ranges = min && max && high != low ? 2 : 1,
@@ -214,7 +214,7 @@ static enum step ask_modseq(struct session *s, struct command *c, struct search 
 
 	search->phase = ASKING_MODSEQ;
 	return command_await_answer(
-	    c, mailbox_call_rows_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_rows_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* The hits at the positions asked for (RFC 9394 §3.1). */

@@ -33,7 +33,7 @@ static enum step begin(struct session *s, struct command *c, bool read_only)
 {
 	struct select *sel;
 	struct imap_select args;
-	struct mailbox_open m = {.session = s->store_id};
+	struct mailbox_open m = {.session = s->conn.store_id};
 	enum step step;
 
 	if (!command_mailbox_arg(c, c->args, &m.name, &step))
@@ -50,16 +50,17 @@ static enum step begin(struct session *s, struct command *c, bool read_only)
 	sel->args = args;
 	c->forget = forget;
 	if (s->selected)
-		session_say(s, "* OK [CLOSED] The mailbox selected before is closed");
+		conn_say(&s->conn, "* OK [CLOSED] The mailbox selected before is closed");
 	session_deselect(s);
-	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(c,
+				    mailbox_call_open(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step ask_watch(struct session *s, struct command *c, struct select *sel)
 {
 	const struct mailbox_opened *opened = &c->answer->opened;
 	struct mailbox_watch m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = opened->mailbox,
 	    .highestmodseq_seen = opened->highestmodseq,
 	};
@@ -68,20 +69,20 @@ static enum step ask_watch(struct session *s, struct command *c, struct select *
 	sel->first_unseen_uid = opened->first_unseen_uid;
 	sel->phase = ASK_WATCH;
 	return command_await_answer(c,
-				    mailbox_call_watch(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_watch(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static enum step ask_uids(struct session *s, struct command *c, struct select *sel, uint32_t uid_from)
 {
 	struct mailbox_uids_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = sel->selected->mailbox,
 	    .uid_from = uid_from,
 	};
 
 	sel->phase = ASK_UIDS;
 	return command_await_answer(
-	    c, mailbox_call_uids_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_uids_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* Without what came after the first page. */
@@ -114,7 +115,7 @@ static void say_unseen(struct session *s, uint32_t first_unseen_uid)
 	uint32_t seq = seqmap_seq(&s->selected->map, first_unseen_uid);
 
 	if (seq)
-		session_say(s, "* OK [UNSEEN %u] The first unseen message", seq);
+		conn_say(&s->conn, "* OK [UNSEEN %u] The first unseen message", seq);
 }
 
 /* RFC 9051 §6.3.2: without \Recent and the first unseen message, with a LIST response. */
@@ -149,15 +150,15 @@ static enum step done(struct session *s, struct command *c, struct select *sel)
 	sel->selected = NULL;
 	session_enter(s, SESSION_SELECTED);
 	selected_say_flags(s);
-	session_say(s, "* %u EXISTS", x->map.count);
+	conn_say(&s->conn, "* %u EXISTS", x->map.count);
 	/* \Recent is not kept (RFC 9051 has none). */
 	if (!s->rev2)
-		session_say(s, "* 0 RECENT");
+		conn_say(&s->conn, "* 0 RECENT");
 	if (!s->rev2 && !s->uidonly)
 		say_unseen(s, sel->first_unseen_uid);
-	session_say(s, "* OK [UIDVALIDITY %u] UIDs are valid", x->uidvalidity);
-	session_say(s, "* OK [UIDNEXT %u] Predicted next UID", x->uidnext);
-	session_say(s, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)x->told);
+	conn_say(&s->conn, "* OK [UIDVALIDITY %u] UIDs are valid", x->uidvalidity);
+	conn_say(&s->conn, "* OK [UIDNEXT %u] Predicted next UID", x->uidnext);
+	conn_say(&s->conn, "* OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)x->told);
 	buf_append_cstr(session_out(s), "* OK [MAILBOXID (");
 	objectid_format(session_out(s), OBJECTID_MAILBOX, x->mailbox);
 	buf_append_cstr(session_out(s), ")] The same whatever its name\r\n");
@@ -192,7 +193,7 @@ static enum step take_changes(struct session *s, struct command *c, struct selec
 	if (alone)
 		return STEP_DONE;
 	sel->earlier.uid_from = m->next;
-	return stream_is_full(s->stream) ? command_await_drain(c) : next_page(s, c, sel);
+	return stream_is_full(s->conn.stream) ? command_await_drain(c) : next_page(s, c, sel);
 }
 
 static enum step go_on_resync(struct session *s, struct command *c, struct select *sel)
@@ -235,7 +236,7 @@ static enum step examine(struct session *s, struct command *c)
 static enum step close_command(struct session *s, struct command *c)
 {
 	struct mailbox_range all;
-	struct mailbox_expunge m = {.session = s->store_id, .mailbox = s->selected->mailbox, .ranges = &all};
+	struct mailbox_expunge m = {.session = s->conn.store_id, .mailbox = s->selected->mailbox, .ranges = &all};
 
 	if (c->args)
 		return command_bad(c, "CLOSE has no arguments");
@@ -243,7 +244,7 @@ static enum step close_command(struct session *s, struct command *c)
 	if (!c->state && !s->selected->read_only && m.n_ranges) {
 		(void)command_state(c, 1);
 		return command_await_answer(
-		    c, mailbox_call_expunge(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+		    c, mailbox_call_expunge(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 	}
 	if (c->state && (!c->answer || c->answer->type != MAILBOX_EXPUNGED))
 		return command_failed(c, "[NONEXISTENT]");

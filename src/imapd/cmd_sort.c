@@ -47,7 +47,7 @@ static enum step say(struct session *s, struct command *c)
 		buf_append_cstr(session_out(s), "* SORT");
 	sort->saying = true;
 	while (sort->said < sort->uids.n) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		put_piece(s, c, sort);
 	}
@@ -75,7 +75,7 @@ static bool send(struct session *s, const struct command *c, const struct search
 	const struct sort *sort = c->state;
 	struct mailbox_criterion criteria[IMAP_SORT_CRITERIA_MAX];
 	struct mailbox_sort m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = scope->ranges,
 	    .n_ranges = scope->n_ranges,
@@ -88,7 +88,7 @@ static bool send(struct session *s, const struct command *c, const struct search
 	for (uint32_t i = 0; i < sort->args.count; i++)
 		criteria[i] =
 		    (struct mailbox_criterion){(uint8_t)sort->args.criteria[i].key, sort->args.criteria[i].reverse};
-	return mailbox_call_sort(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s);
+	return mailbox_call_sort(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s);
 }
 
 static enum step begin(struct session *s, struct command *c)

@@ -34,7 +34,7 @@ void status_format(struct buf *out, const struct session *s, struct view name, u
 	    {IMAP_STATUS_SIZE, "SIZE", m->size_bytes},
 	    {IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", m->highestmodseq},
 	    {IMAP_STATUS_DELETED_STORAGE, "DELETED-STORAGE", kibibytes(m->deleted_bytes)},
-	    {IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT", s->imapd->settings.max_message_bytes},
+	    {IMAP_STATUS_APPENDLIMIT, "APPENDLIMIT", session_imapd(s)->settings.max_message_bytes},
 	};
 	const char *space = "";
 
@@ -68,7 +68,7 @@ static enum step answered(struct session *s, struct command *c, const struct sta
 static enum step status_command(struct session *s, struct command *c)
 {
 	struct status *status = c->state;
-	struct mailbox_open m = {.session = s->store_id};
+	struct mailbox_open m = {.session = s->conn.store_id};
 	enum step step;
 
 	if (status)
@@ -80,7 +80,8 @@ static enum step status_command(struct session *s, struct command *c)
 	if (!c->args->next || c->args->next->next || !imap_args_status_items(c->args->next, &status->items))
 		return command_bad(c, "Not a list of STATUS items");
 	m.counts_deleted = (status->items & IMAP_STATUS_DELETED_STORAGE) != 0;
-	return command_await_answer(c, mailbox_call_open(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	return command_await_answer(c,
+				    mailbox_call_open(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 const struct command_spec cmd_status_table[] = {

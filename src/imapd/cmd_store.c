@@ -29,7 +29,7 @@ static enum step ask(struct session *s, struct command *c, struct store *store)
 {
 	uint32_t left = store->n_spans - store->span_at, n = left < SPANS_MAX ? left : SPANS_MAX;
 	struct mailbox_flags m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = store->spans + store->span_at,
 	    .n_ranges = n,
@@ -42,7 +42,7 @@ static enum step ask(struct session *s, struct command *c, struct store *store)
 
 	store->span_at += n;
 	return command_await_answer(c,
-				    mailbox_call_flags(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+				    mailbox_call_flags(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static void keep_modified(struct store *store, const struct mailbox_flags_done *m)

@@ -64,7 +64,7 @@ static enum step say(struct session *s, struct command *c)
 		buf_append_cstr(session_out(s), thread->tokens.n ? "* THREAD " : "* THREAD");
 	thread->saying = true;
 	while (thread->said < thread->tokens.n) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		put_piece(s, c, thread);
 	}
@@ -100,7 +100,7 @@ static bool send(struct session *s, const struct command *c, const struct search
 {
 	const struct thread *thread = c->state;
 	struct mailbox_thread m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .ranges = scope->ranges,
 	    .n_ranges = scope->n_ranges,
@@ -109,7 +109,7 @@ static bool send(struct session *s, const struct command *c, const struct search
 	    .algorithm = (uint8_t)thread->args.algorithm,
 	};
 
-	return mailbox_call_thread(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s);
+	return mailbox_call_thread(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s);
 }
 
 static enum step begin(struct session *s, struct command *c)

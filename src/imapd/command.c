@@ -73,11 +73,11 @@ struct command *command_begin(struct session *s)
 	const char *error = why_not(s, spec);
 	struct command *c;
 
-	s->commands++;
+	s->conn.commands++;
 	if (!error && s->uidonly && (spec->flags & COMMAND_NUMBERS))
 		error = "[UIDREQUIRED] Message numbers are not used in this session";
 	if (error) {
-		session_say(s, "%.*s BAD %s", VIEW_FMT(read->tag), error);
+		conn_say(&s->conn, "%.*s BAD %s", VIEW_FMT(read->tag), error);
 		return NULL;
 	}
 	c = begin(s, spec);
@@ -100,9 +100,9 @@ void command_abandon(struct command **cp)
 	*cp = NULL;
 	if (c->forget)
 		c->forget(c);
-	if (c->session->call_id)
-		channel_call_cancel(c->session->imapd->store, c->session->call_id);
-	c->session->call_id = 0;
+	if (c->session->conn.call_id)
+		channel_call_cancel(session_store(c->session), c->session->conn.call_id);
+	c->session->conn.call_id = 0;
 	sync_fini(&c->sync);
 	arena_fini(&c->arena);
 	buf_fini(&c->text);
@@ -116,17 +116,17 @@ bool command_tell_progress(struct session *s)
 	struct command *c = s->command;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (!c || c->wait != AWAIT_ANSWER || s->closing)
+	if (!c || c->wait != AWAIT_ANSWER || s->conn.closing)
 		return false;
 	if (c->tag && !c->in_response && s->state != SESSION_FRESH &&
-	    now_ms - c->told_ms >= s->imapd->settings.progress_ms) {
+	    now_ms - c->told_ms >= session_imapd(s)->settings.progress_ms) {
 		c->told_ms = now_ms;
 		/* A tag with "]" would end the response code (RFC 9585 §4). */
 		if (strchr(c->tag, ']'))
-			session_say(s, "* OK [INPROGRESS] Still at it");
+			conn_say(&s->conn, "* OK [INPROGRESS] Still at it");
 		else
-			session_say(s, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
-		stream_flush(s->stream);
+			conn_say(&s->conn, "* OK [INPROGRESS (\"%s\" NIL NIL)] Still at it", c->tag);
+		stream_flush(s->conn.stream);
 	}
 	return true;
 }
@@ -147,9 +147,9 @@ bool command_is_ready(const struct session *s)
 	case AWAIT_TURN:
 		return c->answered;
 	case AWAIT_DRAIN:
-		return !stream_is_full(s->stream);
+		return !stream_is_full(s->conn.stream);
 	case AWAIT_CHANNEL:
-		return c->answered || !s->imapd->store || !channel_is_full(s->imapd->store);
+		return c->answered || !session_store(s) || !channel_is_full(session_store(s));
 	case AWAIT_LINE:
 		return c->line.p != NULL;
 	case AWAIT_NEWS:
@@ -175,8 +175,8 @@ static void own_up(struct session *s)
 	const struct selected *x = s->selected;
 
 	if (x && x->held_n && s->condstore)
-		session_say(s, "* OK [HIGHESTMODSEQ %llu] Expunges are still to be told",
-			    (unsigned long long)x->held_since);
+		conn_say(&s->conn, "* OK [HIGHESTMODSEQ %llu] Expunges are still to be told",
+			 (unsigned long long)x->held_since);
 }
 
 /* RFC 9051 §6.3.9.7: by which name the mailbox is known. */
@@ -213,8 +213,8 @@ static void end_unasked(struct session *s)
 	if (s->notify && s->notify->synced)
 		own_up(s);
 	command_abandon(&s->command);
-	if (s->imapd->stopping)
-		session_stop(s);
+	if (s->conn.front->stopping)
+		conn_stop(&s->conn);
 }
 
 static void end(struct session *s)
@@ -228,15 +228,15 @@ static void end(struct session *s)
 	command_abandon(&s->command);
 	imap_reader_reset(&s->reader);
 	if (s->state == SESSION_LOGOUT)
-		session_close(s);
-	else if (s->imapd->stopping)
-		session_stop(s);
+		conn_close(&s->conn);
+	else if (s->conn.front->stopping)
+		conn_stop(&s->conn);
 	else if (tls)
-		session_start_tls(s);
+		conn_start_tls(&s->conn);
 	else if (deflates)
-		stream_start_deflate(s->stream);
+		stream_start_deflate(s->conn.stream);
 	else if (bad)
-		session_forgive(s);
+		(void)conn_forgives(&s->conn);
 }
 
 enum step command_run(struct session *s)
@@ -338,7 +338,7 @@ enum step command_await_drain(struct command *c)
 
 enum step command_await_turn(struct command *c)
 {
-	imapd_give_turns(c->session->imapd);
+	imapd_give_turns(session_imapd(c->session));
 	return command_await(c, AWAIT_TURN);
 }
 
@@ -347,9 +347,9 @@ enum step command_await_answer(struct command *c, bool sent)
 	struct session *s = c->session;
 
 	(void)command_await(c, AWAIT_ANSWER);
-	imapd_watch_progress(s->imapd);
+	imapd_watch_progress(session_imapd(s));
 	if (sent)
-		s->call_id = channel_call_id(s->imapd->store);
+		s->conn.call_id = channel_call_id(session_store(s));
 	else
 		c->answered = true;
 	return STEP_WAIT;
@@ -390,14 +390,14 @@ void command_on_answer(void *session, const struct mailbox_msg *answer)
 	struct session *s = session;
 
 	if (goes_on(answer))
-		channel_call_continues(s->imapd->store);
+		channel_call_continues(session_store(s));
 	else
-		s->call_id = 0;
+		s->conn.call_id = 0;
 	if (!s->command)
 		return;
 	s->command->answered = true;
 	s->command->answer = answer;
-	session_run(s);
+	conn_run(&s->conn);
 	if (s->command)
 		s->command->answer = NULL;
 }

@@ -45,7 +45,7 @@ static void add_unknown(struct vanished_line *line, uint32_t first, uint32_t las
 enum step earlier_ask(struct session *s, struct command *c, const struct earlier *e)
 {
 	struct mailbox_changes_want want = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .since = e->since,
 	    .uid_from = e->uid_from ? e->uid_from : 1,
@@ -53,7 +53,7 @@ enum step earlier_ask(struct session *s, struct command *c, const struct earlier
 	};
 
 	return command_await_answer(
-	    c, mailbox_call_changes_want(s->imapd->store, &want, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_changes_want(session_store(s), &want, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 /* stored takes it that the session heard of what the page knew: what is new in it is to be told. */

@@ -320,7 +320,7 @@ static void begin_section(struct session *s, struct fetch *f, const struct mailb
 static enum step ask_piece(struct session *s, struct command *c, struct fetch *f, const struct mailbox_row *row)
 {
 	struct mailbox_bytes_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->selected->mailbox,
 	    .uid = row->uid,
 	    .offset = f->row.off,
@@ -329,7 +329,7 @@ static enum step ask_piece(struct session *s, struct command *c, struct fetch *f
 
 	f->asked = FETCH_ASKED_BYTES;
 	return command_await_answer(
-	    c, mailbox_call_bytes_want(s->imapd->store, &m, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_bytes_want(session_store(s), &m, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 static bool take_piece(struct session *s, struct command *c, struct fetch *f)
@@ -366,7 +366,7 @@ static enum step lost(struct session *s)
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_cut_off");
+	conn_log_begin(&l, &s->conn, LOG_LEVEL_ERROR, "message_cut_off");
 	log_u64(&l, "mailbox", s->selected->mailbox);
 	log_end(&l);
 	return STEP_CLOSE;
@@ -432,7 +432,7 @@ static enum step go_on_piecewise(struct session *s, struct command *c, struct fe
 	if (c->answered && f->asked == FETCH_ASKED_BYTES && !take_piece(s, c, f))
 		return lost(s);
 	if (r->left)
-		return stream_is_full(s->stream) ? command_await_drain(c) : ask_piece(s, c, f, row);
+		return stream_is_full(s->conn.stream) ? command_await_drain(c) : ask_piece(s, c, f, row);
 	end_pieces(s, f);
 	return r->piecewise ? command_await_drain(c) : STEP_DONE; /* those of a BINARY come a second time */
 }
@@ -444,7 +444,7 @@ static enum step write_item(struct session *s, struct command *c, struct fetch *
 	struct fetch_row *r = &f->row;
 
 	if (!r->piecewise) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return command_await_drain(c);
 		start(s, f, row);
 	}
@@ -476,9 +476,9 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 	const struct mailbox_row *row = &f->page.rows[f->page.at];
 
 	if (!f->row.begun) {
-		if (!f->ahead && stream_is_full(s->stream))
+		if (!f->ahead && stream_is_full(s->conn.stream))
 			return command_await_drain(c);
-		if (!f->ahead && session_had_its_turn(s))
+		if (!f->ahead && conn_had_its_turn(&s->conn))
 			return await_turn(c, f);
 		if (!begin(s, f, row))
 			return STEP_DONE;
@@ -502,7 +502,7 @@ enum step fetch_row_write(struct session *s, struct command *c, struct fetch *f)
 		if (step != STEP_DONE)
 			return step;
 		f->row.section = f->row.section->next;
-		if (f->row.section && session_had_its_turn(s))
+		if (f->row.section && conn_had_its_turn(&s->conn))
 			return await_turn(c, f);
 	}
 	end(s, f);

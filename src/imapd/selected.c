@@ -160,7 +160,7 @@ void selected_say_flags(struct session *s)
 	buf_append_view(out, keywords);
 	buf_append_cstr(out, ")\r\n");
 	if (x->read_only) {
-		session_say(s, "* OK [PERMANENTFLAGS ()] Read-only mailbox");
+		conn_say(&s->conn, "* OK [PERMANENTFLAGS ()] Read-only mailbox");
 		return;
 	}
 	buf_printf(out, "* OK [PERMANENTFLAGS (%s ", system);

@@ -38,7 +38,7 @@ static enum step ask(struct session *s, struct command *c)
 {
 	struct selected *x = s->selected;
 	struct mailbox_changes_want want = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = x->mailbox,
 	    .since = x->told,
 	    .uid_from = c->sync.uid_from,
@@ -47,7 +47,7 @@ static enum step ask(struct session *s, struct command *c)
 	x->noticed = false;
 	c->sync.asked = true;
 	return command_await_answer(
-	    c, mailbox_call_changes_want(s->imapd->store, &want, STORE_DEADLINE_MS, command_on_answer, s));
+	    c, mailbox_call_changes_want(session_store(s), &want, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
 void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_change *row)
@@ -209,7 +209,7 @@ static bool tell_vanished(struct session *s, struct sync *y)
 	struct imap_set_writer w;
 
 	while (y->vanished_at < y->vanished_n) {
-		if (stream_is_full(s->stream))
+		if (stream_is_full(s->conn.stream))
 			return false;
 		buf_append_cstr(session_out(s), "* VANISHED ");
 		imap_set_writer_init(&w, session_out(s));
@@ -232,9 +232,9 @@ static bool tell_expunges(struct session *s, struct sync *y)
 	while (y->gone_n) {
 		struct seqmap_span *span = &y->gone[y->gone_n - 1];
 
-		if (++told % EXPUNGES_A_PIECE == 0 && stream_is_full(s->stream))
+		if (++told % EXPUNGES_A_PIECE == 0 && stream_is_full(s->conn.stream))
 			return false;
-		session_say(s, "* %u EXPUNGE", span->last);
+		conn_say(&s->conn, "* %u EXPUNGE", span->last);
 		if (span->last-- == span->first)
 			y->gone_n--;
 	}
@@ -250,7 +250,7 @@ static enum step over(struct session *s, struct sync *y)
 	if (x->told > x->latest)
 		x->latest = x->told;
 	if (y->flushed && s->qresync)
-		session_say(s, "* OK [HIGHESTMODSEQ %llu] All is told", (unsigned long long)x->told);
+		conn_say(&s->conn, "* OK [HIGHESTMODSEQ %llu] All is told", (unsigned long long)x->told);
 	/* A commit that came after the first page's snapshot is still to be told. */
 	if (x->latest > x->told)
 		x->noticed = true;
@@ -265,7 +265,7 @@ static bool has_news(const struct session *s, const struct command *c)
 
 static enum step lost(struct session *s, const char *why)
 {
-	session_bye(s, why);
+	conn_part(&s->conn, why);
 	return STEP_CLOSE;
 }
 
@@ -275,7 +275,7 @@ static enum step gone(struct session *s, struct command *c)
 	sync_fini(&c->sync);
 	if (!(c->spec->flags & COMMAND_DELETES))
 		return lost(s, "[CLOSED] The mailbox was deleted");
-	session_say(s, "* OK [CLOSED] The mailbox is closed");
+	conn_say(&s->conn, "* OK [CLOSED] The mailbox is closed");
 	session_deselect(s);
 	return STEP_DONE;
 }
@@ -310,5 +310,5 @@ enum step sync_run(struct session *s, struct command *c)
 		return command_await_drain(c);
 	if (y->began ? y->uid_from == 0 : !has_news(s, c))
 		return over(s, y);
-	return stream_is_full(s->stream) ? command_await_drain(c) : ask(s, c);
+	return stream_is_full(s->conn.stream) ? command_await_drain(c) : ask(s, c);
 }

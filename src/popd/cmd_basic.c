@@ -8,24 +8,24 @@ enum { SPANS_MAX = 8192 };
 /* RFC 2449 §6, 5034 §4, 2595 §4, 3206 */
 static enum step capa(struct session *s)
 {
-	bool tls = stream_is_tls(s->stream);
+	bool tls = stream_is_tls(s->conn.stream);
 
-	session_say(s, "+OK Capabilities follow");
-	session_say(s, "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER");
-	if (!tls && s->popd->tls && s->state == SESSION_AUTHORIZATION)
-		session_say(s, "STLS");
-	if (session_may_login(s)) {
+	conn_say(&s->conn, "+OK Capabilities follow");
+	conn_say(&s->conn, "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER");
+	if (!tls && s->conn.front->tls && s->state == SESSION_AUTHORIZATION)
+		conn_say(&s->conn, "STLS");
+	if (conn_may_login(&s->conn)) {
 		buf_append_cstr(session_out(s), "USER\r\nSASL ");
 		sasl_client_mechanisms(session_out(s), "", tls, true);
 		buf_append_cstr(session_out(s), "\r\n");
 	}
-	session_say(s, "IMPLEMENTATION pombo-" POMBO_VERSION "\r\n.");
+	conn_say(&s->conn, "IMPLEMENTATION pombo-" POMBO_VERSION "\r\n.");
 	return STEP_DONE;
 }
 
 static enum step noop(struct session *s)
 {
-	session_say(s, "+OK");
+	conn_say(&s->conn, "+OK");
 	return STEP_DONE;
 }
 
@@ -37,14 +37,14 @@ static enum step dele(struct session *s)
 	if (!m)
 		return STEP_DONE;
 	m->deleted = true;
-	session_say(s, "+OK Message %u will be deleted", number);
+	conn_say(&s->conn, "+OK Message %u will be deleted", number);
 	return STEP_DONE;
 }
 
 static enum step rset(struct session *s)
 {
 	maildrop_reset(&s->drop);
-	session_say(s, "+OK");
+	conn_say(&s->conn, "+OK");
 	return STEP_DONE;
 }
 
@@ -77,16 +77,16 @@ static enum step bye(struct session *s, bool done)
 {
 	session_enter(s, SESSION_UPDATE);
 	if (done)
-		session_say(s, "+OK Goodbye");
+		conn_say(&s->conn, "+OK Goodbye");
 	else
-		session_say(s, "-ERR [SYS/TEMP] Some deleted messages were not removed");
+		conn_say(&s->conn, "-ERR [SYS/TEMP] Some deleted messages were not removed");
 	return STEP_DONE;
 }
 
 static enum step expunge_next(struct session *s, struct quit *quit)
 {
 	struct mailbox_expunge m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->drop.mailbox,
 	    .ranges = quit->spans,
 	    .all = true,
@@ -94,8 +94,8 @@ static enum step expunge_next(struct session *s, struct quit *quit)
 
 	if (!take_spans(s, quit, &m.n_ranges))
 		return bye(s, true);
-	return session_await_answer(s,
-				    mailbox_call_expunge(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	return session_await_answer(
+	    s, mailbox_call_expunge(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
 }
 
 static enum step quit_command(struct session *s)

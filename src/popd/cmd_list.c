@@ -9,7 +9,7 @@ static enum step stat_command(struct session *s)
 	uint64_t bytes;
 	uint32_t n = maildrop_count(&s->drop, &bytes);
 
-	session_say(s, "+OK %u %llu", n, (unsigned long long)bytes);
+	conn_say(&s->conn, "+OK %u %llu", n, (unsigned long long)bytes);
 	return STEP_DONE;
 }
 
@@ -25,7 +25,7 @@ static enum step list_one(struct session *s)
 	const struct maildrop_message *m = command_message_arg(s, s->args, &number);
 
 	if (m)
-		session_say(s, "+OK %u %llu", number, (unsigned long long)m->size_bytes);
+		conn_say(&s->conn, "+OK %u %llu", number, (unsigned long long)m->size_bytes);
 	return STEP_DONE;
 }
 
@@ -36,14 +36,14 @@ static enum step list_all(struct session *s, struct listing *list)
 	while (list->at < s->drop.n) {
 		const struct maildrop_message *m = &s->drop.at[list->at++];
 
-		if (list->at % LINES_A_PIECE == 0 && stream_is_full(s->stream)) {
+		if (list->at % LINES_A_PIECE == 0 && stream_is_full(s->conn.stream)) {
 			list->at--;
 			return session_await(s, AWAIT_DRAIN);
 		}
 		if (!m->deleted)
 			buf_printf(out, "%u %llu\r\n", list->at, (unsigned long long)m->size_bytes);
 	}
-	session_say(s, ".");
+	conn_say(&s->conn, ".");
 	return STEP_DONE;
 }
 
@@ -57,7 +57,7 @@ static enum step list_command(struct session *s)
 	if (!s->task) {
 		(void)session_task(s, sizeof(struct listing));
 		n = maildrop_count(&s->drop, &bytes);
-		session_say(s, "+OK %u messages (%llu octets)", n, (unsigned long long)bytes);
+		conn_say(&s->conn, "+OK %u messages (%llu octets)", n, (unsigned long long)bytes);
 	}
 	return list_all(s, s->task);
 }
@@ -67,7 +67,7 @@ static enum step list_command(struct session *s)
 static enum step ask_uidls(struct session *s, struct mailbox_range span, uint32_t uid_from)
 {
 	struct mailbox_rows_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->drop.mailbox,
 	    .ranges = &span,
 	    .n_ranges = 1,
@@ -76,7 +76,7 @@ static enum step ask_uidls(struct session *s, struct mailbox_range span, uint32_
 	};
 
 	return session_await_answer(
-	    s, mailbox_call_rows_want(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	    s, mailbox_call_rows_want(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
 }
 
 static enum step ask_all_uidls(struct session *s, uint32_t uid_from)
@@ -89,10 +89,10 @@ static enum step say_uidl(struct session *s, uint32_t number)
 	if (!s->answer || s->answer->type != MAILBOX_ROWS)
 		return command_failed(s);
 	if (s->answer->rows.n_rows != 1) {
-		session_say(s, "-ERR The message is gone");
+		conn_say(&s->conn, "-ERR The message is gone");
 		return STEP_DONE;
 	}
-	session_say(s, "+OK %u %.*s", number, VIEW_FMT(s->answer->rows.rows[0].uidl));
+	conn_say(&s->conn, "+OK %u %.*s", number, VIEW_FMT(s->answer->rows.rows[0].uidl));
 	return STEP_DONE;
 }
 
@@ -111,7 +111,7 @@ static enum step uidl_one(struct session *s)
 
 static enum step end_uidls(struct session *s)
 {
-	session_say(s, ".");
+	conn_say(&s->conn, ".");
 	return STEP_DONE;
 }
 
@@ -127,12 +127,12 @@ static enum step say_uidls(struct session *s, struct listing *list)
 		uint32_t number = maildrop_number(&s->drop, rows->rows[i].uid);
 
 		if (number && maildrop_get(&s->drop, number))
-			session_say(s, "%u %.*s", number, VIEW_FMT(rows->rows[i].uidl));
+			conn_say(&s->conn, "%u %.*s", number, VIEW_FMT(rows->rows[i].uidl));
 	}
 	list->at = rows->next;
 	if (list->at == 0)
 		return end_uidls(s);
-	return stream_is_full(s->stream) ? session_await(s, AWAIT_DRAIN) : ask_all_uidls(s, list->at);
+	return stream_is_full(s->conn.stream) ? session_await(s, AWAIT_DRAIN) : ask_all_uidls(s, list->at);
 }
 
 static enum step uidl(struct session *s)
@@ -144,7 +144,7 @@ static enum step uidl(struct session *s)
 	if (list)
 		return s->answered ? say_uidls(s, list) : ask_all_uidls(s, list->at);
 	list = session_task(s, sizeof *list);
-	session_say(s, "+OK Unique ids follow");
+	conn_say(&s->conn, "+OK Unique ids follow");
 	if (s->drop.n == 0)
 		return end_uidls(s);
 	return ask_all_uidls(s, 1);

@@ -22,10 +22,10 @@ enum { FIELD_SIZE = 1 << 3 };
 static void close_unclaimed(void *ctx, const void *answer)
 {
 	const struct mailbox_msg *m = answer;
-	struct popd *d = ctx;
+	struct front *f = ctx;
 
 	if (m && m->type == MAILBOX_SESSION)
-		(void)mailbox_send_session_close(d->store, 0,
+		(void)mailbox_send_session_close(f->store, 0,
 						 &(struct mailbox_session_close){.session = m->session.session});
 }
 
@@ -33,9 +33,9 @@ static void forget(struct session *s)
 {
 	struct login *login = s->task;
 
-	if (login->phase == OPENING && s->call_id) {
-		channel_call_leave(s->popd->store, s->call_id, close_unclaimed, s->popd);
-		s->call_id = 0;
+	if (login->phase == OPENING && s->conn.call_id) {
+		channel_call_leave(session_store(s), s->conn.call_id, close_unclaimed, s->conn.front);
+		s->conn.call_id = 0;
 	}
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
@@ -50,7 +50,7 @@ static void on_verdict(void *ctx, const struct sasl_outcome *outcome)
 	buf_reset(&login->text);
 	buf_append_view(&login->text, outcome->text);
 	s->answered = true;
-	session_run(s);
+	conn_run(&s->conn);
 }
 
 static struct login *begin(struct session *s, struct view mechanism)
@@ -59,7 +59,7 @@ static struct login *begin(struct session *s, struct view mechanism)
 
 	buf_init(&login->text, SASL_LINE_MAX + 4);
 	login->mechanism = mechanism;
-	login->sasl = sasl_client_new(&s->popd->auth, s->stream, session_may_login(s), on_verdict, s);
+	login->sasl = sasl_client_new(&s->conn.front->auth, s->conn.stream, conn_may_login(&s->conn), on_verdict, s);
 	s->forget = forget;
 	return login;
 }
@@ -68,11 +68,11 @@ static void log_login(const struct session *s, const struct login *login, bool o
 {
 	struct log_line l;
 
-	session_log_begin(&l, s, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
-	log_cstr(&l, "service", s->service);
+	conn_log_begin(&l, &s->conn, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
+	log_cstr(&l, "service", s->conn.service);
 	log_str(&l, "mechanism", login->mechanism);
-	if (stream_is_tls(s->stream))
-		log_str(&l, "tls", stream_tls_text(s->stream));
+	if (stream_is_tls(s->conn.stream))
+		log_str(&l, "tls", stream_tls_text(s->conn.stream));
 	if (why)
 		log_cstr(&l, "why", why);
 	log_end(&l);
@@ -96,11 +96,11 @@ static enum step refuse(struct session *s, const struct login *login)
 	log_login(s, login, false, refusals[v].why);
 	free(s->user);
 	s->user = NULL;
-	if (v == SASL_WRONG && ++s->auth_failures >= s->popd->settings.max_auth_failures) {
-		session_part(s, "[AUTH] Too many failed logins");
+	if (v == SASL_WRONG && ++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures) {
+		conn_part(&s->conn, "[AUTH] Too many failed logins");
 		return STEP_CLOSE;
 	}
-	session_say(s, "-ERR %s", refusals[v].text);
+	conn_say(&s->conn, "-ERR %s", refusals[v].text);
 	return STEP_DONE;
 }
 
@@ -110,26 +110,27 @@ static enum step open_session(struct session *s, struct login *login)
 	struct mailbox_session_open m = {.grant = granted.grant};
 
 	login->phase = OPENING;
-	s->address = view_to_cstr(granted.address);
+	s->conn.address = view_to_cstr(granted.address);
 	/* The time to log in is its deadline. */
-	return session_await_answer(s, mailbox_call_session_open(s->popd->store, &m, 0, session_on_answer, s));
+	return session_await_answer(s, mailbox_call_session_open(session_store(s), &m, 0, session_on_answer, s));
 }
 
 static enum step open_inbox(struct session *s, struct login *login)
 {
 	struct mailbox_open m = {.name = VIEW_LIT("INBOX")};
 
-	s->store_id = m.session = s->answer->session.session;
-	(void)map_u64_set(&s->popd->by_store_id, s->store_id, s);
+	s->conn.store_id = m.session = s->answer->session.session;
+	(void)map_u64_set(&s->conn.front->by_store_id, s->conn.store_id, s);
 	login->phase = COUNTING;
-	return session_await_answer(s, mailbox_call_open(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	return session_await_answer(s,
+				    mailbox_call_open(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
 }
 
 static enum step ask_rows(struct session *s, struct login *login, uint32_t uid_from)
 {
 	struct mailbox_range all = {1, UINT32_MAX};
 	struct mailbox_rows_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->drop.mailbox,
 	    .ranges = &all,
 	    .n_ranges = 1,
@@ -139,7 +140,7 @@ static enum step ask_rows(struct session *s, struct login *login, uint32_t uid_f
 
 	login->phase = LISTING;
 	return session_await_answer(
-	    s, mailbox_call_rows_want(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	    s, mailbox_call_rows_want(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
 }
 
 static enum step welcome(struct session *s, const struct login *login)
@@ -149,7 +150,7 @@ static enum step welcome(struct session *s, const struct login *login)
 
 	session_enter(s, SESSION_TRANSACTION);
 	log_login(s, login, true, NULL);
-	session_say(s, "+OK %u messages (%llu octets)", n, (unsigned long long)bytes);
+	conn_say(&s->conn, "+OK %u messages (%llu octets)", n, (unsigned long long)bytes);
 	return STEP_DONE;
 }
 
@@ -164,7 +165,7 @@ static bool take_rows(struct session *s, const struct mailbox_rows *m)
 static enum step without_store(struct session *s, const struct login *login)
 {
 	log_login(s, login, false, "store");
-	session_part(s, "[SYS/TEMP] The mail store is away, try again later");
+	conn_part(&s->conn, "[SYS/TEMP] The mail store is away, try again later");
 	return STEP_CLOSE;
 }
 
@@ -191,7 +192,7 @@ static enum step judge(struct session *s, struct login *login)
 		return session_await(s, AWAIT_ANSWER);
 	case SASL_CONTINUE:
 		login->phase = LISTENING;
-		session_say(s, "+ %s", buf_cstr(&login->text));
+		conn_say(&s->conn, "+ %s", buf_cstr(&login->text));
 		return session_await(s, AWAIT_LINE);
 	case SASL_GRANTED:
 		return open_session(s, login);
@@ -219,19 +220,19 @@ static enum step go_on(struct session *s, struct login *login)
 
 static enum step no_tls(struct session *s)
 {
-	session_say(s, "-ERR Use TLS first");
+	conn_say(&s->conn, "-ERR Use TLS first");
 	return STEP_DONE;
 }
 
 static enum step user(struct session *s)
 {
-	if (!session_may_login(s))
+	if (!conn_may_login(&s->conn))
 		return no_tls(s);
 	if (s->args.n == 0)
 		return session_refuse(s, "A user name is needed");
 	free(s->user);
 	s->user = view_to_cstr(s->args); /* a line holds no NUL */
-	session_say(s, "+OK");
+	conn_say(&s->conn, "+OK");
 	return STEP_DONE;
 }
 
@@ -241,7 +242,7 @@ static enum step pass(struct session *s)
 
 	if (login)
 		return go_on(s, login);
-	if (!session_may_login(s))
+	if (!conn_may_login(&s->conn))
 		return no_tls(s);
 	if (!s->user)
 		return session_refuse(s, "USER comes first");
@@ -256,14 +257,14 @@ static enum step say_mechanisms(struct session *s)
 	struct buf names = BUF_INIT(256);
 	struct view rest, one;
 
-	sasl_client_mechanisms(&names, "", stream_is_tls(s->stream), session_may_login(s));
+	sasl_client_mechanisms(&names, "", stream_is_tls(s->conn.stream), conn_may_login(&s->conn));
 	buf_append_char(&names, ' ');
 	rest = buf_view(&names);
-	session_say(s, "+OK");
+	conn_say(&s->conn, "+OK");
 	while (view_cut(rest, ' ', &one, &rest))
 		if (one.n)
-			session_say(s, "%.*s", VIEW_FMT(one));
-	session_say(s, ".");
+			conn_say(&s->conn, "%.*s", VIEW_FMT(one));
+	conn_say(&s->conn, ".");
 	buf_fini(&names);
 	return STEP_DONE;
 }
@@ -277,7 +278,7 @@ static enum step auth(struct session *s)
 		return go_on(s, login);
 	if (s->args.n == 0)
 		return say_mechanisms(s);
-	if (!session_may_login(s))
+	if (!conn_may_login(&s->conn))
 		return no_tls(s);
 	(void)view_cut(s->args, ' ', &mechanism, &initial);
 	login = begin(s, mechanism);
@@ -287,16 +288,16 @@ static enum step auth(struct session *s)
 
 static enum step stls(struct session *s)
 {
-	if (stream_is_tls(s->stream))
+	if (stream_is_tls(s->conn.stream))
 		return session_refuse(s, "TLS is on already");
-	if (!s->popd->tls) {
-		session_say(s, "-ERR [SYS/TEMP] There is no certificate");
+	if (!s->conn.front->tls) {
+		conn_say(&s->conn, "-ERR [SYS/TEMP] There is no certificate");
 		return STEP_DONE;
 	}
 	free(s->user); /* nothing said before TLS counts */
 	s->user = NULL;
 	s->starts_tls = true;
-	session_say(s, "+OK Begin TLS now");
+	conn_say(&s->conn, "+OK Begin TLS now");
 	return STEP_DONE;
 }
 

@@ -42,7 +42,7 @@ static enum step ask(struct session *s, struct retr *r)
 {
 	uint64_t left = r->size_bytes - r->off, piece = r->top ? TOP_PIECE : PIECE;
 	struct mailbox_bytes_want m = {
-	    .session = s->store_id,
+	    .session = s->conn.store_id,
 	    .mailbox = s->drop.mailbox,
 	    .uid = r->uid,
 	    .offset = r->off,
@@ -50,14 +50,14 @@ static enum step ask(struct session *s, struct retr *r)
 	};
 
 	return session_await_answer(
-	    s, mailbox_call_bytes_want(s->popd->store, &m, STORE_DEADLINE_MS, session_on_answer, s));
+	    s, mailbox_call_bytes_want(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
 }
 
 static enum step end(struct session *s, struct retr *r)
 {
 	buf_append_view(session_out(s), smtp_stuff_end(&r->stuff));
 	s->retrieved++;
-	s->popd->message_count++;
+	s->conn.front->message_count++;
 	return STEP_DONE;
 }
 
@@ -74,7 +74,7 @@ static enum step lost(struct session *s, const struct retr *r)
 
 	if (!r->begun)
 		return command_failed(s);
-	session_log_begin(&l, s, LOG_LEVEL_ERROR, "message_cut_off");
+	conn_log_begin(&l, &s->conn, LOG_LEVEL_ERROR, "message_cut_off");
 	log_end(&l);
 	return STEP_CLOSE;
 }
@@ -87,13 +87,14 @@ static enum step take(struct session *s, struct retr *r)
 		return lost(s, r);
 	bytes = view_sub(s->answer->bytes.bytes, 0, r->size_bytes - r->off);
 	if (!r->begun)
-		session_say(s, r->top ? "+OK The top follows" : "+OK %llu octets", (unsigned long long)r->size_bytes);
+		conn_say(&s->conn, r->top ? "+OK The top follows" : "+OK %llu octets",
+			 (unsigned long long)r->size_bytes);
 	r->begun = true;
 	r->off += bytes.n;
 	put(s, r, r->top ? view_sub(bytes, 0, top_bytes(r, bytes)) : bytes);
 	if (is_over(r))
 		return end(s, r);
-	return stream_is_full(s->stream) ? session_await(s, AWAIT_DRAIN) : ask(s, r);
+	return stream_is_full(s->conn.stream) ? session_await(s, AWAIT_DRAIN) : ask(s, r);
 }
 
 static enum step begin(struct session *s, const struct maildrop_message *m, bool top, uint32_t lines)

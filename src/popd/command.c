@@ -20,7 +20,7 @@ void command_begin(struct session *s, struct view line)
 
 	(void)view_cut(line, ' ', &name, &args);
 	spec = find(name);
-	s->commands++;
+	s->conn.commands++;
 	if (!spec) {
 		(void)session_refuse(s, "Unknown command");
 	} else if (!(spec->states & s->state)) {
@@ -42,15 +42,15 @@ struct maildrop_message *command_message_arg(struct session *s, struct view arg,
 	}
 	m = maildrop_get(&s->drop, *ret_number);
 	if (!m)
-		session_say(s, "-ERR No such message");
+		conn_say(&s->conn, "-ERR No such message");
 	return m;
 }
 
 enum step command_failed(struct session *s)
 {
 	if (s->answer && s->answer->type == MAILBOX_FAILED && s->answer->failed.code == 6)
-		session_say(s, "-ERR The message is gone");
+		conn_say(&s->conn, "-ERR The message is gone");
 	else
-		session_say(s, "-ERR [SYS/TEMP] The mail store cannot do this now, try again later");
+		conn_say(&s->conn, "-ERR [SYS/TEMP] The mail store cannot do this now, try again later");
 	return STEP_DONE;
 }

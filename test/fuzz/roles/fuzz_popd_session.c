@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Whatever a client sends, and however it is cut: replies are CRLF lines, and cut input gets the replies of whole input. The first
  * byte says how to cut. */
-#include "popd_rig.h"
+#include "rig.h"
 
 #include <assert.h>
 

@@ -69,7 +69,7 @@ static void test_multiappend_is_all_or_nothing(void **state)
 	r.store.fail_code = 5;
 	TALK(&r, c, {"i APPEND Sent {3+}\r\nabc {2+}\r\nde\r\n", "i NO [OVERQUOTA] Over quota\r\n"});
 	assert_int_equal(box_store_find(&r.store, "Sent")->n, 0);
-	assert_int_equal(r.imapd.bytes_in_flight, 0);
+	assert_int_equal(rig_imapd(&r)->bytes_in_flight, 0);
 	rig_close(&r);
 }
 

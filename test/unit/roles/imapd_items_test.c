@@ -4,7 +4,6 @@
 #include "talk.h"
 
 #include "base/encode.h"
-#include "imapd/session.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -129,7 +128,8 @@ static void test_binary_in_turns(void **state)
 		buf_append_cstr(&command, " BINARY.SIZE[1]");
 	buf_append_cstr(&command, ")\r\n");
 	assert_int_equal(send(r.wire.clients[c], command.p, command.n, 0), command.n);
-	for (const struct session *s = TAILQ_FIRST(&r.imapd.sessions); s->commands < 3 || s->command; turns++)
+	for (const struct session *s = session_of(TAILQ_FIRST(&r.front->conns)); s->conn.commands < 3 || s->command;
+	     turns++)
 		(void)event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	end = wire_hear(&r.wire, c);
 	for (int i = 0; i < MESSAGES; i++, end++)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC
  * Dialogues with imapd sessions: each exchange word for word. */
-#include "imapd/session.h"
 #include "talk.h"
 
 #include <event2/event.h>
@@ -350,7 +349,7 @@ static void test_append(void **state)
 	assert_int_equal(box_find(box_store_find(&r.store, "Sent"), 1)->flags, 1);
 	assert_int_equal(box_find(box_store_find(&r.store, "Sent"), 1)->date_s, 1769936400);
 	assert_string_equal(buf_cstr(&box_find(box_store_find(&r.store, "Sent"), 1)->keywords), "$MDNSent ");
-	assert_int_equal(r.imapd.bytes_in_flight, 0);
+	assert_int_equal(rig_imapd(&r)->bytes_in_flight, 0);
 	r.store.fail_code = 5;
 	TALK(&r, c, {"m APPEND Sent {3+}\r\nabc\r\n", "m NO [OVERQUOTA] Over quota\r\n"});
 	rig_close(&r);
@@ -371,14 +370,14 @@ static void test_append_without_credit(void **state)
 	wire_send(&r.wire, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
 	wire_send(&r.wire, c, view_from(big, sizeof big));
 	assert_true(r.store.append.bytes.n <= 262144 && r.store.append.bytes.n > 131072);
-	assert_int_equal(r.imapd.bytes_in_flight, 262144);
+	assert_int_equal(rig_imapd(&r)->bytes_in_flight, 262144);
 	wire_hang_up(&r.wire, c);
 	r.store.no_credit = false;
 	(void)mailbox_send_more(r.store.channel, r.store.append.id, &(struct mailbox_more){262144});
 	for (int i = 0; i < 40; i++)
 		wire_turn(&r.wire);
 	assert_int_equal(r.store.aborts, 1);
-	assert_int_equal(r.imapd.bytes_in_flight, 0);
+	assert_int_equal(rig_imapd(&r)->bytes_in_flight, 0);
 	c = rig_login(&r);
 	wire_send(&r.wire, c, VIEW_LIT("a APPEND Sent {4194304+}\r\n"));
 	wire_send(&r.wire, c, view_from(big, sizeof big));
@@ -658,7 +657,7 @@ static void test_many_commands_at_once(void **state)
 {
 	static const char command[] = "a CAPABILITY\r\n";
 	struct buf commands = BUF_INIT(4 << 20);
-	const struct session *s;
+	const struct conn *conn;
 	struct rig r;
 	uint32_t begun;
 	size_t c;
@@ -671,13 +670,13 @@ static void test_many_commands_at_once(void **state)
 	wire_send(&r.wire, c, view_sub(buf_view(&commands), 0, 100 * (sizeof command - 1)));
 	(void)wire_hear(&r.wire, c);
 	assert_int_equal(count_heard(&r, "a OK CAPABILITY completed"), 100);
-	s = TAILQ_FIRST(&r.imapd.sessions);
-	begun = s->commands;
+	conn = TAILQ_FIRST(&r.front->conns);
+	begun = conn->commands;
 	send_until_stuck(&r, c, buf_view(&commands));
-	assert_true(stream_out(s->stream)->n < 2 * imapd_stream_limits.out_high);
-	begun = s->commands - begun;
+	assert_true(stream_out(conn->stream)->n < 2 * imapd_stream_limits.out_high);
+	begun = conn->commands - begun;
 	assert_in_range(begun, 100, 20000);
-	assert_false(s->closing);
+	assert_false(conn->closing);
 	(void)wire_hear(&r.wire, c);
 	assert_true(count_heard(&r, "a OK CAPABILITY completed") >= begun);
 	buf_fini(&commands);
@@ -688,7 +687,7 @@ static void test_many_commands_at_once(void **state)
 static void test_commands_in_turns(void **state)
 {
 	static const char commands[] = "a NAMESPACE\r\nb NAMESPACE\r\nc NAMESPACE\r\nd NAMESPACE\r\n";
-	const struct session *s;
+	const struct conn *conn;
 	struct rig r;
 	uint32_t before;
 	size_t c;
@@ -696,13 +695,13 @@ static void test_commands_in_turns(void **state)
 	(void)state;
 	rig_open(&r, "");
 	c = rig_login(&r);
-	s = TAILQ_FIRST(&r.imapd.sessions);
-	before = s->commands;
+	conn = TAILQ_FIRST(&r.front->conns);
+	before = conn->commands;
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(send(r.wire.clients[c], commands, sizeof commands - 1, 0), sizeof commands - 1);
 	for (uint32_t last = before, now; last < before + 400; last = now) {
 		(void)event_base_loop(r.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		now = s->commands;
+		now = conn->commands;
 		assert_in_range(now - last, 1, 64); /* what was read, and what was left of the turn before */
 	}
 	(void)wire_hear(&r.wire, c);
@@ -808,14 +807,14 @@ static void test_stop(void **state)
 	TALK(&r, c, {"a IDLE\r\n", "+ idling\r\n"});
 	r.store.mute = true;
 	wire_send(&r.wire, d, VIEW_LIT("a CHECK\r\n"));
-	imapd_stop(&r.imapd, NULL, NULL);
+	front_stop(r.front, NULL, NULL);
 	assert_string_equal(wire_hear(&r.wire, c), "* BYE [UNAVAILABLE] The server is going down\r\n");
 	assert_true(wire_is_closed(&r.wire, c));
 	assert_false(wire_is_closed(&r.wire, d));
 	rig_store_dies(&r);
 	assert_string_equal(wire_hear(&r.wire, d),
 			    "a OK CHECK completed\r\n* BYE [UNAVAILABLE] The server is going down\r\n");
-	assert_int_equal(r.imapd.session_count, 0);
+	assert_int_equal(r.front->session_count, 0);
 	rig_close(&r);
 }
 
@@ -832,9 +831,9 @@ static void test_gone_while_logging_in(void **state)
 	(void)wire_say(&r.wire, c, "a LOGIN me secret\r\n");
 	assert_int_equal(r.store.session_count, 1);
 	assert_int_not_equal(r.store.sessions[0].id, 0);
-	session_close(TAILQ_FIRST(&r.imapd.sessions)); /* as when the connection was reset */
+	conn_close(TAILQ_FIRST(&r.front->conns)); /* as when the connection was reset */
 	wire_hang_up(&r.wire, c);
-	while (r.imapd.session_count)
+	while (r.front->session_count)
 		wire_turn(&r.wire);
 	box_store_give_session(&r.store);
 	wire_turn(&r.wire);

@@ -567,7 +567,7 @@ static void test_progress(void **state)
 
 	(void)state;
 	rig_open(&r, "");
-	r.imapd.settings.progress_ms = 400; /* nobody waits for so long who is not to */
+	rig_imapd(&r)->settings.progress_ms = 400; /* nobody waits for so long who is not to */
 	deliver(&r, 2);
 	c = rig_select(&r);
 	r.store.mute = true;

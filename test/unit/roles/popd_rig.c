@@ -1,75 +1,21 @@
 /* SPDX-License-Identifier: ISC
- * Real popd sessions with a stored and an authd that live in the test. */
-#include "popd_rig.h"
+ * The rig's role is popd. */
+#include "popd/popd.h"
+#include "rig.h"
 
-#include <assert.h>
-#include <event2/event.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-void rig_open(struct rig *r, const char *config)
+static struct front *open_popd(struct event_base *base, const struct conf *conf)
 {
-	struct buf text = BUF_INIT(65536), error = BUF_INIT(1024);
-	int fd;
+	struct front *f = xcalloc(1, sizeof *f);
 
-	memset(r, 0, sizeof *r);
-	log_set(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
-	r->base = event_base_new();
-	wire_open(&r->wire, r->base);
-	buf_printf(&text, "hostname = mx.example.org\nallow-plaintext-auth-on-loopback = yes\n%s", config);
-	if (conf_parse(buf_view(&text), "test", &r->conf, &error) < 0) {
-		fprintf(stderr, "%s\n", buf_cstr(&error));
-		abort();
-	}
-	buf_fini(&text);
-	buf_fini(&error);
-	popd_init(&r->popd, r->base, 0, r->conf);
-	box_store_open(&r->store, r->base, MAILBOX_PEER_POP, &fd);
-	popd_set_store(&r->popd, fd);
-	fake_auth_open(&r->auth, r->base, AUTH_PEER_POP, &fd);
-	popd_set_auth(&r->popd, fd);
-	wire_turn(&r->wire);
+	popd_init(f, base, 0, conf);
+	return f;
 }
 
-void rig_close(struct rig *r)
-{
-	wire_close(&r->wire);
-	while (r->popd.session_count)
-		wire_turn(&r->wire);
-	box_store_close(&r->store);
-	fake_auth_close(&r->auth);
-	popd_fini(&r->popd);
-	(void)event_base_loop(r->base, EVLOOP_NONBLOCK); /* streams free themselves */
-	conf_free(&r->conf);
-	event_base_free(r->base);
-}
-
-void rig_store_dies(struct rig *r)
-{
-	int fd;
-
-	box_store_close(&r->store);
-	wire_turn(&r->wire);
-	box_store_open(&r->store, r->base, MAILBOX_PEER_POP, &fd);
-	popd_set_store(&r->popd, fd);
-	wire_turn(&r->wire);
-}
-
-size_t rig_connect(struct rig *r, bool loopback)
-{
-	struct stream *stream;
-	size_t client = wire_connect(&r->wire, loopback, &popd_stream_limits, &stream);
-
-	popd_accept(&r->popd, stream, "pop3", false);
-	return client;
-}
-
-size_t rig_login(struct rig *r)
-{
-	size_t client = rig_connect(r, true);
-
-	(void)wire_say(&r->wire, client, "USER me\r\nPASS secret\r\n");
-	assert(strstr(buf_cstr(&r->wire.heard), " messages ("));
-	return client;
-}
+const struct rig_role rig_role = {
+    .open = open_popd,
+    .close = front_fini,
+    .limits = &popd_stream_limits,
+    .service = "pop3",
+    .login = "USER me\r\nPASS secret\r\n",
+    .logged_in = " messages (",
+};

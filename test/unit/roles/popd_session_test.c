@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Dialogues with popd sessions: each exchange word for word. */
-#include "popd_rig.h"
+#include "rig.h"
 
-#include "popd/session.h"
+#include "popd/popd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +235,7 @@ static unsigned count_ends(struct rig *r)
 static void test_many_commands_at_once(void **state)
 {
 	struct buf commands = BUF_INIT(1 << 20);
-	const struct session *s;
+	const struct conn *conn;
 	struct rig r;
 	size_t c;
 
@@ -247,11 +247,11 @@ static void test_many_commands_at_once(void **state)
 	wire_send(&r.wire, c, view_sub(buf_view(&commands), 0, 100 * 6));
 	(void)wire_hear(&r.wire, c);
 	assert_int_equal(count_ends(&r), 100);
-	s = TAILQ_FIRST(&r.popd.sessions);
+	conn = TAILQ_FIRST(&r.front->conns);
 	send_until_stuck(&r, c, buf_view(&commands));
-	assert_true(stream_out(s->stream)->n < 2 * popd_stream_limits.out_high);
-	assert_in_range(s->commands, 200, 50000);
-	assert_false(s->closing);
+	assert_true(stream_out(conn->stream)->n < 2 * popd_stream_limits.out_high);
+	assert_in_range(conn->commands, 200, 50000);
+	assert_false(conn->closing);
 	(void)wire_hear(&r.wire, c);
 	assert_true(count_ends(&r) > 1000);
 	buf_fini(&commands);
@@ -277,7 +277,7 @@ static void test_store_goes(void **state)
 	assert_true(wire_is_closed(&r.wire, d));
 	c = rig_login(&r);
 	TALK(&r, c, {"STAT\r\n", "+OK 0 0\r\n"});
-	popd_stop(&r.popd, NULL, NULL);
+	front_stop(r.front, NULL, NULL);
 	assert_string_equal(wire_hear(&r.wire, c), "-ERR [SYS/TEMP] The server is going down\r\n");
 	rig_close(&r);
 }
@@ -295,9 +295,9 @@ static void test_gone_while_logging_in(void **state)
 	(void)wire_say(&r.wire, c, "USER me\r\nPASS secret\r\n");
 	assert_int_equal(r.store.session_count, 1);
 	assert_int_not_equal(r.store.sessions[0].id, 0);
-	session_close(TAILQ_FIRST(&r.popd.sessions)); /* as when the connection was reset */
+	conn_close(TAILQ_FIRST(&r.front->conns)); /* as when the connection was reset */
 	wire_hang_up(&r.wire, c);
-	while (r.popd.session_count)
+	while (r.front->session_count)
 		wire_turn(&r.wire);
 	box_store_give_session(&r.store);
 	wire_turn(&r.wire);
