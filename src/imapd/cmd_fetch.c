@@ -166,8 +166,7 @@ static enum step write_ahead(struct session *s, struct command *c, struct fetch 
 
 	if (advance(f))
 		step = ask_rows(s, c, f);
-	if (session_store(s))
-		channel_flush(session_store(s));
+	channel_flush(session_store(s));
 	f->ahead = true;
 	for (; f->page.at < f->page.n; f->page.at++) {
 		enum step written = fetch_row_write(s, c, f);
@@ -205,8 +204,7 @@ static enum step take_marks(struct session *s, struct command *c, struct fetch *
 	if (ahead) {
 		(void)advance(f);
 		step = ask_rows(s, c, f);
-		if (session_store(s))
-			channel_flush(session_store(s));
+		channel_flush(session_store(s));
 	}
 	fetch_marks_write(s, f, m);
 	if (ahead)

@@ -232,7 +232,7 @@ static void flush(struct channel *c)
 
 void channel_flush(struct channel *c)
 {
-	if (c->state != CHANNEL_OPEN || event_pending(c->writable, EV_WRITE, NULL))
+	if (!c || c->state != CHANNEL_OPEN || event_pending(c->writable, EV_WRITE, NULL))
 		return;
 	enter(c);
 	flush(c);

@@ -398,6 +398,18 @@ static void stopping_lets_messages_finish(void **state)
 	rig_close(&r);
 }
 
+static void stopping_without_a_store(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, SMTPD_MX, "");
+	rig_store_dies(&r);
+	smtpd_stop(r.smtpd, note_stopped, &r);
+	assert_true(r.stopped);
+	rig_close(&r);
+}
+
 static void settings_change_for_new_sessions(void **state)
 {
 	struct buf error = BUF_INIT(256);
@@ -435,6 +447,7 @@ int main(void)
 	    cmocka_unit_test(stored_ends_a_session),
 	    cmocka_unit_test(stored_dies_and_returns),
 	    cmocka_unit_test(stopping_lets_messages_finish),
+	    cmocka_unit_test(stopping_without_a_store),
 	    cmocka_unit_test(settings_change_for_new_sessions),
 	};
 
