@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "front/front.h"
-#include "ipc/msgs/mailbox_msgs.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -86,18 +85,67 @@ void conn_log_in(struct conn *c)
 	c->logged_in = true;
 }
 
+bool conn_open(struct conn *c, const struct sasl_outcome *granted, mailbox_answer_fn *fn, void *ctx)
+{
+	struct mailbox_session_open m = {.grant = granted->grant};
+
+	c->address = view_to_cstr(granted->address);
+	return mailbox_call_session_open(c->front->store, &m, 0, fn, ctx);
+}
+
+bool conn_opened(struct conn *c, const struct mailbox_msg *answer)
+{
+	if (!answer || answer->type != MAILBOX_SESSION)
+		return false;
+	c->store_id = answer->session.session;
+	(void)map_u64_set(&c->front->by_store_id, c->store_id, c);
+	return true;
+}
+
 /* stored is told that its session is over. */
+static void close_session(struct front *f, uint64_t store_id)
+{
+	(void)mailbox_send_session_close(f->store, 0, &(struct mailbox_session_close){.session = store_id});
+}
+
+static void close_unclaimed(void *ctx, const void *answer)
+{
+	const struct mailbox_msg *m = answer;
+
+	if (m && m->type == MAILBOX_SESSION)
+		close_session(ctx, m->session.session);
+}
+
+void conn_leave_opening(struct conn *c)
+{
+	if (c->call_id)
+		channel_call_leave(c->front->store, c->call_id, close_unclaimed, c->front);
+	c->call_id = 0;
+}
+
 static void end_login(struct conn *c)
 {
-	struct front *f = c->front;
-
 	if (c->store_id) {
-		(void)map_u64_remove(&f->by_store_id, c->store_id);
-		(void)mailbox_send_session_close(f->store, 0, &(struct mailbox_session_close){.session = c->store_id});
+		(void)map_u64_remove(&c->front->by_store_id, c->store_id);
+		close_session(c->front, c->store_id);
 	}
 	c->store_id = 0;
 	free(c->address);
 	c->address = NULL;
+}
+
+void conn_log_login(const struct conn *c, struct view mechanism, const char *why)
+{
+	struct log_line l;
+
+	conn_log_begin(&l, c, LOG_LEVEL_INFO, why ? "login_failed" : "login");
+	log_cstr(&l, "service", c->service);
+	log_str(&l, "mechanism", mechanism);
+	if (stream_is_tls(c->stream))
+		log_str(&l, "tls", stream_tls_text(c->stream));
+	if (why)
+		log_cstr(&l, "why", why);
+	log_end(&l);
 }
 
 void conn_log_out(struct conn *c)

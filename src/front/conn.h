@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "io/stream.h"
+#include "ipc/msgs/mailbox_msgs.h"
+#include "ipc/sasl_client.h"
 
 #include <sys/queue.h>
 
@@ -54,6 +56,14 @@ bool conn_had_its_turn(const struct conn *c);
 void conn_start_tls(struct conn *c);
 /* A password may be sent: TLS, or loopback where the operator asked for it. */
 bool conn_may_login(const struct conn *c);
+/* authd granted a login: stored is asked for its session, within the time to log in. As mailbox_call_x(). */
+must_check bool conn_open(struct conn *c, const struct sasl_outcome *granted, mailbox_answer_fn *fn, void *ctx);
+/* Takes the session that stored answered with; false: it did not. */
+must_check bool conn_opened(struct conn *c, const struct mailbox_msg *answer);
+/* The client goes before that answer came: its session is closed, however late it comes. */
+void conn_leave_opening(struct conn *c);
+/* `why` it failed; NULL: it did not. */
+void conn_log_login(const struct conn *c, struct view mechanism, const char *why);
 /* From now on the deadline is that of idle clients, and mistakes count anew. */
 void conn_log_in(struct conn *c);
 /* As it was before the login, with the deadline of a stranger. */

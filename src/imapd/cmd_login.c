@@ -2,7 +2,6 @@
  * STARTTLS, AUTHENTICATE and LOGIN: from a stranger to a session at stored. */
 #include "imapd/capability.h"
 #include "imapd/commands.h"
-#include "ipc/sasl_client.h"
 
 #include <stdlib.h>
 
@@ -17,26 +16,12 @@ struct login {
 	struct view mechanism;
 };
 
-/* The session that was asked for came when its client had gone. */
-static void close_unclaimed(void *ctx, const void *answer)
-{
-	const struct mailbox_msg *m = answer;
-	struct front *f = ctx;
-
-	if (m && m->type == MAILBOX_SESSION)
-		(void)mailbox_send_session_close(f->store, 0,
-						 &(struct mailbox_session_close){.session = m->session.session});
-}
-
 static void forget(struct command *c)
 {
 	struct login *login = c->state;
-	struct session *s = c->session;
 
-	if (login->phase == OPENING && s->conn.call_id) {
-		channel_call_leave(session_store(s), s->conn.call_id, close_unclaimed, s->conn.front);
-		s->conn.call_id = 0;
-	}
+	if (login->phase == OPENING)
+		conn_leave_opening(&c->session->conn);
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
 }
@@ -63,20 +48,6 @@ static struct login *begin(struct session *s, struct command *c)
 	return login;
 }
 
-static void log_login(const struct session *s, const struct login *login, bool ok, const char *why)
-{
-	struct log_line l;
-
-	conn_log_begin(&l, &s->conn, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
-	log_cstr(&l, "service", s->conn.service);
-	log_str(&l, "mechanism", login->mechanism);
-	if (stream_is_tls(s->conn.stream))
-		log_str(&l, "tls", stream_tls_text(s->conn.stream));
-	if (why)
-		log_cstr(&l, "why", why);
-	log_end(&l);
-}
-
 static enum step too_often(struct session *s)
 {
 	conn_part(&s->conn, "[CLIENTBUG] Too many failed logins");
@@ -96,7 +67,8 @@ static enum step refuse(struct session *s, struct command *c, const struct login
 	};
 	enum sasl_verdict v = login->verdict;
 
-	log_login(s, login, false, v == SASL_MALFORMED || v == SASL_CANCELLED ? "malformed" : refusals[v].why);
+	conn_log_login(&s->conn, login->mechanism,
+		       v == SASL_MALFORMED || v == SASL_CANCELLED ? "malformed" : refusals[v].why);
 	if (v == SASL_MALFORMED)
 		return command_bad(c, "Not what the mechanism says");
 	if (v == SASL_CANCELLED)
@@ -109,29 +81,24 @@ static enum step refuse(struct session *s, struct command *c, const struct login
 static enum step open_session(struct session *s, struct command *c, struct login *login)
 {
 	struct sasl_outcome granted = sasl_client_granted(login->sasl);
-	struct mailbox_session_open m = {.grant = granted.grant};
 
 	login->phase = OPENING;
-	s->conn.address = view_to_cstr(granted.address);
-	/* The time to log in is its deadline. */
-	return command_await_answer(c, mailbox_call_session_open(session_store(s), &m, 0, command_on_answer, s));
+	return command_await_answer(c, conn_open(&s->conn, &granted, command_on_answer, s));
 }
 
 static enum step opened(struct session *s, struct command *c, const struct login *login)
 {
 	struct buf capabilities = BUF_INIT(1024);
 
-	if (!c->answer || c->answer->type != MAILBOX_SESSION) {
-		log_login(s, login, false, "store");
+	if (!conn_opened(&s->conn, c->answer)) {
+		conn_log_login(&s->conn, login->mechanism, "store");
 		free(s->conn.address);
 		s->conn.address = NULL;
 		return command_no(c, "[UNAVAILABLE]", "The mail store is away, try again later");
 	}
-	s->conn.store_id = c->answer->session.session;
-	(void)map_u64_set(&s->conn.front->by_store_id, s->conn.store_id, s);
 	session_enter(s, SESSION_AUTHENTICATED);
 	s->reader.limits = &imap_reader_limits_default;
-	log_login(s, login, true, NULL);
+	conn_log_login(&s->conn, login->mechanism, NULL);
 	capability_format(&capabilities, s);
 	buf_printf(&c->text, "[CAPABILITY %s] Logged in", buf_cstr(&capabilities));
 	buf_fini(&capabilities);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC
  * CAPA, NOOP, DELE, RSET and QUIT. */
-#include "ipc/sasl_client.h"
 #include "popd/command.h"
 
 enum { SPANS_MAX = 8192 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC
  * USER, PASS, AUTH and STLS: from a stranger to a session with its INBOX. */
-#include "ipc/sasl_client.h"
 #include "popd/command.h"
 
 #include <stdlib.h>
@@ -18,25 +17,12 @@ struct login {
 
 enum { FIELD_SIZE = 1 << 3 };
 
-/* The session that was asked for came when its client had gone. */
-static void close_unclaimed(void *ctx, const void *answer)
-{
-	const struct mailbox_msg *m = answer;
-	struct front *f = ctx;
-
-	if (m && m->type == MAILBOX_SESSION)
-		(void)mailbox_send_session_close(f->store, 0,
-						 &(struct mailbox_session_close){.session = m->session.session});
-}
-
 static void forget(struct session *s)
 {
 	struct login *login = s->task;
 
-	if (login->phase == OPENING && s->conn.call_id) {
-		channel_call_leave(session_store(s), s->conn.call_id, close_unclaimed, s->conn.front);
-		s->conn.call_id = 0;
-	}
+	if (login->phase == OPENING)
+		conn_leave_opening(&s->conn);
 	sasl_client_free(&login->sasl);
 	buf_fini(&login->text);
 }
@@ -64,20 +50,6 @@ static struct login *begin(struct session *s, struct view mechanism)
 	return login;
 }
 
-static void log_login(const struct session *s, const struct login *login, bool ok, const char *why)
-{
-	struct log_line l;
-
-	conn_log_begin(&l, &s->conn, LOG_LEVEL_INFO, ok ? "login" : "login_failed");
-	log_cstr(&l, "service", s->conn.service);
-	log_str(&l, "mechanism", login->mechanism);
-	if (stream_is_tls(s->conn.stream))
-		log_str(&l, "tls", stream_tls_text(s->conn.stream));
-	if (why)
-		log_cstr(&l, "why", why);
-	log_end(&l);
-}
-
 /* RFC 2449 §8, 3206 §4 */
 static enum step refuse(struct session *s, const struct login *login)
 {
@@ -93,7 +65,7 @@ static enum step refuse(struct session *s, const struct login *login)
 	};
 	enum sasl_verdict v = login->verdict;
 
-	log_login(s, login, false, refusals[v].why);
+	conn_log_login(&s->conn, login->mechanism, refusals[v].why);
 	free(s->user);
 	s->user = NULL;
 	if (v == SASL_WRONG && ++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures) {
@@ -107,20 +79,15 @@ static enum step refuse(struct session *s, const struct login *login)
 static enum step open_session(struct session *s, struct login *login)
 {
 	struct sasl_outcome granted = sasl_client_granted(login->sasl);
-	struct mailbox_session_open m = {.grant = granted.grant};
 
 	login->phase = OPENING;
-	s->conn.address = view_to_cstr(granted.address);
-	/* The time to log in is its deadline. */
-	return session_await_answer(s, mailbox_call_session_open(session_store(s), &m, 0, session_on_answer, s));
+	return session_await_answer(s, conn_open(&s->conn, &granted, session_on_answer, s));
 }
 
 static enum step open_inbox(struct session *s, struct login *login)
 {
-	struct mailbox_open m = {.name = VIEW_LIT("INBOX")};
+	struct mailbox_open m = {.session = s->conn.store_id, .name = VIEW_LIT("INBOX")};
 
-	s->conn.store_id = m.session = s->answer->session.session;
-	(void)map_u64_set(&s->conn.front->by_store_id, s->conn.store_id, s);
 	login->phase = COUNTING;
 	return session_await_answer(s,
 				    mailbox_call_open(session_store(s), &m, STORE_DEADLINE_MS, session_on_answer, s));
@@ -149,7 +116,7 @@ static enum step welcome(struct session *s, const struct login *login)
 	uint32_t n = maildrop_count(&s->drop, &bytes);
 
 	session_enter(s, SESSION_TRANSACTION);
-	log_login(s, login, true, NULL);
+	conn_log_login(&s->conn, login->mechanism, NULL);
 	conn_say(&s->conn, "+OK %u messages (%llu octets)", n, (unsigned long long)bytes);
 	return STEP_DONE;
 }
@@ -164,7 +131,7 @@ static bool take_rows(struct session *s, const struct mailbox_rows *m)
 
 static enum step without_store(struct session *s, const struct login *login)
 {
-	log_login(s, login, false, "store");
+	conn_log_login(&s->conn, login->mechanism, "store");
 	conn_part(&s->conn, "[SYS/TEMP] The mail store is away, try again later");
 	return STEP_CLOSE;
 }
@@ -174,7 +141,7 @@ static enum step enter(struct session *s, struct login *login)
 {
 	const struct mailbox_msg *m = s->answer;
 
-	if (login->phase == OPENING && m && m->type == MAILBOX_SESSION)
+	if (login->phase == OPENING && conn_opened(&s->conn, m))
 		return open_inbox(s, login);
 	if (login->phase == COUNTING && m && m->type == MAILBOX_OPENED) {
 		s->drop.mailbox = m->opened.mailbox;
