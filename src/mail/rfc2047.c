@@ -18,12 +18,25 @@ struct word {
 	size_t bytes; /* all of it */
 };
 
-static bool parse_word(struct view v, struct word *ret)
+/* Where the next "?=" is. It is looked for from where the last one was: each byte once, however many "=?" there are. */
+struct closing {
+	const char
+	    *known; /* the first "?=" behind what was asked for last, or the text's end; NULL: not looked for yet */
+};
+
+/* Offset of the first "?=" of `rest`, which goes on to the text's end; rest.n: none. */
+static size_t find_closing(struct closing *c, struct view rest)
 {
-	struct view charset, rest, encoding, language;
+	if (!c->known || c->known < rest.p)
+		c->known = rest.p + view_find(rest, VIEW_LIT("?="));
+	return (size_t)(c->known - rest.p);
+}
+
+static bool parse_word(struct view all, struct closing *c, struct word *ret)
+{
+	struct view charset, rest, encoding, language, v = view_sub(all, 0, WORD_BYTES_MAX);
 	size_t end;
 
-	v = view_sub(v, 0, WORD_BYTES_MAX);
 	if (!view_starts_with(v, VIEW_LIT("=?")) || !view_cut(view_sub(v, 2, v.n), '?', &charset, &rest) ||
 	    !view_cut(rest, '?', &encoding, &rest) || encoding.n != 1 || charset.n == 0)
 		return false;
@@ -32,8 +45,8 @@ static bool parse_word(struct view v, struct word *ret)
 	ret->base64 = ascii_lower(encoding.p[0]) == 'b';
 	if (!ret->base64 && ascii_lower(encoding.p[0]) != 'q')
 		return false;
-	end = view_find(rest, VIEW_LIT("?="));
-	if (end == rest.n)
+	end = find_closing(c, view_from(rest.p, all.n - (size_t)(rest.p - all.p)));
+	if (end + 2 > rest.n)
 		return false;
 	(void)view_cut(charset, '*', &charset, &language);
 	ret->charset = charset;
@@ -109,13 +122,13 @@ static void add_word(struct row *row, struct view at, const struct word *word, s
 }
 
 /* Offset of the next encoded-word, or v.n. */
-static size_t find_word(struct view v, struct word *ret)
+static size_t find_word(struct view v, struct closing *c, struct word *ret)
 {
 	size_t at = 0;
 
 	while (at < v.n) {
 		at += view_find(view_sub(v, at, v.n), VIEW_LIT("=?"));
-		if (at >= v.n || parse_word(view_sub(v, at, v.n), ret))
+		if (at >= v.n || parse_word(view_sub(v, at, v.n), c, ret))
 			return at;
 		at += 2;
 	}
@@ -125,10 +138,11 @@ static size_t find_word(struct view v, struct word *ret)
 static void decode_unfolded(struct view v, struct buf *out)
 {
 	struct row row = {.bytes = BUF_INIT(v.n)};
+	struct closing closing = {NULL};
 	struct word word = {0};
 
 	while (v.n) {
-		size_t at = find_word(v, &word);
+		size_t at = find_word(v, &closing, &word);
 		struct view before = view_sub(v, 0, at);
 
 		/* RFC 2047 §6.2: blanks between two encoded-words are not text */

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -50,6 +51,38 @@ static void values_are_decoded(void **state)
 		rfc2047_decode(view_from_cstr(cases[i].in), &out);
 		assert_string_equal(buf_cstr(&out), cases[i].out);
 	}
+	buf_fini(&out);
+}
+
+static size_t looked_at; /* bytes that were searched */
+
+/* Instead of the library's. */
+void *memmem(const void *text, size_t n, const void *wanted, size_t m)
+{
+	const char *p = text;
+
+	for (size_t i = 0; i + m <= n; i++)
+		if (memcmp(p + i, wanted, m) == 0) {
+			looked_at += i;
+			return (char *)(uintptr_t)(p + i);
+		}
+	looked_at += n;
+	return NULL;
+}
+
+/* Beginnings of encoded-words without an end: a header of them kept a processor busy for seconds. */
+static void many_beginnings_are_looked_at_once(void **state)
+{
+	struct buf value = BUF_INIT(1 << 20), out = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (int i = 0; i < 20000; i++)
+		buf_append(&value, "?a=?a?q", 7);
+	looked_at = 0;
+	rfc2047_decode(buf_view(&value), &out);
+	assert_true(view_eq(buf_view(&out), buf_view(&value)));
+	assert_in_range(looked_at, value.n, 4 * value.n);
+	buf_fini(&value);
 	buf_fini(&out);
 }
 
@@ -104,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_are_decoded),
+	    cmocka_unit_test(many_beginnings_are_looked_at_once),
 	    cmocka_unit_test(what_is_encoded_decodes_again),
 	    cmocka_unit_test(many_words_that_never_end_take_no_time),
 	};
