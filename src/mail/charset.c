@@ -17,6 +17,7 @@ enum { REPLACEMENT = 0xfffd, NAME_BYTES_MAX = 40, PIECE_BYTES = 2048 };
 static const struct {
 	const char *name;
 	const char *iconv_name;
+	size_t unit; /* every character is some of so many bytes; 0: of one */
 } iconv_names[] = {
     {"gb18030", "GB18030"},
     {"gb2312", "GB18030"},
@@ -48,13 +49,13 @@ static const struct {
     {"euctw", "EUC-TW"},
     {"iso2022cn", "ISO-2022-CN"},
     {"utf7", "UTF-7"},
-    {"utf16", "UTF-16"},
-    {"utf16le", "UTF-16LE"},
-    {"utf16be", "UTF-16BE"},
-    {"utf32", "UTF-32"},
-    {"utf32le", "UTF-32LE"},
-    {"utf32be", "UTF-32BE"},
-    {"ucs2", "UTF-16"},
+    {"utf16", "UTF-16", 2},
+    {"utf16le", "UTF-16LE", 2},
+    {"utf16be", "UTF-16BE", 2},
+    {"utf32", "UTF-32", 4},
+    {"utf32le", "UTF-32LE", 4},
+    {"utf32be", "UTF-32BE", 4},
+    {"ucs2", "UTF-16", 2},
     {"unicode11utf7", "UTF-7"},
 };
 
@@ -83,12 +84,14 @@ static const uint16_t *find_table(struct view name)
 	return NULL;
 }
 
-static const char *find_iconv_name(struct view name)
+/* Its place in the table, or ICONV_NAMES. */
+static size_t find_name(struct view name)
 {
-	for (size_t i = 0; i < ICONV_NAMES; i++)
-		if (view_eq_lit(name, iconv_names[i].name))
-			return iconv_names[i].iconv_name;
-	return NULL;
+	size_t i = 0;
+
+	while (i < ICONV_NAMES && !view_eq_lit(name, iconv_names[i].name))
+		i++;
+	return i;
 }
 
 /* Where a converter stands first in the table. */
@@ -116,7 +119,7 @@ bool charset_stream_init(struct charset_stream *s, struct view charset)
 {
 	char room[NAME_BYTES_MAX]; /* checked in plain_name() */
 	struct view name = plain_name(charset, room);
-	const char *iconv_name;
+	size_t at;
 
 	*s = (struct charset_stream){.kind = KIND_UTF8};
 	if (view_eq_lit(name, "utf8"))
@@ -126,11 +129,12 @@ bool charset_stream_init(struct charset_stream *s, struct view charset)
 		s->kind = KIND_TABLE;
 		return true;
 	}
-	iconv_name = find_iconv_name(name);
-	if (!iconv_name)
+	at = find_name(name);
+	if (at == ICONV_NAMES)
 		return false;
 	s->kind = KIND_ICONV;
-	s->iconv = iconv_open("UTF-8", iconv_name);
+	s->unit = iconv_names[at].unit ? iconv_names[at].unit : 1;
+	s->iconv = iconv_open("UTF-8", iconv_names[at].iconv_name);
 	return s->iconv != (void *)-1;
 }
 
@@ -244,8 +248,9 @@ static size_t copy_iconv(struct charset_stream *s, struct view v, struct buf *ou
 		if (errno == EINVAL)
 			break;
 		put_code_point(out, REPLACEMENT);
-		in++;
-		left--;
+		/* Half a unit would put all that follows out of step. */
+		in += left < s->unit ? left : s->unit;
+		left -= left < s->unit ? left : s->unit;
 	}
 	return v.n - left;
 }

@@ -21,6 +21,7 @@ struct charset_stream {
 	int kind;
 	const uint16_t *table;
 	void *iconv;
+	size_t unit; /* of iconv's: what is no character is passed over in units */
 	size_t held_n; /* start of a character whose rest has not come */
 	char held[16]; /* proven: no character of any charset is longer */
 };

@@ -70,6 +70,35 @@ static void text_becomes_utf8_however_it_is_cut(void **state)
 	buf_fini(&out);
 }
 
+/* Half a surrogate pair, or a number that is no character, spoils itself and not what follows it. */
+static void what_is_no_character_is_passed_over_whole(void **state)
+{
+	static const struct {
+		const char *charset;
+		struct view in;
+	} odd[] = {
+	    {"utf-16le", VIEW_LIT("a\0\x00\xd8z\0b\0")},
+	    {"utf-16be", VIEW_LIT("\0a\xdc\x00\0z\0b")},
+	    {"utf-32le", VIEW_LIT("a\0\0\0\xff\xff\xff\xffz\0\0\0b\0\0\0")},
+	};
+	struct buf out = BUF_INIT(1000);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+		for (size_t step = 1; step <= odd[i].in.n; step++) {
+			struct charset_stream s;
+
+			buf_reset(&out);
+			assert_true(charset_stream_init(&s, view_from_cstr(odd[i].charset)));
+			for (size_t at = 0; at < odd[i].in.n; at += step)
+				charset_stream_feed(&s, view_sub(odd[i].in, at, step), &out);
+			charset_stream_finish(&s, &out);
+			charset_stream_fini(&s);
+			assert_string_equal(buf_cstr(&out), "a\xef\xbf\xbdzb");
+		}
+	buf_fini(&out);
+}
+
 static void what_is_no_charset_is_unknown(void **state)
 {
 	static const char *const unknown[] = {
@@ -206,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(preloading_makes_files_unnecessary),
 	    cmocka_unit_test(text_becomes_utf8_however_it_is_cut),
+	    cmocka_unit_test(what_is_no_character_is_passed_over_whole),
 	    cmocka_unit_test(what_is_no_charset_is_unknown),
 	    cmocka_unit_test(output_is_bounded),
 	    cmocka_unit_test(folded_texts_compare_equal),
