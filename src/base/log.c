@@ -55,6 +55,12 @@ static bool put_code(struct log_line *l, unsigned char c)
 	return put(l, esc, sizeof esc);
 }
 
+/* Bytes of the character that begins with `c`, in UTF-8. */
+static size_t char_bytes(unsigned char c)
+{
+	return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+
 static void put_escaped(struct log_line *l, struct view v)
 {
 	bool utf8 = view_is_utf8(v);
@@ -70,8 +76,10 @@ static void put_escaped(struct log_line *l, struct view v)
 		else if (c == 0xc2 &&
 			 (unsigned char)v.p[i + 1] < 0xa0) /* U+0080 to U+009F: controls, terminals obey them */
 			fits = put_code(l, (unsigned char)v.p[++i]);
-		else
-			fits = put(l, (char *)&c, 1);
+		else { /* whole characters: a line that is cut within one is no JSON */
+			fits = put(l, v.p + i, char_bytes(c));
+			i += char_bytes(c) - 1;
+		}
 		if (!fits)
 			return;
 	}

@@ -58,11 +58,29 @@ static void a_long_value_is_cut_and_the_line_still_ends(void **state)
 	assert_string_equal(line + strlen(line) - 3, "\"}\n");
 }
 
+static void a_line_is_not_cut_within_a_character(void **state)
+{
+	static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+	static char big[2 * LOG_LINE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (size_t shift = 0; shift < 4; shift++) {
+			size_t n = shift;
+
+			memset(big, 'x', shift);
+			for (; n + 4 < sizeof big; n += strlen(characters[i]))
+				memcpy(big + n, characters[i], strlen(characters[i]));
+			assert_true(view_is_utf8(view_from_cstr(logged(LOG_FORMAT_JSON, view_from(big, n)))));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_peer_cannot_forge_a_line),
 	    cmocka_unit_test(a_long_value_is_cut_and_the_line_still_ends),
+	    cmocka_unit_test(a_line_is_not_cut_within_a_character),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
