@@ -42,7 +42,8 @@ static enum smtp_data_error scan_line(struct smtp_strict *s, struct view in, siz
 
 /* Checks lines up to the end of `in`, or up to a line that starts with a dot when `stop_at_dot`; `in_line`: the first
  * byte is not to be taken for such a dot. `*ret_n` is how far it came. */
-static enum smtp_data_error scan(struct smtp_strict *s, struct view in, bool stop_at_dot, bool in_line, size_t *ret_n)
+static enum smtp_data_error scan_lines(struct smtp_strict *s, struct view in, bool stop_at_dot, bool in_line,
+				       size_t *ret_n)
 {
 	size_t at = 0;
 
@@ -58,10 +59,24 @@ static enum smtp_data_error scan(struct smtp_strict *s, struct view in, bool sto
 			return error;
 		at += n;
 	}
-	if (view_has_nul(view_sub(in, 0, at)))
-		return SMTP_DATA_NUL;
 	*ret_n = at;
 	return SMTP_DATA_OK;
+}
+
+/* The same, and no NUL. What is wrong first is reported, however the bytes arrive. */
+static enum smtp_data_error scan(struct smtp_strict *s, struct view in, bool stop_at_dot, bool in_line, size_t *ret_n)
+{
+	struct smtp_strict before = *s;
+	enum smtp_data_error error = scan_lines(s, in, stop_at_dot, in_line, ret_n);
+	struct view clean;
+	size_t n;
+
+	if (!error)
+		return view_has_nul(view_sub(in, 0, *ret_n)) ? SMTP_DATA_NUL : SMTP_DATA_OK;
+	clean = view_sub(in, 0, view_find_char(in, '\0'));
+	if (clean.n < in.n && !scan_lines(&before, clean, stop_at_dot, in_line, &n) && !before.after_cr)
+		return SMTP_DATA_NUL;
+	return error;
 }
 
 enum smtp_data_error smtp_strict_check(struct smtp_strict *s, struct view bytes)

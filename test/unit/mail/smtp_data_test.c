@@ -149,6 +149,9 @@ static void chunks(void **state)
 	    {VIEW_LIT("a\nb"), SMTP_DATA_BARE_LF},
 	    {VIEW_LIT("\r\n\n"), SMTP_DATA_BARE_LF},
 	    {VIEW_LIT("a\0b"), SMTP_DATA_NUL},
+	    {VIEW_LIT("a\0b\nc"), SMTP_DATA_NUL}, /* what is wrong first */
+	    {VIEW_LIT("a\r\0\n"), SMTP_DATA_BARE_CR},
+	    {VIEW_LIT("a\nb\0c"), SMTP_DATA_BARE_LF},
 	};
 
 	(void)state;
