@@ -20,7 +20,8 @@ static bool is_field(struct view line, struct view *ret_name)
 	return value.n == 0 || (value.p[0] != ' ' && value.p[value.n - 1] != ' ');
 }
 
-static bool next_tag(struct view *rest, struct view *ret_name, struct view *ret_value)
+/* Behind a ";" stands one blank, and nowhere else any. */
+static bool next_tag(struct view *rest, bool behind, struct view *ret_name, struct view *ret_value)
 {
 	struct view item, left = *rest;
 
@@ -30,7 +31,9 @@ static bool next_tag(struct view *rest, struct view *ret_name, struct view *ret_
 		item = left;
 		*rest = VIEW_EMPTY;
 	}
-	if (!view_cut(view_trim(item), '=', ret_name, ret_value))
+	if (behind && !view_starts_with(item, VIEW_LIT(" ")))
+		return false;
+	if (!view_cut(view_sub(item, behind, item.n), '=', ret_name, ret_value))
 		*ret_name = *ret_value = VIEW_EMPTY;
 	return true;
 }
@@ -52,9 +55,9 @@ static bool is_signature(struct view value, struct view domain, struct view sele
 	uint64_t t;
 
 	for (size_t i = 0; i < TAGS_MAX; i++)
-		if (!next_tag(&value, &name, &values[i]) || !view_eq_lit(name, order[i]))
+		if (!next_tag(&value, i > 0, &name, &values[i]) || !view_eq_lit(name, order[i]))
 			return false;
-	if (!next_tag(&value, &name, &v) || !view_eq_lit(name, "b") || v.n > 0 || value.n > 0)
+	if (!next_tag(&value, true, &name, &v) || !view_eq_lit(name, "b") || v.n > 0 || value.n > 0)
 		return false;
 	number = values[5];
 	*ret_names = values[6];
