@@ -127,7 +127,7 @@ int sandbox_enter(const struct sandbox_options *o, bool *ret_rooted, const char 
 		return -errno;
 	}
 	r = landlock_enter(&(struct landlock_rights){.folder = o->profile == SANDBOX_STORE ? o->folder : -1,
-						     .connects = o->profile == SANDBOX_OUT,
+						     .connects = o->profile == SANDBOX_OUT || o->profile == SANDBOX_DNS,
 						     .connect_ports = o->connect_ports,
 						     .n_connect_ports = o->n_connect_ports});
 	if (r == -ENOSYS && !o->landlock_required)

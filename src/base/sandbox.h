@@ -13,10 +13,12 @@
  * beyond what the profile names; seccomp: a list of system calls. What a library may try in passing (open, stat, clone) gets
  * an error; what only an intruder would try (exec, socket, connect, ptrace, mount …) ends the process. */
 enum sandbox_profile {
-	SANDBOX_NET, /* read/write/accept on inherited sockets; no open, socket, connect, bind, exec, ptrace, process_vm_* */
+	/* read/write/accept on inherited sockets, which stay as they are; no open, socket, connect, bind, exec, ptrace, process_vm_* */
+	SANDBOX_NET,
 	SANDBOX_PURE, /* channels and passed fds only; threads */
 	SANDBOX_STORE, /* files beneath its own folder, threads; no socket, connect, bind; accept on the inherited control socket */
-	SANDBOX_OUT, /* asks other machines: UDP and TCP sockets of its own; no listen, accept, no other kind of socket */
+	SANDBOX_OUT, /* asks other machines: TCP sockets of its own; no listen, accept, no other kind of socket */
+	SANDBOX_DNS, /* SANDBOX_OUT, and UDP */
 };
 
 struct sandbox_options {
@@ -25,7 +27,7 @@ struct sandbox_options {
 	uid_t uid; /* user and group id to take when root; 0: stay */
 	bool landlock_required; /* refuse to start on a kernel without it */
 	uint64_t open_files_max; /* RLIMIT_NOFILE, as far as the hard limit allows; 0: leave it */
-	/* SANDBOX_OUT: the TCP ports it may connect to, where the kernel's Landlock knows ports (Linux 6.7); none: any. */
+	/* SANDBOX_OUT, SANDBOX_DNS: the TCP ports it may connect to, where the kernel's Landlock knows ports (Linux 6.7); none: any. */
 	const uint16_t *connect_ports;
 	size_t n_connect_ports;
 };

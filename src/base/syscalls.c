@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -31,8 +33,6 @@ static const char *const every_profile[] = {
     "fstat",
     "recvfrom",
     "recvmsg",
-    "sendmsg",
-    "shutdown",
     "getsockopt",
     "getsockname",
     "getpeername",
@@ -88,64 +88,31 @@ static const char *const every_profile[] = {
     "set_robust_list",
 };
 
-static const char *const net_profile[] = {"accept", "accept4", "setsockopt"};
+static const char *const net_profile[] = {"accept", "accept4"};
 
 static const char *const store_profile[] = {
-    "accept",
-    "accept4",
-    "setsockopt",
-    "open",
-    "openat",
-    "creat",
-    "stat",
-    "lstat",
-    "newfstatat",
-    "fstatat64",
-    "access",
-    "faccessat",
-    "readlink",
-    "readlinkat",
-    "getcwd",
-    "getdents",
-    "getdents64",
-    "statfs",
-    "fstatfs",
-    "unlink",
-    "unlinkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "link",
-    "linkat",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "utimensat",
-    "umask",
-    "pwrite64",
-    "pwritev",
-    "fsync",
-    "fdatasync",
-    "sync_file_range",
-    "syncfs",
-    "truncate",
-    "ftruncate",
-    "fallocate",
-    "fadvise64",
-    "flock",
-    "copy_file_range",
-    "sendfile",
-    "msync",
-    "mlock",
+    "accept",     "accept4",         "open",
+    "openat",     "creat",           "stat",
+    "lstat",      "newfstatat",      "fstatat64",
+    "access",     "faccessat",       "readlink",
+    "readlinkat", "getcwd",          "getdents",
+    "getdents64", "statfs",          "fstatfs",
+    "unlink",     "unlinkat",        "rename",
+    "renameat",   "renameat2",       "mkdir",
+    "mkdirat",    "rmdir",           "link",
+    "linkat",     "chmod",           "fchmod",
+    "fchmodat",   "utimensat",       "umask",
+    "pwrite64",   "pwritev",         "fsync",
+    "fdatasync",  "sync_file_range", "syncfs",
+    "truncate",   "ftruncate",       "fallocate",
+    "fadvise64",  "flock",           "copy_file_range",
+    "sendfile",   "msync",           "mlock",
     "ioprio_set",
 };
 
-static const char *const out_profile[] = {"bind", "connect", "sendto", "sendmmsg", "recvmmsg", "setsockopt"};
+static const char *const out_profile[] = {"bind", "connect", "setsockopt"};
 
-/* The same for all profiles but SANDBOX_OUT. */
+/* The same for all profiles but SANDBOX_OUT and SANDBOX_DNS. */
 static const char *const ends_without_network[] = {"socket", "connect", "bind"};
 
 /* Libraries ask for these first and go on without. */
@@ -241,25 +208,39 @@ struct with_argument {
 	scmp_datum_t b;
 };
 
+/* An argument that the kernel takes as an int: what stands above it in the register does not count. */
+#define INT_ARG(index, value) (index), SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
+#define INT_CMP(index, value) ((struct scmp_arg_cmp){INT_ARG(index, value)})
+
+static int add_compared(scmp_filter_ctx f, uint32_t action, const char *name, unsigned n,
+			const struct scmp_arg_cmp *compared)
+{
+	int nr = seccomp_syscall_resolve_name(name);
+	int r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(f, action, nr, n, compared);
+
+	return r == -EEXIST || r == -EDOM ? 0 : r;
+}
+
 static int add_with_arguments(scmp_filter_ctx f, const struct with_argument *rules, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
 		const struct with_argument *w = &rules[i];
 		struct scmp_arg_cmp cmp = {w->index, w->op, w->a, w->b};
-		int nr = seccomp_syscall_resolve_name(w->name);
-		int r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &cmp);
 
-		if (r < 0 && r != -EEXIST && r != -EDOM)
-			return r;
+		r = add_compared(f, SCMP_ACT_ALLOW, w->name, 1, &cmp);
 	}
-	return 0;
+	return r;
 }
 
 static int add_guarded(scmp_filter_ctx f)
 {
 	const struct with_argument rules[] = {
-	    /* send(), not sendto an address */
-	    {"sendto", 4, SCMP_CMP_EQ, 0, 0},
+	    /* not a connection by other means (below) */
+	    {"sendmsg", 2, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0},
+	    /* the end of what we send; not of a listener, which others accept on too, now and after a restart */
+	    {"shutdown", INT_ARG(1, SHUT_WR)},
 	    /* no memory that can be both written and executed later */
 	    {"mmap", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
 	    {"mprotect", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
@@ -268,16 +249,60 @@ static int add_guarded(scmp_filter_ctx f)
 	    /* fstat() is spelt so by glibc */
 	    {"newfstatat", 3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFL, 0},
-	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFL, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFD, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFD, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0},
 	    {"ioctl", 1, SCMP_CMP_EQ, FIONREAD, 0},
-	    {"ioctl", 1, SCMP_CMP_EQ, FIONBIO, 0},
 	    /* asking for limits, not setting them */
 	    {"prlimit64", 2, SCMP_CMP_EQ, 0, 0},
 	    {"prctl", 0, SCMP_CMP_EQ, PR_SET_NAME, 0},
 	    {"prctl", 0, SCMP_CMP_EQ, PR_SET_VMA, 0},
+	};
+
+	return add_with_arguments(f, rules, ARRAY_LEN(rules));
+}
+
+/* Data that opens a connection (RFC 7413) does so without connect(), and past Landlock, which sees that one only. An inherited listener would
+ * do for it, once it is shut down. libunbound tries it and goes on with connect(). */
+static int add_no_fast_open(scmp_filter_ctx f, uint32_t action)
+{
+	const struct scmp_arg_cmp in_sendmsg = {2, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN};
+	const struct scmp_arg_cmp in_sendto = {3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN};
+	int r = add_compared(f, action, "sendmsg", 1, &in_sendmsg);
+
+	if (r == 0)
+		r = add_compared(f, action, "sendmmsg", 1, &in_sendto);
+	return r < 0 ? r : add_compared(f, action, "sendto", 1, &in_sendto);
+}
+
+/* send(), not sendto an address. */
+static int add_send(scmp_filter_ctx f)
+{
+	const struct scmp_arg_cmp cmp[] = {{3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0}, {4, SCMP_CMP_EQ, 0, 0}};
+
+	return add_compared(f, SCMP_ACT_ALLOW, "sendto", ARRAY_LEN(cmp), cmp);
+}
+
+/* A listener is shared with others, and so is the log: of their flags and options none may be changed that these rely on. */
+static int add_options_of_connections(scmp_filter_ctx f)
+{
+	static const int options[] = {TCP_NODELAY, TCP_QUICKACK};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(options) && r == 0; i++) {
+		const struct scmp_arg_cmp cmp[] = {INT_CMP(1, IPPROTO_TCP), INT_CMP(2, (scmp_datum_t)options[i])};
+
+		r = add_compared(f, SCMP_ACT_ALLOW, "setsockopt", ARRAY_LEN(cmp), cmp);
+	}
+	return r;
+}
+
+/* For who opens descriptors of its own, and hands them to libraries. */
+static int add_flags(scmp_filter_ctx f)
+{
+	const struct with_argument rules[] = {
+	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFL, 0},
+	    {"ioctl", 1, SCMP_CMP_EQ, FIONBIO, 0},
 	};
 
 	return add_with_arguments(f, rules, ARRAY_LEN(rules));
@@ -310,54 +335,111 @@ static int add_store(scmp_filter_ctx f)
 	};
 	int r = ADD(f, SCMP_ACT_ALLOW, store_profile);
 
+	if (r == 0)
+		r = add_threads(f);
+	if (r == 0)
+		r = add_flags(f);
 	return r < 0 ? r : add_with_arguments(f, locks, ARRAY_LEN(locks));
 }
 
-/* Of the two families and the two types; any other family ends the process, any other type is refused. */
-static int add_sockets(scmp_filter_ctx f)
+/* Any other family ends the process. */
+static int add_families(scmp_filter_ctx f)
 {
-	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_DGRAM, SOCK_STREAM};
-	enum { TYPE_MASK = 0xf };
 	int r = 0;
 
 	for (int family = 0; family < AF_INET6 && r == 0; family++)
 		if (family != AF_INET)
 			r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1,
 					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
-	if (r == 0)
-		r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_INET6));
+	return r < 0 ? r
+		     : seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GT, AF_INET6));
+}
+
+/* Of the two families with that type's own protocol: Landlock knows no ports of MPTCP or SCTP. Any other type or protocol is refused. */
+static int add_sockets(scmp_filter_ctx f, int type, int protocol)
+{
+	enum { TYPE_MASK = 0xf };
+	const int families[] = {AF_INET, AF_INET6}, protocols[] = {0, protocol};
+	int r = 0;
+
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		for (size_t k = 0; k < ARRAY_LEN(types) && r == 0; k++)
-			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		for (size_t k = 0; k < ARRAY_LEN(protocols) && r == 0; k++)
+			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
 					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-					     SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE_MASK, (scmp_datum_t)types[k]));
+					     SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE_MASK, (scmp_datum_t)type),
+					     INT_CMP(2, (scmp_datum_t)protocols[k]));
 	return r;
 }
 
 static int add_out(scmp_filter_ctx f)
 {
-	int r = add_sockets(f);
+	int r = add_families(f);
 
+	if (r == 0)
+		r = add_sockets(f, SOCK_STREAM, IPPROTO_TCP);
+	if (r == 0)
+		r = add_flags(f);
+	if (r == 0)
+		r = add_no_fast_open(f, SCMP_ACT_ERRNO(EOPNOTSUPP));
 	return r < 0 ? r : ADD(f, SCMP_ACT_ALLOW, out_profile);
+}
+
+/* To addresses, one or many at once. */
+static int add_datagrams(scmp_filter_ctx f)
+{
+	const struct with_argument rules[] = {
+	    {"sendto", 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0},
+	    {"sendmmsg", 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0},
+	};
+	static const char *const receiving[] = {"recvmmsg"};
+	int r = add_sockets(f, SOCK_DGRAM, IPPROTO_UDP);
+
+	if (r == 0)
+		r = add_with_arguments(f, rules, ARRAY_LEN(rules));
+	return r < 0 ? r : ADD(f, SCMP_ACT_ALLOW, receiving);
+}
+
+static int add_no_out(scmp_filter_ctx f)
+{
+	int r = ADD(f, SCMP_ACT_KILL_PROCESS, ends_without_network);
+
+	return r < 0 ? r : add_no_fast_open(f, SCMP_ACT_KILL_PROCESS);
+}
+
+static int add_net(scmp_filter_ctx f)
+{
+	int r = add_options_of_connections(f);
+
+	return r < 0 ? r : ADD(f, SCMP_ACT_ALLOW, net_profile);
+}
+
+static int add_pure(scmp_filter_ctx f)
+{
+	int r = add_threads(f);
+
+	return r < 0 ? r : add_own_core(f);
 }
 
 static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
 {
-	int r = profile == SANDBOX_OUT ? add_out(f) : ADD(f, SCMP_ACT_KILL_PROCESS, ends_without_network);
+	bool out = profile == SANDBOX_OUT || profile == SANDBOX_DNS;
+	int r = out ? add_out(f) : add_no_out(f);
 
+	if (r == 0 && profile != SANDBOX_DNS)
+		r = add_send(f);
 	if (r < 0)
 		return r;
 	switch (profile) {
 	case SANDBOX_NET:
-		return ADD(f, SCMP_ACT_ALLOW, net_profile);
+		return add_net(f);
 	case SANDBOX_PURE:
-		r = add_threads(f);
-		return r < 0 ? r : add_own_core(f);
+		return add_pure(f);
 	case SANDBOX_STORE:
-		r = add_threads(f);
-		return r < 0 ? r : add_store(f);
+		return add_store(f);
 	case SANDBOX_OUT:
 		return 0;
+	case SANDBOX_DNS:
+		return add_datagrams(f);
 	}
 	return r;
 }

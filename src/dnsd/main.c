@@ -150,7 +150,7 @@ int main(void)
 {
 	static const struct role_spec spec = {
 	    .name = "dnsd",
-	    .sandbox = SANDBOX_OUT,
+	    .sandbox = SANDBOX_DNS,
 	    .connect_ports = connect_ports,
 	    .prepare = prepare,
 	    .on_file = on_file,

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="stops processes of ot
 
 # What an intruder tries first ends the process; what libraries may try in passing is refused.
 FATAL = ("socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "setuid",
-         "mkfifo", "bpf")
+         "mkfifo", "bpf", "fast-open")
 REFUSED = {"open": "EPERM", "openat": "EPERM", "open-folder": "EPERM", "creat": "EPERM", "sendto": "EPERM", "fork": "EPERM",
            "mmap-exec": "EPERM", "kill": "EPERM", "io_uring_setup": "ENOSYS"}
 # These ask others: sockets of the two kinds they need are their work.
 ASKERS = ("dnsd", "fetchd", "relayd")
-ASKS = {"socket": "returned", "connect": "denied", "bind": "denied", "sendto": "returned|denied"}
+ASKS = ("socket", "connect", "bind", "sendto", "fast-open")
 CA = os.path.realpath("/etc/ssl/certs/ca-certificates.crt")
 FILES = ("open", "openat", "open-folder", "creat")
 
@@ -81,10 +81,31 @@ def test_who_asks_opens_sockets_to_ask_with_and_no_others(server, victims, kind)
         assert inject(pid, call) in ("denied EAFNOSUPPORT", "denied EINVAL", "denied EISCONN"), call
     assert inject(pid, "socket-raw") == "denied EPERM"
     assert inject(pid, "socket-raw", without_seccomp=True) in ("denied EPERM", "denied EACCES")  # it holds no capability
+    assert inject(pid, "fast-open") == "denied EOPNOTSUPP"  # of a connection without connect(), past Landlock
+    assert inject(pid, "fast-open", without_seccomp=True) == "denied EFAULT"
     for call in ("socket-unix", "socket-netlink", "listen"):
         assert inject(pid, call) == "killed SYS", call
         pid = server.wait_role(kind, not_pid=pid)
         assert not re.match("killed", inject(pid, call, without_seccomp=True)), call
+
+
+def listening(pid):
+    """Descriptors of sockets that take TCP connections."""
+    lines = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}").read().splitlines()[1:]]
+    inodes = {fields[9] for fields in lines if fields[3] == "0A"}
+    return [fd for fd, target in descriptors(pid) if target.startswith("socket:") and target[8:-1] in inodes]
+
+
+@pytest.mark.parametrize("kind", ["smtpd mx", "smtpd submission", "imapd", "popd"])
+def test_a_front_end_cannot_spoil_the_listener_that_others_share_with_it(server, kind):
+    pid = server.pids(kind)[0]
+    listeners = listening(pid)
+    assert listeners
+    for fd in listeners:
+        assert inject(pid, "shutdown", fd) == "denied EPERM"  # the port would be closed for all, after a restart too
+        assert inject(pid, "block", fd) == "denied EPERM"  # the others would sleep in accept()
+    with server.smtp() as client:
+        assert client.noop()[0] == 250
 
 
 def test_the_store_reaches_its_own_folder_only(server, victims):

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -32,7 +34,18 @@ static char folder[] = "/tmp/pombo-sandbox-XXXXXX";
 struct inside {
 	bool rooted;
 	int socket;
+	int listener; /* TCP, shared with others it may be */
+	int log; /* a file that is only appended to */
 };
+
+/* A socket on which the kernel takes connections, of a port of its choice. */
+static int listening(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	return bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0 ? fd : -1;
+}
 
 /* Runs `what` in a child behind the fences: its result, or 1000 + the signal that ended it. */
 static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
@@ -45,7 +58,7 @@ static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		int sv[2];
-		struct inside in = {false, -1};
+		struct inside in = {false, -1, listening(), open("/dev/null", O_WRONLY | O_APPEND)};
 		struct sandbox_options o = {.profile = profile,
 					    .folder = open(folder, O_PATH | O_DIRECTORY),
 					    .uid = 61799,
@@ -151,6 +164,85 @@ static int bind_socket(struct inside *in)
 	struct sockaddr_in a = {.sin_family = AF_INET};
 
 	return result_of(bind(in->socket, (struct sockaddr *)&a, sizeof a));
+}
+/* Where nobody listens. */
+static const struct sockaddr_in elsewhere = {
+    .sin_family = AF_INET, .sin_port = 0x0200 /* 2 */, .sin_addr = {0x0100007f} /* 127.0.0.1 */};
+
+/* A connection without connect(): data that opens one (tcp(7), RFC 7413). ECONNREFUSED or EINPROGRESS: it went out. */
+static int send_opening(int fd)
+{
+	struct iovec iov = {(char[]){'x'}, 1};
+	struct msghdr m = {.msg_name = (void *)(uintptr_t)&elsewhere,
+			   .msg_namelen = sizeof elsewhere,
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1};
+
+	return result_of(sendmsg(fd, &m, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+/* A socket that took connections, ended, is one that can make them. */
+static int turn_listener_round(struct inside *in)
+{
+	(void)shutdown(in->listener, SHUT_RDWR);
+	return send_opening(in->listener);
+}
+static int send_opening_out(struct inside *in)
+{
+	(void)in;
+	return send_opening(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int sendto_opening_out(struct inside *in)
+{
+	(void)in;
+	return result_of(sendto(socket(AF_INET, SOCK_STREAM, 0), "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+				(const struct sockaddr *)&elsewhere, sizeof elsewhere));
+}
+static int make_mptcp_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP));
+}
+static int make_datagram_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_INET6, SOCK_DGRAM, 0));
+}
+static int make_ping_socket(struct inside *in)
+{
+	(void)in;
+	return result_of(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+/* What others still need: the listener, the log. */
+static int end_listener(struct inside *in)
+{
+	return result_of(shutdown(in->listener, SHUT_RD));
+}
+static int end_sending(struct inside *in)
+{
+	return result_of(shutdown(in->socket, SHUT_WR));
+}
+/* What comes from further away than this link is dropped (RFC 5082). */
+static int make_listener_deaf(struct inside *in)
+{
+	int hops = 255;
+
+	return result_of(setsockopt(in->listener, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops));
+}
+static int set_nodelay(struct inside *in)
+{
+	int on = 1;
+
+	return result_of(setsockopt(in->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+}
+static int make_listener_block(struct inside *in)
+{
+	int off = 0;
+
+	return result_of(fcntl(in->listener, F_SETFL, O_RDWR)) | result_of(ioctl(in->listener, FIONBIO, &off));
+}
+static int unlock_log(struct inside *in)
+{
+	return result_of(fcntl(in->log, F_SETFL, O_WRONLY));
 }
 static int run_program(struct inside *in)
 {
@@ -264,36 +356,50 @@ static void every_profile(void **state)
 	static const struct {
 		const char *name;
 		int (*what)(struct inside *in);
-		int want[4]; /* NET, PURE, STORE, OUT */
+		int want[5]; /* NET, PURE, STORE, OUT, DNS */
 	} cases[] = {
-	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */, EPERM}},
-	    {"open inside", open_inside, {EPERM, EPERM, 0, EPERM}},
-	    {"mkfifo", make_device, {FATAL, FATAL, FATAL, FATAL}},
-	    {"socket", make_socket, {FATAL, FATAL, FATAL, 0}},
-	    {"socket of another kind", make_other_socket, {FATAL, FATAL, FATAL, FATAL}},
-	    {"raw socket", make_raw_socket, {FATAL, FATAL, FATAL, EPERM}},
-	    {"listen", listen_socket, {FATAL, FATAL, FATAL, FATAL}},
-	    {"connect", connect_socket, {FATAL, FATAL, FATAL, EINVAL}},
-	    {"bind", bind_socket, {FATAL, FATAL, FATAL, EINVAL}},
-	    {"execve", run_program, {FATAL, FATAL, FATAL, FATAL}},
-	    {"ptrace", trace, {FATAL, FATAL, FATAL, FATAL}},
-	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL, FATAL}},
-	    {"setuid", become_root, {FATAL, FATAL, FATAL, FATAL}},
-	    {"fork", make_process, {EPERM, EPERM, EPERM, EPERM}},
-	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM, EPERM}},
-	    {"kill", kill_parent, {EPERM, EPERM, EPERM, EPERM}},
-	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM, EISCONN}},
-	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM, EPERM}},
-	    {"send", send_bytes, {0, 0, 0, 0}},
-	    {"log", write_log, {0, 0, 0, 0}},
-	    {"memory", get_memory, {0, 0, 0, 0}},
-	    {"thread", start_thread, {EPERM, 0, 0, EPERM}},
-	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
+	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */, EPERM, EPERM}},
+	    {"open inside", open_inside, {EPERM, EPERM, 0, EPERM, EPERM}},
+	    {"mkfifo", make_device, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"socket", make_socket, {FATAL, FATAL, FATAL, 0, 0}},
+	    {"socket of another kind", make_other_socket, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"raw socket", make_raw_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
+	    {"listen", listen_socket, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"connect", connect_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL}},
+	    {"bind", bind_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL}},
+	    {"execve", run_program, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"ptrace", trace, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"setuid", become_root, {FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"fork", make_process, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"kill", kill_parent, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM, EPERM, EISCONN}},
+	    {"data that connects a listener", turn_listener_round, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
+	    {"data that connects a socket", send_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
+	    {"the same by sendto", sendto_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
+	    {"MPTCP socket", make_mptcp_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
+	    {"datagram socket", make_datagram_socket, {FATAL, FATAL, FATAL, EPERM, 0}},
+	    {"ping socket", make_ping_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
+	    {"shut a listener", end_listener, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"end sending", end_sending, {0, 0, 0, 0, 0}},
+	    {"make a listener deaf", make_listener_deaf, {EPERM, EPERM, EPERM, 0, 0}},
+	    {"TCP_NODELAY", set_nodelay, {0, EPERM, EPERM, 0, 0}},
+	    {"make a listener block", make_listener_block, {EPERM, EPERM, 0, 0, 0}},
+	    {"write into the log's middle", unlock_log, {EPERM, EPERM, 0, 0, 0}},
+	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"send", send_bytes, {0, 0, 0, 0, 0}},
+	    {"log", write_log, {0, 0, 0, 0, 0}},
+	    {"memory", get_memory, {0, 0, 0, 0, 0}},
+	    {"thread", start_thread, {EPERM, 0, 0, EPERM, EPERM}},
+	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
 	};
+
+	unsigned wrong = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		for (int profile = SANDBOX_NET; profile <= SANDBOX_OUT; profile++) {
+		for (int profile = SANDBOX_NET; profile <= SANDBOX_DNS; profile++) {
 			int got = behind((enum sandbox_profile)profile, cases[i].what);
 
 			if (cases[i].what == open_outside && profile == SANDBOX_STORE) {
@@ -301,10 +407,12 @@ static void every_profile(void **state)
 				continue;
 			}
 			if (got != cases[i].want[profile])
-				fail_msg("%s in profile %d: %d, not %d", cases[i].name, profile, got,
-					 cases[i].want[profile]);
+				print_error("%s in profile %d: %d, not %d\n", cases[i].name, profile, got,
+					    cases[i].want[profile]);
+			wrong += got != cases[i].want[profile];
 		}
 	}
+	assert_int_equal(wrong, 0);
 }
 
 static void tcp_goes_to_the_named_ports_only(void **state)
@@ -324,7 +432,7 @@ static void root_is_given_up(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	for (int profile = SANDBOX_NET; profile <= SANDBOX_OUT; profile++)
+	for (int profile = SANDBOX_NET; profile <= SANDBOX_DNS; profile++)
 		assert_int_equal(behind((enum sandbox_profile)profile, who_am_i), 0);
 }
 
