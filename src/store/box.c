@@ -2,7 +2,7 @@
  * A mailbox within a reader's snapshot: counters, pages, keywords. */
 #include "store/box.h"
 
-#include "base/map.h"
+#include "store/keyset.h"
 
 #include <errno.h>
 #include <string.h>
@@ -172,17 +172,10 @@ int box_facts(struct store_reader *r, const struct box *box, uint32_t uid, struc
 
 /* ---- keywords ---- */
 
-enum { KEYSET_BYTES_MAX = 65536 };
-
-struct keyset_name {
-	uint32_t id;
-	struct view words;
-};
-
 /* Room for one more; what was too small stays in the arena. */
 static bool grow_keysets(struct keyset_cache *cache)
 {
-	struct keyset_name *more;
+	struct keyset *more;
 
 	if (cache->count & (cache->count - 1) || cache->count == 1)
 		return true; /* the room is a power of two, from two on */
@@ -209,7 +202,7 @@ static int load_keysets(struct store_reader *r, const struct box *box, struct ke
 			rc = -EMSGSIZE;
 			break;
 		}
-		cache->at[cache->count++] = (struct keyset_name){(uint32_t)sql_u64(st, 0), words};
+		cache->at[cache->count++] = (struct keyset){(uint32_t)sql_u64(st, 0), words};
 	}
 	sql_reset(st);
 	cache->loaded = rc == 0;
@@ -219,78 +212,42 @@ static int load_keysets(struct store_reader *r, const struct box *box, struct ke
 int box_keywords(struct store_reader *r, const struct box *box, struct keyset_cache *cache, uint32_t keyset,
 		 struct view *ret)
 {
+	const struct keyset *found;
 	int rc = keyset && !cache->loaded ? load_keysets(r, box, cache) : 0;
-	size_t low = 0, high;
 
 	*ret = VIEW_EMPTY;
 	if (rc < 0 || keyset == 0)
 		return rc;
-	high = cache->count;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (cache->at[mid].id < keyset)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == cache->count || cache->at[low].id != keyset)
+	found = keyset_find(cache->at, cache->count, keyset);
+	if (!found)
 		return -EUCLEAN;
-	*ret = cache->at[low].words;
+	*ret = found->words;
 	return 0;
-}
-
-/* Every keyword once, by its folded form. */
-struct known {
-	struct map by_name;
-	struct buf folded;
-	struct view *at;
-	size_t count;
-};
-
-static void learn(struct known *k, struct view word)
-{
-	buf_reset(&k->folded);
-	buf_append_lower(&k->folded, word);
-	if (map_get(&k->by_name, buf_view(&k->folded)))
-		return;
-	(void)map_set(&k->by_name, buf_view(&k->folded), k);
-	k->at[k->count++] = word;
-}
-
-static void learn_all(struct known *k, struct view words)
-{
-	struct view word;
-
-	while (words.n > 0 && k->count < STORE_KEYWORDS_PER_MAILBOX_MAX) {
-		if (!view_cut(words, ' ', &word, &words)) {
-			word = words;
-			words = VIEW_EMPTY;
-		}
-		learn(k, word);
-	}
 }
 
 int box_all_keywords(struct store_reader *r, const struct box *box, struct arena *a, const struct view **ret,
 		     size_t *ret_count)
 {
 	struct keyset_cache cache = {.a = a};
-	struct known known = {.folded = BUF_INIT(KEYSET_BYTES_MAX)};
+	struct known_words known;
+	struct view *all;
+	size_t n;
 	int rc = load_keysets(r, box, &cache);
 
 	*ret = NULL;
 	*ret_count = 0;
 	if (rc < 0 || cache.count == 0)
 		return rc;
-	known.at = arena_array(a, STORE_KEYWORDS_PER_MAILBOX_MAX, sizeof *known.at);
-	if (!known.at)
-		return -EMSGSIZE;
-	map_init(&known.by_name);
+	known_words_init(&known);
 	for (size_t i = cache.count; i-- > 0;) /* those of late come first */
-		learn_all(&known, cache.at[i].words);
-	map_fini(&known.by_name);
-	buf_fini(&known.folded);
-	*ret = known.at;
-	*ret_count = known.count;
-	return 0;
+		known_words_learn(&known, cache.at[i].words);
+	n = known.count < STORE_KEYWORDS_PER_MAILBOX_MAX ? known.count : STORE_KEYWORDS_PER_MAILBOX_MAX;
+	all = arena_array(a, n, sizeof *all);
+	if (all && n) {
+		memcpy(all, known.at, n * sizeof *all);
+		*ret = all;
+		*ret_count = n;
+	}
+	known_words_fini(&known);
+	return all ? 0 : -EMSGSIZE;
 }

@@ -53,7 +53,7 @@ must_check int box_facts(struct store_reader *r, const struct box *box, uint32_t
 /* The names of keyword sets, read when the first is asked for; texts in the arena. */
 struct keyset_cache {
 	struct arena *a;
-	struct keyset_name *at; /* ascending by id */
+	struct keyset *at; /* ascending by id */
 	size_t count;
 	bool loaded;
 };

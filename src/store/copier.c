@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/expunge.h"
+#include "store/keyset.h"
 #include "store/mbox_walk.h"
 
 #include <errno.h>
@@ -193,9 +194,8 @@ static int target_keyset(struct writer *w, struct copier *c, struct mbox *source
 		return rc;
 	words = xcalloc(joined.n / 2 + 1, sizeof *words);
 	left = joined;
-	while (view_cut(left, ' ', &word, &left))
+	while (keyset_next_word(&left, &word))
 		words[n++] = word;
-	words[n++] = left;
 	rc = keyset_intern(w, target, words, n, ret, ret_limit);
 	free(words);
 	if (rc == 0 && !*ret_limit && c->memo_count < MEMO_SIZE) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Keywords: each combination in use in a mailbox is one row and has a number, which the copies carry. */
-#include "store/writer.h"
+#include "store/keyset.h"
 
-#include "base/buf.h"
-#include "base/map.h"
+#include "store/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,19 +16,11 @@ enum {
 	KEYSETS_WORDS_MAX = 262144, /* of all combinations: they are gone through when a mailbox's are read */
 };
 
-struct keyset {
-	uint32_t id;
-	struct view words; /* owned; sorted, joined by one space */
-};
-
 struct keysets {
-	struct keyset *at; /* ascending by id */
+	struct keyset *at; /* ascending by id; the words owned */
 	size_t count, cap;
 	struct map by_words; /* hash → index + 1 */
-	struct view *known; /* every keyword in use, as it was first spelt; into at[].words */
-	size_t known_count, known_cap;
-	struct map by_name; /* folded keyword → index + 1, into known */
-	struct buf folded;
+	struct known_words known; /* in use; into at[].words */
 	size_t bytes, words; /* of all */
 	size_t kept; /* about what all this takes */
 	uint32_t last_id;
@@ -45,18 +36,6 @@ bool keyset_valid(const struct view *words, size_t count)
 		for (size_t k = 0; k < words[i].n; k++)
 			if ((unsigned char)words[i].p[k] <= ' ' || words[i].p[k] == 0x7f)
 				return false;
-	}
-	return true;
-}
-
-/* The next word of "a b c"; false at the end. */
-static bool next_word(struct view *left, struct view *ret)
-{
-	if (left->n == 0)
-		return false;
-	if (!view_cut(*left, ' ', ret, left)) {
-		*ret = *left;
-		*left = VIEW_EMPTY;
 	}
 	return true;
 }
@@ -78,37 +57,78 @@ static int cmp_nocase(const void *a, const void *b)
 	return x->n == y->n ? 0 : x->n < y->n ? -1 : 1;
 }
 
-/* ---- those of a mailbox, in memory ---- */
+/* ---- for the readers too ---- */
 
-static struct view fold(struct keysets *k, struct view word)
+const struct keyset *keyset_find(const struct keyset *at, size_t count, uint32_t id)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (at[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < count && at[low].id == id ? &at[low] : NULL;
+}
+
+bool keyset_next_word(struct view *left, struct view *ret)
+{
+	if (left->n == 0)
+		return false;
+	if (!view_cut(*left, ' ', ret, left)) {
+		*ret = *left;
+		*left = VIEW_EMPTY;
+	}
+	return true;
+}
+
+void known_words_init(struct known_words *k)
+{
+	*k = (struct known_words){.folded = BUF_INIT(WORDS_BYTES_MAX)};
+	map_init(&k->by_name);
+}
+
+void known_words_fini(struct known_words *k)
+{
+	map_fini(&k->by_name);
+	buf_fini(&k->folded);
+	free(k->at);
+}
+
+static struct view fold(struct known_words *k, struct view word)
 {
 	buf_reset(&k->folded);
 	buf_append_lower(&k->folded, word);
 	return buf_view(&k->folded);
 }
 
-static const struct view *find_known(struct keysets *k, struct view word)
+const struct view *known_words_find(struct known_words *k, struct view word)
 {
 	size_t at = (size_t)(uintptr_t)map_get(&k->by_name, fold(k, word));
 
-	return at ? &k->known[at - 1] : NULL;
+	return at ? &k->at[at - 1] : NULL;
 }
 
-static void learn(struct keysets *k, struct view words)
+void known_words_learn(struct known_words *k, struct view words)
 {
 	struct view word;
 
-	while (next_word(&words, &word)) {
-		if (find_known(k, word))
+	while (keyset_next_word(&words, &word)) {
+		if (known_words_find(k, word))
 			continue;
-		if (k->known_count == k->known_cap) {
-			k->known_cap = k->known_cap ? k->known_cap * 2 : 16;
-			k->known = xrealloc(k->known, k->known_cap * sizeof *k->known);
+		if (k->count == k->cap) {
+			k->cap = k->cap ? k->cap * 2 : 16;
+			k->at = xrealloc(k->at, k->cap * sizeof *k->at);
 		}
-		k->known[k->known_count++] = word;
-		(void)map_set(&k->by_name, fold(k, word), (void *)(uintptr_t)k->known_count);
+		k->at[k->count++] = word;
+		(void)map_set(&k->by_name, fold(k, word), (void *)(uintptr_t)k->count);
 	}
 }
+
+/* ---- those of a mailbox, in memory ---- */
 
 static size_t count_words(struct view words)
 {
@@ -138,7 +158,7 @@ static void add(struct writer *w, struct keysets *k, uint32_t id, struct view wo
 	if (id > k->last_id)
 		k->last_id = id;
 	if (new_words)
-		learn(k, set.words);
+		known_words_learn(&k->known, set.words);
 }
 
 static int load(struct writer *w, struct mbox *m)
@@ -151,8 +171,7 @@ static int load(struct writer *w, struct mbox *m)
 		return 0;
 	m->keysets = k = xcalloc(1, sizeof *k);
 	map_init(&k->by_words);
-	map_init(&k->by_name);
-	buf_init(&k->folded, WORDS_BYTES_MAX);
+	known_words_init(&k->known);
 	st = sql_use(w->sql, SQL_keyset_list);
 	sql_bind_u64(st, 1, m->id);
 	while ((rc = sql_step(st)) > 0)
@@ -173,10 +192,8 @@ void keyset_forget(struct writer *w, struct mbox *m)
 		free((void *)(uintptr_t)k->at[i].words.p);
 	w->keyset_bytes -= k->kept;
 	map_fini(&k->by_words);
-	map_fini(&k->by_name);
-	buf_fini(&k->folded);
+	known_words_fini(&k->known);
 	free(k->at);
-	free(k->known);
 	free(k);
 	m->keysets = NULL;
 }
@@ -191,24 +208,16 @@ int keyset_count(struct writer *w, struct mbox *m, size_t *ret)
 
 int keyset_words(struct writer *w, struct mbox *m, uint32_t id, struct view *ret)
 {
-	size_t low = 0, high;
+	const struct keyset *found;
 	int rc = id ? load(w, m) : 0;
 
 	*ret = VIEW_EMPTY;
 	if (rc < 0 || id == 0)
 		return rc;
-	high = m->keysets->count;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (m->keysets->at[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == m->keysets->count || m->keysets->at[low].id != id)
+	found = keyset_find(m->keysets->at, m->keysets->count, id);
+	if (!found)
 		return -EUCLEAN;
-	*ret = m->keysets->at[low].words;
+	*ret = found->words;
 	return 0;
 }
 
@@ -223,7 +232,7 @@ static int make(struct writer *w, struct mbox *m, struct view words, size_t fres
 
 	*ret_limit = k->count >= KEYSETS_MAX || k->bytes + words.n > KEYSETS_BYTES_MAX ||
 		     k->words + count_words(words) > KEYSETS_WORDS_MAX ||
-		     k->known_count + fresh > STORE_KEYWORDS_PER_MAILBOX_MAX;
+		     k->known.count + fresh > STORE_KEYWORDS_PER_MAILBOX_MAX;
 	if (*ret_limit)
 		return 0;
 	sql_bind_u64(st, 1, m->id);
@@ -277,7 +286,7 @@ int keyset_delta_init(struct writer *w, struct mbox *m, const struct view *words
 
 		if (ret->count && cmp_nocase(&ret->words[i], &ret->words[ret->count - 1]) == 0)
 			continue;
-		known = find_known(m->keysets, ret->words[i]);
+		known = known_words_find(&m->keysets->known, ret->words[i]);
 		ret->words[ret->count++] = known ? *known : ret->words[i];
 	}
 	return 0;
@@ -295,7 +304,7 @@ static size_t count_fresh(struct keysets *k, struct keyset_delta *d)
 	size_t fresh = 0;
 
 	for (size_t i = 0; i < d->count; i++) {
-		const struct view *known = find_known(k, d->words[i]);
+		const struct view *known = known_words_find(&k->known, d->words[i]);
 
 		if (known)
 			d->words[i] = *known;
@@ -310,7 +319,7 @@ static size_t merge(struct view left, const struct keyset_delta *d, bool add_wor
 {
 	struct view word;
 	size_t n = 0, i = 0;
-	bool more = next_word(&left, &word);
+	bool more = keyset_next_word(&left, &word);
 
 	while (more || i < d->count) {
 		int order = !more ? 1 : i == d->count ? -1 : cmp_nocase(&word, &d->words[i]);
@@ -321,7 +330,7 @@ static size_t merge(struct view left, const struct keyset_delta *d, bool add_wor
 			all[n++] = d->words[i];
 		i += order >= 0;
 		if (order <= 0)
-			more = next_word(&left, &word);
+			more = keyset_next_word(&left, &word);
 	}
 	return n;
 }
