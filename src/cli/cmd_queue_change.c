@@ -4,21 +4,75 @@
 
 #include "base/id.h"
 #include "cli/option.h"
+#include "cli/progress.h"
+#include "cli/show.h"
 #include "cli/store_client.h"
 
 #include <stdlib.h>
 
 enum { RETRY, HOLD, RELEASE, REMOVE, BOUNCE };
 
+/* How many there are to look at; 0 where nobody sees it. */
+static uint64_t count_all(struct store_client *s, const struct progress *p, uint64_t id)
+{
+	struct admin_msg answer;
+
+	if (!p->on || id ||
+	    store_client_ask(s, admin_put_queue_figures_ask(&s->payload, &(struct admin_queue_figures_ask){0}),
+			     ADMIN_QUEUE_FIGURES_ASK, "queue", ADMIN_QUEUE_FIGURES, &answer))
+		return 0;
+	return answer.queue_figures.recipients;
+}
+
+/* One message's recipients at once, those of all some thousands at a time. */
+static int change_in_parts(struct store_client *s, uint8_t what, uint64_t id, const char *subject, struct progress *p)
+{
+	_cleanup_(buf_fini) struct buf after = BUF_INIT(320);
+	struct admin_queue_change part = {.change = what, .message_id = id};
+	const struct admin_queue_changed *done;
+	struct admin_msg answer;
+
+	p->total = count_all(s, p, id);
+	do {
+		int r = store_client_ask(s, admin_put_queue_change(&s->payload, &part), ADMIN_QUEUE_CHANGE, subject,
+					 ADMIN_QUEUE_CHANGED, &answer);
+
+		if (r) {
+			progress_clear(p);
+			return r;
+		}
+		done = &answer.queue_changed;
+		p->messages += done->recipients;
+		p->done += done->looked_at;
+		buf_reset(&after);
+		buf_append_view(&after, done->after_recipient);
+		part.after_message = done->after_message;
+		part.after_recipient = buf_view(&after);
+		if (done->more)
+			progress_show(p, VIEW_EMPTY);
+	} while (done->more);
+	progress_clear(p);
+	return 0;
+}
+
 static int change(struct cli *c, uint8_t what, uint64_t id, const char *subject)
 {
+	static const char *const words[] = {"due now", "held", "released", "removed", "returned to the sender"};
+	struct progress p;
 	struct store_client s;
 	int r = store_client_open(c, &s);
 
 	if (r)
 		return r;
-	return store_client_change(&s, admin_put_queue_change(&s.payload, &(struct admin_queue_change){what, id}),
-				   ADMIN_QUEUE_CHANGE, subject);
+	progress_init(&p, "retrying", false);
+	p.one = "recipient";
+	p.many = "recipients";
+	r = change_in_parts(&s, what, id, subject, &p);
+	store_client_close(&s);
+	if (r == 0)
+		(void)printf("%llu %s %s\n", (unsigned long long)p.messages, show_noun(p.messages, p.one, p.many),
+			     words[what]);
+	return r;
 }
 
 static int change_one(struct cli *c, uint8_t what)

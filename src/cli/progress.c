@@ -35,7 +35,8 @@ void progress_show(struct progress *p, struct view what)
 		buf_printf(&line, "] %3u%% ", (unsigned)(p->done < p->total ? p->done * 100 / p->total : 100));
 	}
 	buf_printf(&line, "%llu %s, %llu/s  ", (unsigned long long)p->messages,
-		   show_noun(p->messages, "message", "messages"), (unsigned long long)rate);
+		   show_noun(p->messages, p->one ? p->one : "message", p->many ? p->many : "messages"),
+		   (unsigned long long)rate);
 	show_clean(view_sub(what, 0, WHAT_MAX), &line);
 	(void)fwrite(line.p, 1, line.n, stderr);
 	(void)fflush(stderr);

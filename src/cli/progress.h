@@ -11,6 +11,7 @@ struct progress {
 	uint64_t done, total; /* of any unit; total 0: not known */
 	uint64_t messages;
 	const char *verb; /* "importing" */
+	const char *one, *many; /* what `messages` counts, where it is something else */
 };
 
 void progress_init(struct progress *p, const char *verb, bool quiet);

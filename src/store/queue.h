@@ -226,13 +226,29 @@ void queue_settle_job_init(struct queue_settle_job *j);
 
 /* ---- the operator ---- */
 
+/* Behind this recipient of this message (or, for others, of this domain). */
+struct queue_place {
+	uint64_t message;
+	char text[320]; /* proven: queue_place_at() */
+	size_t text_n;
+};
+struct queue_place queue_place_at(uint64_t message, struct view text);
+static inline struct view queue_place_text(const struct queue_place *p)
+{
+	return view_from(p->text, p->text_n);
+}
+
 enum queue_change { QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
 struct queue_change_job {
 	struct store_job job;
 	int64_t wall_s;
 	enum queue_change change;
-	uint64_t message; /* 0: all (QUEUE_RETRY) */
-	uint64_t ret_count; /* recipients changed */
+	uint64_t message; /* 0: all (QUEUE_RETRY), behind `from`; as many slices as that (0: all) */
+	struct queue_place from;
+	unsigned slices;
+	uint64_t ret_count, ret_looked_at; /* recipients changed, and looked at */
+	bool ret_more; /* there may be more behind ret_place */
+	struct queue_place ret_place;
 };
 void queue_change_job_init(struct queue_change_job *j);
 

@@ -390,7 +390,12 @@ static int change_some(struct writer *w, struct store_job *job, struct queue_wal
 		rc = change_row(w, j, x, rows[i].id, a);
 		x->place = queue_place_at(rows[i].message, rows[i].recipient);
 	}
-	*ret_more = n == SLICE;
+	x->pass++; /* slices */
+	x->after += n; /* looked at */
+	j->ret_more = n == SLICE;
+	j->ret_looked_at = x->after;
+	j->ret_place = x->place;
+	*ret_more = j->ret_more && x->pass != j->slices;
 	writer_changed(w, &(struct store_change){.kind = CHANGE_QUEUE});
 	return rc;
 }
@@ -398,7 +403,7 @@ static int change_some(struct writer *w, struct store_job *job, struct queue_wal
 static enum job_step run_change(struct writer *w, struct store_job *job)
 {
 	struct queue_change_job *j = (struct queue_change_job *)job;
-	const struct queue_walk from = {.place = {.message = j->message}};
+	const struct queue_walk from = {.place = j->message ? (struct queue_place){.message = j->message} : j->from};
 	enum job_step step = queue_walk_run(w, job, change_some, &from, &j->ret_count, "changing the queue");
 
 	if (step == STEP_DONE && j->ret_count == 0 && j->message)

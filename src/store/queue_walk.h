@@ -7,24 +7,12 @@
 /* A job that goes over the queue in slices. A slice may run twice (group.h), so it begins where the last durable one ended. */
 enum { QUEUE_WALK_SLICE = 200 };
 
-/* Behind this recipient of this message, or of this domain. */
-struct queue_place {
-	uint64_t message;
-	char text[320]; /* proven: queue_place_at() */
-	size_t text_n;
-};
 struct queue_walk {
 	struct queue_place place;
 	uint64_t after; /* id of a recipient */
 	uint64_t count; /* whom it changed */
 	unsigned pass;
 };
-
-struct queue_place queue_place_at(uint64_t message, struct view text);
-static inline struct view queue_place_text(const struct queue_place *p)
-{
-	return view_from(p->text, p->text_n);
-}
 
 /* One slice, from `x` on, which it moves. 0 or negative errno. */
 typedef int queue_walk_fn(struct writer *w, struct store_job *job, struct queue_walk *x, struct arena *a,

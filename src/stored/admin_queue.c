@@ -7,7 +7,7 @@
 #include "store/queue.h"
 #include "store/refusal.h"
 
-enum { EVENTS = 200, FOUND = 200, REFUSALS = 100 };
+enum { EVENTS = 200, FOUND = 200, REFUSALS = 100, ALL_SLICES = 25 };
 
 /* ---- changes ---- */
 
@@ -18,11 +18,6 @@ struct change_op {
 
 static void changed(struct op *op, struct channel *c)
 {
-	static const char *const words[] = {[QUEUE_RETRY] = "due now",
-					    [QUEUE_HOLD] = "held",
-					    [QUEUE_RELEASE] = "released",
-					    [QUEUE_REMOVE] = "removed",
-					    [QUEUE_BOUNCE] = "returned to the sender"};
 	const struct change_op *x = (const struct change_op *)op;
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(256);
 	char id[ID_TEXT_BYTES + 1];
@@ -36,9 +31,10 @@ static void changed(struct op *op, struct channel *c)
 	} else if (op->outcome != STORE_OK) {
 		admin_send_outcome(c, op->reply.id, op->outcome, VIEW_LIT("the queue"));
 	} else {
-		buf_printf(&text, "%llu %s %s", (unsigned long long)x->job.ret_count,
-			   x->job.ret_count == 1 ? "recipient" : "recipients", words[x->job.change]);
-		(void)admin_send_done(c, op->reply.id, &(struct admin_done){buf_view(&text)});
+		const struct admin_queue_changed m = {x->job.ret_count, x->job.ret_looked_at, x->job.ret_more,
+						      x->job.ret_place.message, queue_place_text(&x->job.ret_place)};
+
+		(void)admin_send_queue_changed(c, op->reply.id, &m);
 	}
 }
 
@@ -51,6 +47,8 @@ void admin_on_queue_change(struct stored *sd, struct peer *peer, uint32_t id, co
 	x->job.wall_s = clock_wall_s();
 	x->job.change = (enum queue_change)m->queue_change.change;
 	x->job.message = m->queue_change.message_id;
+	x->job.from = queue_place_at(m->queue_change.after_message, m->queue_change.after_recipient);
+	x->job.slices = x->job.message ? 0 : ALL_SLICES;
 	if (x->job.message == 0 && x->job.change != QUEUE_RETRY) {
 		x->op.outcome = STORE_BAD_REQUEST;
 		op_finish(&x->op);

@@ -14,6 +14,7 @@ from flufl.bounce import scan_message
 from pombo import ALICE, BINARY, SLOW
 from ports import PortBlock
 from smtpserver import EXTENSIONS, SmtpServer
+from test_cli_admin import at_terminal
 from test_relay import FAR, GO, TEXT, relaying, submit, wait_empty, wait_queue
 
 LATER = {"MAIL": b"451 4.7.1 not today\r\n"}
@@ -221,6 +222,18 @@ def test_the_operator(make_server):
         server.cli("queue", "remove", key)
         assert server.cli("queue", "list").stdout == "Mail queue is empty\n"
         assert len(server.messages()) == 1
+
+
+def test_very_many_are_retried_with_progress(make_server):
+    """Some thousands at a time; at a terminal it is seen how far that has come."""
+    server = make_server()  # hold-outbound = yes: nobody is sent to
+    for n in range(6):
+        server.cli("alias", "add", f"all{n}@example.test", *(f"u{i}@far{n}.test" for i in range(1000)))
+    submit(server, *(f"all{n}@example.test" for n in range(6)))
+    assert server.cli("queue", "retry", "--all").stdout == "6000 recipients due now\n"
+    status, shown = at_terminal(["queue", "retry", "--all", "--dir", server.dir], [])
+    assert status == 0 and shown.endswith("6000 recipients due now\r\n")
+    assert re.search(r"retrying \[#+\.+\] +83% 5000 recipients, \d+/s ", shown)
 
 
 def test_the_life_of_a_message(make_server):

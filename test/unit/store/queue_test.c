@@ -460,6 +460,39 @@ static uint64_t change(struct trial *t, enum queue_change what, uint64_t message
 	return n;
 }
 
+static void all_are_retried_a_part_at_a_time(void **state)
+{
+	enum { MESSAGES = 45, EACH = 10 };
+	struct trial *t = *state;
+	struct queue_place from = {0};
+	uint64_t changed = 0, looked_at = 0;
+	size_t parts = 0;
+	bool more = true;
+
+	for (size_t i = 0; i < MESSAGES; i++)
+		(void)put(t, "far.example", EACH, 0);
+	assert_int_equal(change(t, QUEUE_HOLD, put(t, "far.example", EACH, 0)), EACH);
+	while (more) {
+		struct queue_change_job j;
+
+		queue_change_job_init(&j);
+		j.wall_s = NOW;
+		j.from = from;
+		j.slices = 1;
+		assert_int_equal(trial_run(t, &j.job), STORE_OK);
+		changed += j.ret_count;
+		looked_at += j.ret_looked_at;
+		from = j.ret_place;
+		more = j.ret_more;
+		parts++;
+		store_job_fini(&j.job);
+	}
+	assert_int_equal(changed, MESSAGES * EACH);
+	assert_int_equal(looked_at, (MESSAGES + 1) * EACH);
+	assert_int_equal(parts, 3); /* of 200 */
+	assert_int_equal(change(t, QUEUE_RETRY, 0), MESSAGES * EACH);
+}
+
 static void many_wake_in_slices_and_the_held_sleep_on(void **state)
 {
 	struct trial *t = *state;
@@ -898,6 +931,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_is_forwarded_goes_apart, trial_setup_domain, trial_teardown),
 	    cmocka_unit_test_setup_teardown(summaries, trial_setup_domain, trial_teardown),
 	    cmocka_unit_test_setup_teardown(who_waits_for_a_dead_host, trial_setup_domain, trial_teardown),
+	    cmocka_unit_test_setup_teardown(all_are_retried_a_part_at_a_time, trial_setup_domain, trial_teardown),
 	    cmocka_unit_test_setup_teardown(many_wake_in_slices_and_the_held_sleep_on, trial_setup_domain,
 					    trial_teardown),
 	    cmocka_unit_test(schedule),
