@@ -331,9 +331,11 @@ static int list(struct cli *c, const char *path)
 	if (r == 0)
 		r = backup_states(&b, &names, &n);
 	for (size_t i = 0; i < n; i++) {
-		(void)json_array_append_new(all, json_string(names[i]));
-		if (!c->json)
-			(void)printf("%s\n", names[i]);
+		(void)json_array_append_new(all, show_json_text(view_from_cstr(names[i])));
+		if (!c->json) {
+			show_column(view_from_cstr(names[i]), 0);
+			(void)printf("\n");
+		}
 	}
 	backup_states_free(names, n);
 	backup_close(&b);

@@ -13,6 +13,8 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+enum { SHOWN_MAX = 1024 };
+
 static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -149,10 +151,35 @@ static void print_processes(const json_t *processes)
 	}
 }
 
-static void print_overview(const json_t *o)
+/* Each text in it made harmless for a terminal: it is the server's, not ours. */
+static void clean(json_t *value)
+{
+	json_t *item;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(value)) {
+		_cleanup_(buf_fini) struct buf text = BUF_INIT(64 * 1024);
+
+		show_clean(view_sub(view_from_cstr(json_string_value(value)), 0, SHOWN_MAX), &text);
+		(void)json_string_set(value, buf_cstr(&text));
+		return;
+	}
+	json_array_foreach(value, i, item)
+	{
+		clean(item);
+	}
+	json_object_foreach(value, key, item)
+	{
+		clean(item);
+	}
+}
+
+static void print_overview(json_t *o)
 {
 	_cleanup_(buf_fini) struct buf age = BUF_INIT(64);
 
+	clean(o);
 	put_age(o, &age);
 	(void)printf("pombo %s on %s: %s for %s, process %lld, data in %s\n", text_of(o, "version"),
 		     text_of(o, "hostname"), text_of(o, "state"), buf_cstr(&age), number_of(o, "pid"),

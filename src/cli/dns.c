@@ -3,6 +3,7 @@
 #include "cli/dns.h"
 
 #include "base/encode.h"
+#include "cli/show.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -308,8 +309,12 @@ static void print_published(const json_t *record)
 	const char *published = json_string_value(json_object_get(record, "published"));
 	const char *found = json_string_value(json_object_get(record, "found"));
 
+	_cleanup_(buf_fini) struct buf clean = BUF_INIT(256 * 1024);
+
+	if (found)
+		show_clean(view_from_cstr(found), &clean);
 	if (published)
-		(void)printf("; %s%s%s\n", published, found ? ": " : "", found ? found : "");
+		(void)printf("; %s%s%s\n", published, found ? ": " : "", buf_cstr(&clean));
 }
 
 void dns_print(const json_t *all)

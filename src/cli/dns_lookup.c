@@ -175,18 +175,21 @@ static json_t *in_json(const char *name, uint16_t type, const struct admin_dns_a
 		if (dns_lookup_format(type, m->records[i].data, &text))
 			(void)json_array_append_new(records, show_json_text(buf_view(&text)));
 	}
-	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:I, s:o}", "name", name, "type", dns_type_name(type), "secure",
-			 (int)m->secure, "exists", (int)m->exists, "canonical", show_json_text(m->canonical), "ttl",
-			 (json_int_t)m->ttl_s, "records", records);
+	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:I, s:o}", "name", show_json_text(view_from_cstr(name)), "type",
+			 dns_type_name(type), "secure", (int)m->secure, "exists", (int)m->exists, "canonical",
+			 show_json_text(m->canonical), "ttl", (json_int_t)m->ttl_s, "records", records);
 }
 
 static void print(uint16_t type, const struct admin_dns_answer *m)
 {
+	_cleanup_(buf_fini) struct buf name = BUF_INIT(2048);
+
+	show_clean(m->canonical, &name);
 	for (uint32_t i = 0; i < m->n_records; i++) {
 		_cleanup_(buf_fini) struct buf text = BUF_INIT(TEXT_MAX);
 
 		if (dns_lookup_format(type, m->records[i].data, &text))
-			(void)printf("%.*s. %u IN %s %s\n", VIEW_FMT(m->canonical), m->ttl_s, dns_type_name(type),
+			(void)printf("%s. %u IN %s %s\n", buf_cstr(&name), m->ttl_s, dns_type_name(type),
 				     buf_cstr(&text));
 	}
 	(void)printf("; %s; %s\n",

@@ -310,6 +310,20 @@ def test_status(make_server):
     assert re.search(r"^disk: \d+.* free of .*; new mail is refused below 256 MiB$", text, re.M)
 
 
+def test_status_in_a_folder_with_an_odd_name(make_server):
+    """What the server says of itself reaches the terminal as text, in JSON as it is."""
+    server = make_server(start=False)
+    odd = server.top / "da\x1b[2Jta\u202e"
+    server.dir.rename(odd)
+    server.dir = odd
+    server.start()
+    text = server.cli("status").stdout
+    assert f"data in {server.top}/da?[2Jta?" in text and "\x1b" not in text and "\u202e" not in text
+    assert server.cli_json("status")["dir"] == str(odd)
+    done = server.cli("domain", "remove", "example.\x1b[2J", check=False)
+    assert done.returncode and "\x1b" not in done.stderr
+
+
 def test_status_counts(make_server):
     server = make_server()
 
