@@ -11,11 +11,7 @@
 #include "cli/show.h"
 #include "supervisor/supervisor.h"
 
-enum { WAITING };
-static const char *const states[] = {"waiting", "sending", "held", "ended"};
-
-/* pombo.conf tells which route each would take; without it (NULL) the queue is told of all the same. */
-static struct conf *read_conf(const struct cli *c)
+struct conf *queue_read_conf(const struct cli *c)
 {
 	_cleanup_(buf_fini) struct buf error = BUF_INIT(4096);
 	struct conf *conf = NULL;
@@ -34,42 +30,14 @@ static json_t *in_json(const struct admin_queued *q, const struct conf *conf)
 	char id[ID_TEXT_BYTES + 1];
 
 	id_format(q->message_id, id);
-	return json_pack("{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:b, s:o, s:s}", "id", id, "sender",
-			 show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size",
-			 (json_int_t)q->size_bytes, "queued", show_json_time(q->queued_s), "next",
-			 q->state == WAITING ? show_json_time(q->next_s) : json_null(), "attempts",
-			 (json_int_t)q->attempts, "last_reply",
-			 q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "mx",
-			 q->mta.n ? show_json_text(q->mta) : json_null(), "held", (int)q->held, "route",
-			 route ? json_string(route) : json_null(), "state", states[q->state]);
-}
-
-/* "3d2h", "5h10m", "12m", "8s" */
-static void put_span(struct buf *out, int64_t seconds)
-{
-	long long s = seconds > 0 ? (long long)seconds : 0;
-
-	if (s >= 86400)
-		buf_printf(out, "%lldd%lldh", s / 86400, s % 86400 / 3600);
-	else if (s >= 3600)
-		buf_printf(out, "%lldh%lldm", s / 3600, s % 3600 / 60);
-	else if (s >= 60)
-		buf_printf(out, "%lldm", s / 60);
-	else
-		buf_printf(out, "%llds", s);
-}
-
-/* When it is tried next, or why not. */
-static void put_next(struct buf *out, const struct admin_queued *q, int64_t now_s)
-{
-	if (q->state != WAITING) {
-		buf_append_cstr(out, states[q->state]);
-	} else if (q->next_s <= now_s) {
-		buf_append_cstr(out, q->attempts ? "now" : "new");
-	} else {
-		buf_append_cstr(out, "in ");
-		put_span(out, q->next_s - now_s);
-	}
+	return json_pack(
+	    "{s:s, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:b, s:o, s:s, s:b}", "id", id, "sender",
+	    show_json_text(q->sender), "recipient", show_json_text(q->recipient), "size", (json_int_t)q->size_bytes,
+	    "queued", show_json_time(q->queued_s), "next",
+	    q->state == QUEUE_WAITING ? show_json_time(q->next_s) : json_null(), "attempts", (json_int_t)q->attempts,
+	    "last_reply", q->last_reply.n ? show_json_text(q->last_reply) : json_null(), "mx",
+	    q->mta.n ? show_json_text(q->mta) : json_null(), "held", (int)q->held, "route",
+	    route ? json_string(route) : json_null(), "state", queue_states[q->state], "closed", (int)q->closed);
 }
 
 /* "mx.example.net: 451 4.7.1 later" */
@@ -93,8 +61,8 @@ static void print_one(const struct admin_queued *q)
 
 	id_format(q->message_id, id);
 	show_size(q->size_bytes, &size);
-	put_span(&age, now_s - q->queued_s);
-	put_next(&next, q, now_s);
+	queue_put_span(now_s - q->queued_s, &age);
+	queue_put_next(q, now_s, &next);
 	show_clean(q->sender.n ? q->sender : VIEW_LIT("<>"), &sender);
 	show_clean(q->recipient, &recipient);
 	(void)printf("%s %9s %7s %5u %-9s %s -> %s\n", id, buf_cstr(&size), buf_cstr(&age), q->attempts,
@@ -102,26 +70,27 @@ static void print_one(const struct admin_queued *q)
 	put_last_reply(q, &reply);
 	if (reply.n)
 		(void)printf("    %s\n", buf_cstr(&reply));
+	else if (q->closed)
+		(void)printf("    not tried yet, as its destination did not answer when other mail was\n");
 }
 
-static int next_page(struct store_client *s, uint64_t after_message, struct view after_recipient,
-		     struct admin_msg *answer)
+int queue_page(struct store_client *s, uint64_t message, struct view after_recipient, struct admin_msg *ret)
 {
-	return store_client_ask(
-	    s, admin_put_queue_list(&s->payload, &(struct admin_queue_list){after_message, after_recipient}),
-	    ADMIN_QUEUE_LIST, "queue list", ADMIN_QUEUE, answer);
+	return store_client_ask(s,
+				admin_put_queue_list(&s->payload, &(struct admin_queue_list){message, after_recipient}),
+				ADMIN_QUEUE_LIST, "queue list", ADMIN_QUEUE, ret);
 }
 
 static int list_pages(struct listing *l)
 {
-	_cleanup_(conf_free) struct conf *conf = l->c->json ? read_conf(l->c) : NULL;
+	_cleanup_(conf_free) struct conf *conf = queue_read_conf(l->c);
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	uint64_t after_message = 0, recipients = 0, messages = 0;
 	struct admin_msg answer;
 	int r;
 
 	do {
-		r = next_page(l->s, after_message, buf_view(&after), &answer);
+		r = queue_page(l->s, after_message, buf_view(&after), &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.queue.n_items; i++) {
@@ -143,6 +112,8 @@ static int list_pages(struct listing *l)
 	if (recipients > 1 && !l->c->json)
 		(void)printf("%llu recipients of %llu %s\n", (unsigned long long)recipients,
 			     (unsigned long long)messages, show_noun(messages, "message", "messages"));
+	if (recipients && !l->c->json && queue_why_stopped(l->s, conf))
+		(void)printf("(%s)\n", queue_why_stopped(l->s, conf));
 	return 0;
 }
 
@@ -168,17 +139,13 @@ const struct cli_command cmd_queue_list = {
 
 static void print_details(const struct admin_queued *q, const struct conf *conf)
 {
-	static const char *const words[] = {"next not before ", "being sent now", "held",
-					    "ended; its sender is being told"};
 	const char *route = route_of(conf, q);
-	_cleanup_(buf_fini) struct buf next = BUF_INIT(64), recipient = BUF_INIT(2048), reply = BUF_INIT(8192);
+	_cleanup_(buf_fini) struct buf now = BUF_INIT(256), recipient = BUF_INIT(2048), reply = BUF_INIT(8192);
 
 	show_clean(q->recipient, &recipient);
-	show_time(q->next_s, &next);
+	queue_put_now(q, &now);
 	put_last_reply(q, &reply);
-	(void)printf("  %s\n    %u %s, %s%s\n", buf_cstr(&recipient), q->attempts,
-		     show_noun(q->attempts, "attempt", "attempts"), words[q->state],
-		     q->state == WAITING ? buf_cstr(&next) : "");
+	(void)printf("  %s\n    %s\n", buf_cstr(&recipient), buf_cstr(&now));
 	if (route)
 		(void)printf("    route %s\n", route);
 	if (reply.n)
@@ -200,14 +167,14 @@ static void print_head(const struct admin_queued *q)
 /* All recipients of the message; how many there are. */
 static int show_pages(const struct cli *c, struct store_client *s, uint64_t id, json_t *all, size_t *ret_n)
 {
-	_cleanup_(conf_free) struct conf *conf = read_conf(c);
+	_cleanup_(conf_free) struct conf *conf = queue_read_conf(c);
 	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
 	struct admin_msg answer;
 	size_t n = 0;
 	int r;
 
 	do {
-		r = next_page(s, id, buf_view(&after), &answer);
+		r = queue_page(s, id, buf_view(&after), &answer);
 		if (r)
 			return r;
 		for (uint32_t i = 0; i < answer.queue.n_items && answer.queue.items[i].message_id == id; i++) {

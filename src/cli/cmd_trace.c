@@ -6,8 +6,10 @@
 #include "base/id.h"
 #include "cli/listing.h"
 #include "cli/option.h"
+#include "cli/queue.h"
 #include "cli/show.h"
 #include "cli/trace_refusal.h"
+#include "conf/conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +112,8 @@ static void describe(const struct admin_event *e, struct buf *line)
 	}
 }
 
+static const char now_column[] = "now                "; /* as wide as a time */
+
 /* A line an event; at a terminal folded at its blanks, so that nothing is cut in 80 columns. */
 static void print_folded(const char *at, struct view text)
 {
@@ -179,6 +183,7 @@ struct tracing {
 	json_t *all; /* where c->json */
 	const char *text;
 	int64_t since_ms;
+	struct conf *conf; /* or NULL */
 	size_t messages; /* shown, refusals too */
 	struct trace_refusals refusals; /* those that are not shown yet; more of them wait at the server */
 	/* The last ones, in a ring, where only they are wanted (max). */
@@ -186,11 +191,51 @@ struct tracing {
 	size_t max, count;
 };
 
+static void print_now(const struct admin_queued *q)
+{
+	_cleanup_(buf_fini) struct buf line = BUF_INIT(2048);
+
+	show_clean(q->recipient, &line);
+	buf_append_char(&line, ' ');
+	queue_put_now(q, &line);
+	print_folded(now_column, buf_view(&line));
+}
+
+/* Below the events: what of the message still waits, and what for. */
+static int show_waiting(struct tracing *t, uint64_t id)
+{
+	_cleanup_(buf_fini) struct buf after = BUF_INIT(400);
+	struct admin_msg answer;
+	bool more = true, any = false;
+
+	while (more) {
+		int r = queue_page(&t->store, id, buf_view(&after), &answer);
+
+		if (r)
+			return r;
+		more = answer.queue.more && answer.queue.n_items;
+		for (uint32_t i = 0; i < answer.queue.n_items; i++) {
+			const struct admin_queued *q = &answer.queue.items[i];
+
+			more = more && q->message_id == id;
+			if (q->message_id != id)
+				break;
+			print_now(q);
+			any = true;
+			buf_reset(&after);
+			buf_append_view(&after, q->recipient);
+		}
+	}
+	if (any && queue_why_stopped(&t->store, t->conf))
+		print_folded(now_column, view_from_cstr(queue_why_stopped(&t->store, t->conf)));
+	return 0;
+}
+
 static int show_events(struct tracing *t, uint64_t id)
 {
 	struct admin_msg answer;
 	uint64_t after = 0;
-	bool first = true;
+	bool first = true, queued = false;
 
 	do {
 		int r = store_client_ask(&t->store,
@@ -209,10 +254,11 @@ static int show_events(struct tracing *t, uint64_t id)
 				(void)json_array_append_new(t->all, in_json(&answer.trace.events[i]));
 			else
 				print_one(&answer.trace.events[i]);
+			queued |= view_eq_lit(answer.trace.events[i].kind, "queued");
 		}
 		after = answer.trace.last_seq;
 	} while (answer.trace.more && answer.trace.n_events);
-	return 0;
+	return queued && !t->c->json ? show_waiting(t, id) : 0;
 }
 
 static void show_refusal(struct tracing *t, struct trace_refusal *refusal)
@@ -384,7 +430,9 @@ static int trace(const struct cli *c, const char *text, uint64_t after, uint32_t
 		return r;
 	t.all = json_array();
 	t.since_ms = after ? id_wall_us(after) / 1000 : 0;
+	t.conf = c->json ? NULL : queue_read_conf(c);
 	r = show_all(&t, after);
+	conf_free(&t.conf);
 	store_client_close(&t.store);
 	if (r == 0 && t.messages == 0)
 		r = not_found(&t);
@@ -412,7 +460,7 @@ static int run(struct cli *c)
 	if (r)
 		return r;
 	if (c->argc != 2 || !*c->argv[1])
-		return cli_usage(c, "a message id, a Message-ID or an address is needed");
+		return cli_usage(c, "just one of a message id, a Message-ID and an address is needed");
 	if (since && !parse_since(since, &after))
 		return cli_fail(CLI_BAD_DATA, since, "this is no time", "give a day like 2026-01-31, or 30m, 6h, 3d");
 	if (last && (!view_to_u32(view_from_cstr(last), LAST_MAX, &max) || max == 0))
@@ -432,7 +480,8 @@ const struct cli_command cmd_trace = {
     .help =
 	"A line an event: where it came from, into which mailboxes it went, which server took it over what kind of "
 	"TLS and with which words, what "
-	"was tried in vain, which notices were sent; below the first, what was checked, and with what it was signed. "
+	"was tried in vain, which notices were sent; below the first, what was checked, and with what it was signed; "
+	"at the end what still waits, and what for. "
 	"\"sent\" means that another server took it over, no more. Messages are shown oldest first; kept is all this "
 	"for "
 	"30 days (trace-time).\n\n"

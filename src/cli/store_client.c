@@ -135,6 +135,7 @@ static void quieten(struct view text, struct buf *out)
 	struct view line, rest = text;
 	bool more = true;
 
+	buf_append_cstr(out, "log-level = warning\n"); /* in front: behind the text may be in a section */
 	while (more) {
 		more = view_cut(rest, '\n', &line, &rest);
 		if (!more)
@@ -144,7 +145,6 @@ static void quieten(struct view text, struct buf *out)
 		buf_append_view(out, line);
 		buf_append_char(out, '\n');
 	}
-	buf_append_cstr(out, "log-level = warning\n");
 }
 
 /* What policyd needs, and that it is ready. */

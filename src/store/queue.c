@@ -21,6 +21,7 @@ static bool read_item(struct sql_stmt *st, struct arena *a, struct queue_item *r
 	    .last_reply = queue_words(a, sql_u64(st, 11), sql_bytes(st, 12), sql_bytes(st, 8), sql_bytes(st, 13)),
 	    .mta = arena_copy(a, sql_bytes(st, 13)),
 	    .leased = sql_i64(st, 9) != 0,
+	    .closed_s = sql_i64(st, 14),
 	    .ended = sql_i64(st, 10) != 0 && sql_i64(st, 10) != QUEUE_DELAYED,
 	};
 	return ret->recipient.p && ret->sender.p && ret->last_reply.p && ret->mta.p;

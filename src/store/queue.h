@@ -11,6 +11,7 @@ struct queue_item {
 	struct view sender, recipient;
 	uint64_t size_bytes;
 	int64_t queued_s, next_s; /* next_s 0: not before somebody says so */
+	int64_t closed_s; /* its domain's servers did not answer and are not asked before then; or not in the future */
 	uint32_t attempts;
 	struct view last_reply, mta; /* "451 4.7.1 later", and who said so; our own words have no code */
 	bool held, leased, ended;

@@ -2,6 +2,7 @@
  * The operator's lists: pages of domains, accounts, aliases and queued recipients. */
 #include "stored/admin.h"
 
+#include "base/clock.h"
 #include "store/directory.h"
 #include "store/queue.h"
 
@@ -290,16 +291,19 @@ static void queue_answer(struct op *op, struct channel *c)
 {
 	const struct list_op *l = (const struct list_op *)op;
 	struct admin_queued *items = answer_items(op, c, sizeof *items);
+	int64_t now_s = clock_wall_s();
 
 	for (size_t i = 0; items && i < l->count; i++) {
 		const struct queue_item *q = &l->queue[i];
+		bool waits = !q->ended && !q->leased && !q->held;
+		bool closed = waits && q->closed_s > q->next_s && q->closed_s > now_s;
 
 		items[i] = (struct admin_queued){q->message_id,
 						 q->sender,
 						 q->recipient,
 						 q->size_bytes,
 						 q->queued_s,
-						 q->next_s,
+						 closed ? q->closed_s : q->next_s,
 						 q->attempts,
 						 view_sub(q->last_reply, 0, 1024),
 						 view_sub(q->mta, 0, 320),
@@ -307,7 +311,8 @@ static void queue_answer(struct op *op, struct channel *c)
 						 q->ended    ? QUEUED_ENDED
 						 : q->leased ? QUEUED_SENDING
 						 : q->held   ? QUEUED_HELD
-							     : QUEUED_WAITS};
+							     : QUEUED_WAITS,
+						 closed};
 	}
 	if (items)
 		(void)admin_send_queue(c, op->reply.id, &(struct admin_queue){items, (uint32_t)l->count, l->more});

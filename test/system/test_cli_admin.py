@@ -256,7 +256,7 @@ def test_queue(make_server):
         s.sendmail(ALICE, ["c@far.example"], f"From: {ALICE}\r\nSubject: y\r\n\r\nhi\r\n")
     for _ in range(2):  # with the server, and without
         listed = server.cli_json("queue", "list")
-        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "mx", "held", "route", "state"}
+        keys = {"id", "sender", "recipient", "size", "queued", "next", "attempts", "last_reply", "mx", "held", "route", "state", "closed"}
         assert [set(q) for q in listed] == [keys] * 3
         assert [q["recipient"] for q in listed] == ["a@far.example", "b@far.example", "c@far.example"]
         assert all(ID.fullmatch(q["id"]) and q["sender"] == ALICE and q["attempts"] == 0 for q in listed)
@@ -363,6 +363,12 @@ def test_without_a_server(make_server):
         done = server.cli(command, check=False)
         assert done.returncode == 69 and "no server runs on this data folder" in done.stderr, done.stderr
     assert "start it with 'pombo run'" in server.cli("status", check=False).stderr
+
+
+def test_without_a_server_and_with_sections_in_pombo_conf(make_server):
+    server = make_server(config=["[route far]", "to = far.test", "host = mx.far.test"], start=False)
+    assert server.cli_json("account", "list")[0]["address"] == ALICE
+    server.cli("domain", "add", "example.net")
 
 
 def test_without_a_data_folder(tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The queue over days, what the operator does with it, notices to senders, and the life of a message."""
 import base64
+import contextlib
 import email
 import re
 import signal
@@ -272,6 +273,35 @@ def events_of(server, what, *args):
     return [e for e in server.cli_json("trace", what, *args) if e["event"] not in ("received", "delivered", "queued")]
 
 
+def test_what_waits_is_told_below_its_life(make_server):
+    """Where it is now: tried, not tried as nobody answers there, held, or waiting for a server to run."""
+    with contextlib.closing(PortBlock()) as nobody:
+        server = make_server(config=[f"relay-host = 127.0.0.1:{nobody.offset + 25}", "hold-outbound = no"])
+
+        def lines(key):
+            text = server.cli("trace", key).stdout
+            return [line[22:] for line in text.splitlines() if line.startswith("  now ")]
+
+        submit(server)
+        first = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]["id"]
+        submit(server, "other@far.test")
+        second = wait_queue(server, lambda q: len(q) == 2)[1]
+        assert second["closed"] and second["attempts"] == 0 and second["next"]
+        assert re.fullmatch(rf"{FAR} waits: tried 1 time; next attempt 20\S+Z", lines(first)[0])
+        why = "not tried yet, as its destination did not answer when other mail was"
+        assert re.fullmatch(rf"other@far.test waits: {why}; next attempt 20\S+Z", lines(second["id"])[0])
+        assert f"    {why}\n" in server.cli("queue", "list").stdout
+        assert f"    waits: {why}; next attempt {second['next']}\n" in server.cli("queue", "show", second["id"]).stdout
+        server.cli("queue", "hold", first)
+        assert lines(first) == [f"{FAR} is held until it is released ('pombo queue release ID')"]
+        server.configure(["hold-outbound = yes"])
+        assert lines(first)[1] == "nothing is sent, as pombo.conf says hold-outbound = yes"
+        server.stop()
+        assert lines(first)[1] == "nothing is sent, as no server runs: 'pombo run'"
+        assert server.cli("queue", "list").stdout.endswith("(nothing is sent, as no server runs: 'pombo run')\n")
+        assert [e["event"] for e in server.cli_json("trace", second["id"])] == ["received", "queued"]
+
+
 def test_a_notice_has_a_life_of_its_own(make_server):
     """In the trace of the message its id and what it is; its own begins with that it was made, for whom and why."""
     with SmtpServer(LATER) as mx:
@@ -475,7 +505,7 @@ def test_what_is_being_sent_has_no_next_time(make_server):
         server = relaying(make_server, mx)
         submit(server)
         key = wait_queue(server, lambda q: q and q[0]["state"] == "sending" and q[0]["next"] is None)[0]["id"]
-        assert "\n    0 attempts, being sent now\n" in server.cli("queue", "show", key).stdout
+        assert "\n    is being sent\n" in server.cli("queue", "show", key).stdout
         assert re.search(r" sending +alice@example\.test -> bob@far\.test\n", server.cli("queue", "list").stdout)
         go.set()
         wait_queue(server, lambda q: q[0]["state"] == "waiting" and q[0]["next"] is not None)
