@@ -15,7 +15,7 @@ all: ## build the release into build/: optimised, hardened, warnings are errors
 	$(deps) build
 	@tools/build release programs
 
-demo: ## start a server in a temporary folder, send a message over TLS, read it back (KEEP=1 leaves it running)
+demo: ## start a server in a temporary folder, send mail over TLS, read it back, trace what leaves (KEEP=1 leaves it running)
 	$(deps) demo
 	@tools/build release programs
 	@KEEP=$(KEEP) tools/demo
