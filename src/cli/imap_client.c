@@ -156,7 +156,7 @@ int imap_client_next(struct imap_client *c, struct view *ret, bool *ret_done)
 		return r;
 	if (++c->answers > ANSWERS_MAX)
 		return imap_wire_broken("it answers without end");
-	*ret = view_trim(buf_view(&c->response));
+	*ret = imap_response_text(buf_view(&c->response));
 	if (view_starts_with_nocase(*ret, VIEW_LIT("* BYE")))
 		return imap_wire_broken("it said goodbye");
 	buf_printf(&tag, "p%u ", c->tag);

@@ -82,6 +82,15 @@ void imap_url_fini(struct imap_url *u)
 
 /* ---- words ---- */
 
+struct view imap_response_text(struct view response)
+{
+	if (view_ends_with_nocase(response, VIEW_LIT("\n")))
+		response.n--;
+	if (view_ends_with_nocase(response, VIEW_LIT("\r")))
+		response.n--;
+	return response;
+}
+
 bool imap_ends_in_literal(struct view v, uint64_t *ret)
 {
 	size_t i;
@@ -217,6 +226,23 @@ static bool read_flags(struct view *line, struct imap_fetch *ret)
 	return k == IMAP_WORD_CLOSE;
 }
 
+/* The rest of a list that has been opened. */
+static bool pass_list(struct view *line)
+{
+	struct view word;
+	size_t depth = 1;
+
+	while (depth) {
+		enum imap_word_kind k = imap_word(line, &word);
+
+		if (k == IMAP_WORD_END || k == IMAP_WORD_BAD)
+			return false;
+		depth += k == IMAP_WORD_OPEN;
+		depth -= k == IMAP_WORD_CLOSE;
+	}
+	return true;
+}
+
 static bool read_item(struct view *line, struct view name, struct imap_fetch *ret)
 {
 	struct view value;
@@ -225,12 +251,14 @@ static bool read_item(struct view *line, struct view name, struct imap_fetch *re
 	if (view_eq_lit_nocase(name, "FLAGS"))
 		return read_flags(line, ret);
 	k = imap_word(line, &value);
+	if (k == IMAP_WORD_OPEN)
+		return pass_list(line); /* "MODSEQ (7)": servers may say more than they were asked */
 	if (!is_string(k))
 		return false;
 	if (view_eq_lit_nocase(name, "UID"))
 		return view_to_u32(value, UINT32_MAX, &ret->uid);
 	if (view_eq_lit_nocase(name, "RFC822.SIZE"))
-		return view_to_u64(value, UINT64_MAX, &ret->size);
+		return ret->has_size = view_to_u64(value, UINT64_MAX, &ret->size);
 	if (view_eq_lit_nocase(name, "INTERNALDATE"))
 		ret->date = value;
 	if (view_eq_lit_nocase(name, "BODY[]") && k != IMAP_WORD_ATOM) {
@@ -247,6 +275,7 @@ bool imap_read_fetch(struct view line, struct imap_fetch *ret)
 
 	ret->uid = 0;
 	ret->n_flags = 0;
+	ret->has_size = false;
 	ret->size = 0;
 	ret->date = ret->body = VIEW_EMPTY;
 	ret->body_kind = IMAP_WORD_END;

@@ -14,6 +14,8 @@ struct imap_url {
 must_check bool imap_url_parse(const char *text, struct imap_url *ret);
 void imap_url_fini(struct imap_url *u);
 
+/* A response without the line end behind it; a literal that ends it may end in blanks and line ends of its own. */
+struct view imap_response_text(struct view response);
 /* Does it end in "{123}" (and a line end)? Then that many bytes follow. */
 bool imap_ends_in_literal(struct view v, uint64_t *ret);
 
@@ -49,13 +51,14 @@ struct imap_list {
 };
 bool imap_read_list(struct view line, struct imap_list *ret);
 
-/* "* n FETCH (UID u FLAGS (…) INTERNALDATE "…" BODY[] …)", in any order; false when it is none with a UID. */
+/* "* n FETCH (UID u FLAGS (…) INTERNALDATE "…" BODY[] …)", in any order, other items among them; false when it is none with a UID. */
 enum { IMAP_FETCH_WORDS = 128 };
 struct imap_fetch {
 	uint32_t uid;
 	struct view flags[IMAP_FETCH_WORDS]; /* more are passed over */
 	size_t n_flags;
 	struct view date;
+	bool has_size;
 	uint64_t size; /* RFC822.SIZE */
 	enum imap_word_kind body_kind; /* END: there is none */
 	struct view body;

@@ -103,10 +103,13 @@ static int list_folders(struct source *s)
 
 	while (r == 0 && !done && s->lines < 2 * FOLDERS_MAX) {
 		r = imap_client_next(s->imap, &line, &done);
-		if (r == 0 && !done && imap_read_list(line, &l) && !(l.attributes & IMAP_NOSELECT)) {
+		if (r || done || !view_starts_with_nocase(line, VIEW_LIT("* LIST ")))
+			continue;
+		s->lines++;
+		if (!imap_read_list(line, &l))
+			import_left_out(s->im, NULL, view_sub(line, 0, 500), "this cannot be read");
+		else if (!(l.attributes & IMAP_NOSELECT))
 			add_folder(s, &l);
-			s->lines++;
-		}
 	}
 	buf_fini(&l.name);
 	if (r == 0 && !done)
@@ -251,6 +254,7 @@ static int note_uid(struct source *s, struct walk *w, const struct imap_fetch *m
 	return 0;
 }
 
+/* What comes without a size was not asked for: flags that have changed meanwhile (RFC 3501 §7). */
 static int find_missing(struct source *s, struct walk *w)
 {
 	struct imap_fetch m;
@@ -260,7 +264,7 @@ static int find_missing(struct source *s, struct walk *w)
 
 	while (r == 0 && !done) {
 		r = imap_client_next(s->imap, &line, &done);
-		if (r == 0 && !done && imap_read_fetch(line, &m))
+		if (r == 0 && !done && imap_read_fetch(line, &m) && m.has_size)
 			r = note_uid(s, w, &m);
 	}
 	return r;

@@ -249,6 +249,8 @@ def test_hostile_servers(make_server, tmp_path):
         # That it does not tell now what it has is no reason to believe that it has nothing; of an empty folder nothing is to be told.
         (opened + [b'* LIST () "/" INBOX\r\n' + ok, b"* 3 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n" + ok, b"TAG NO [UNAVAILABLE] later\r\n"],
          65, "does not tell"),
+        # A folder that cannot be read is not passed over in silence.
+        (opened + [b'* LIST (\\Drafts "/" INBOX\r\n' + ok], 65, "cannot be read"),
         (opened + [b'* LIST () "/" INBOX\r\n' + ok, b"* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n" + ok, b"TAG BAD empty\r\n"], 0, "INBOX"),
     ]
     for answers, status, says in cases:
@@ -266,6 +268,18 @@ def test_hostile_servers(make_server, tmp_path):
         assert pull(server, f"imap://u@127.0.0.1:{port}", "--insecure-tls", check=False).returncode == 77
         thread.join(20 * pombo.SLOW)
         assert len(seen) == 1 and b"STARTTLS" in seen[0]
+
+
+def test_what_servers_may_say_too(make_server, tmp_path):
+    """A folder's name that is a literal and ends in a blank; what was not asked for: changed flags, and items of extensions."""
+    server, tls, ok = make_server(), certificate(tmp_path), b"TAG OK done\r\n"
+    listed = b'* LIST () "/" {4}\r\nOld \r\n'
+    sizes = b"* 1 FETCH (UID 5 RFC822.SIZE 9 MODSEQ (77))\r\n* 1 FETCH (UID 5 FLAGS (\\Seen))\r\n* 1 FETCH (MODSEQ (78) UID 5 FLAGS ())\r\n"
+    body = b"* 1 FETCH (X-LABELS (a (\"b\" c)) UID 5 FLAGS (\\Seen) BODY[] {8}\r\nA: b\r\n\r\n)\r\n"
+    port, thread = serve_once([b"* OK hi\r\n", ok, ok, listed + ok, b"* OK [UIDVALIDITY 1] x\r\n" + ok, sizes + ok, body + ok], tls, [])
+    report = pull(server, f"imaps://u@127.0.0.1:{port}", "--insecure-tls")
+    thread.join(20 * pombo.SLOW)
+    assert folders(report) == {"Old ": (1, 0)} and not report["left_out"]
 
 
 @pytest.mark.parametrize("scheme", ["imap", "imaps"])
