@@ -6,6 +6,7 @@
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/mime_decode.h"
+#include "mail/mime_field.h"
 #include "mail/rfc2047.h"
 
 #include <stdio.h>
@@ -185,22 +186,14 @@ static void decode_part(const struct mime_part *part, struct view whole, struct 
 		buf_append_view(out, buf_view(&text));
 }
 
-static struct view param(const struct mime_params *p, const char *name)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (view_eq_lit_nocase(p->at[i].name, name))
-			return p->at[i].value;
-	return VIEW_EMPTY;
-}
-
 static void note_attachment(struct mail_text *t, const struct mime_part *part)
 {
 	_cleanup_(buf_fini) struct buf name = BUF_INIT(VALUE_MAX), type = BUF_INIT(VALUE_MAX);
 
 	if (part->details) {
-		struct view raw = param(&part->details->disposition_params, "filename");
-
-		rfc2047_decode(raw.n ? raw : param(&part->details->params, "name"), &name);
+		mime_params_text(&part->details->disposition_params, "filename", &name);
+		if (name.n == 0)
+			mime_params_text(&part->details->params, "name", &name);
 	}
 	buf_printf(&type, "%.*s/%.*s", VIEW_FMT(part->type), VIEW_FMT(part->subtype));
 	(void)json_array_append_new(t->attachments,

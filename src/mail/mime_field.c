@@ -2,7 +2,10 @@
  * Values of the MIME header fields: type, disposition, parameters. */
 #include "mail/mime_field.h"
 
+#include "base/encode.h"
+#include "mail/charset.h"
 #include "mail/header.h"
+#include "mail/rfc2047.h"
 
 #include <string.h>
 
@@ -377,4 +380,53 @@ struct view mime_params_get(const struct mime_params *params, const char *name)
 	const struct mime_param *param = mime_params_find(params, name);
 
 	return param ? param->value : VIEW_EMPTY;
+}
+
+static const struct mime_param *find_extended(const struct mime_params *params, const char *name)
+{
+	for (size_t i = 0; i < params->count; i++) {
+		struct view v = params->at[i].name;
+
+		if (v.n > 0 && v.p[v.n - 1] == '*' && view_eq_lit_nocase(view_sub(v, 0, v.n - 1), name))
+			return &params->at[i];
+	}
+	return NULL;
+}
+
+/* ext-octet = "%" 2(DIGIT / "A" / … / "F"); a "%" before anything else is one. */
+static void decode_percent(struct view v, struct buf *out)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.p[i] == '%' && i + 2 < v.n && decode_hex(out, view_sub(v, i + 1, 2)))
+			i += 2;
+		else
+			buf_append_char(out, v.p[i]);
+	}
+}
+
+/* extended-initial-value = [charset] "'" [language] "'" extended-other-values */
+static void put_extended(struct view value, struct buf *out)
+{
+	struct buf bytes = BUF_INIT(value.n);
+	struct view charset, language, text;
+
+	if (!view_cut(value, '\'', &charset, &text) || !view_cut(text, '\'', &language, &text)) {
+		charset = VIEW_EMPTY;
+		text = value;
+	}
+	decode_percent(text, &bytes);
+	if (charset.n == 0 || !charset_to_utf8(charset, buf_view(&bytes), out))
+		(void)!charset_to_utf8(view_is_utf8(buf_view(&bytes)) ? VIEW_LIT("utf-8") : VIEW_LIT("windows-1252"),
+				       buf_view(&bytes), out);
+	buf_fini(&bytes);
+}
+
+void mime_params_text(const struct mime_params *params, const char *name, struct buf *out)
+{
+	const struct mime_param *extended = find_extended(params, name);
+
+	if (extended)
+		put_extended(extended->value, out);
+	else
+		rfc2047_decode(mime_params_get(params, name), out);
 }

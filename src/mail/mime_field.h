@@ -27,5 +27,8 @@ struct view mime_field_text(struct view value, struct arena *a);
 /* Parameter `name` (ASCII case ignored), or NULL; its value, or an empty view. */
 const struct mime_param *mime_params_find(const struct mime_params *params, const char *name);
 struct view mime_params_get(const struct mime_params *params, const char *name);
+/* Appends what it says, as UTF-8: the value with charset and language (RFC 2231 §4) where there is one, else the plain one, in which many
+ * programs write encoded-words. Nothing when there is none. */
+void mime_params_text(const struct mime_params *params, const char *name, struct buf *out);
 
 #endif

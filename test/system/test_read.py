@@ -26,7 +26,7 @@ def server(make_server):
                    "Content-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\nContent-Type: text/html\r\n\r\n<b>no</b>\r\n"
                    "--c\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
                    "na=EFve\r\n--c--\r\n--b\r\nContent-Type: application/pdf; name=\"a.pdf\"\r\n"
-                   "Content-Disposition: attachment; filename=\"a.pdf\"\r\n\r\nxx\r\n--b--\r\n")
+                   "Content-Disposition: attachment; filename*0*=UTF-8''na%C3%AF; filename*1=\"ve.pdf\"\r\n\r\nxx\r\n--b--\r\n")
     server.deliver(ALICE, ("From: evil@example.net\r\nSubject: evil " + EVIL + "\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
                            "<p>a&lt;b&#27;[2J&amp;</p><script>hidden</script>shown" + EVIL + "\r\n").encode())
     return server
@@ -48,7 +48,7 @@ def test_show_is_decoded_and_harmless(server):
     text = server.cli("read", ALICE, "--show", 1).stdout
     assert "Subject: café\n" in text and text.endswith("\nfirst text\n>quoted\n")
     two = server.cli_json("read", ALICE, "--show", 2)
-    assert two["text"].strip() == "naïve" and two["attachments"] == [{"name": "a.pdf", "type": "application/pdf", "size": 2}]
+    assert two["text"].strip() == "naïve" and two["attachments"] == [{"name": "naïve.pdf", "type": "application/pdf", "size": 2}]
     text = server.cli("read", ALICE, "--show", 3).stdout
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
     assert "a<b?[2J&" in text and "shown" in text and "hidden" not in text

@@ -109,6 +109,41 @@ static void tokens_and_languages(void **state)
 	arena_fini(&a);
 }
 
+static void parameters_as_text(void **state)
+{
+	static const struct {
+		const char *value, *text;
+	} cases[] = {
+	    {"a; n=plain.pdf", "plain.pdf"},
+	    {"a; n=\"=?iso-8859-1?Q?=E4?=.pdf\"", "\xc3\xa4.pdf"},
+	    {"a; N*=utf-8''%C3%a4%20b.pdf; n=\"?.pdf\"", "\xc3\xa4 b.pdf"},
+	    {"a; n*0*=iso-8859-1'de'%E4; n*1=\"100%.pdf\"", "\xc3\xa4"
+							    "100%.pdf"},
+	    {"a; n*=iso-2022-jp''%1B$BF|%1B%28B", "\xe6\x97\xa5"},
+	    {"a; n*=''%E4", "\xc3\xa4"},
+	    {"a; n*=no-such'en'%C3%A4", "\xc3\xa4"},
+	    {"a; n*=nothing%C3%A4", "nothing\xc3\xa4"},
+	    {"a; n*=utf-8''%4%zz%", "%4%zz%"},
+	    {"a; n*=utf-8'open", "utf-8'open"},
+	    {"a; name=x", ""},
+	};
+	struct buf out = BUF_INIT(1000);
+	struct mime_params params;
+	struct view disposition;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 100000);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_reset(&out);
+		assert_true(mime_field_disposition(view_from_cstr(cases[i].value), &a, &disposition, &params));
+		mime_params_text(&params, "n", &out);
+		assert_string_equal(buf_cstr(&out), cases[i].text);
+	}
+	arena_fini(&a);
+	buf_fini(&out);
+}
+
 static void parameters_are_bounded(void **state)
 {
 	struct buf value = BUF_INIT(10000);
@@ -131,9 +166,8 @@ static void parameters_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(content_types),
-	    cmocka_unit_test(dispositions),
-	    cmocka_unit_test(tokens_and_languages),
+	    cmocka_unit_test(content_types),          cmocka_unit_test(dispositions),
+	    cmocka_unit_test(tokens_and_languages),   cmocka_unit_test(parameters_as_text),
 	    cmocka_unit_test(parameters_are_bounded),
 	};
 
