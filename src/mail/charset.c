@@ -398,6 +398,21 @@ void charset_casemap(struct view utf8, struct buf *out)
 	}
 }
 
+/* To put marks in their order takes the square of their number. */
+static bool has_many_marks(struct view utf8)
+{
+	unsigned marks = 0;
+
+	while (utf8.n && marks <= CHARSET_MARKS_MAX) {
+		size_t n;
+		int32_t c = next_char(utf8, &n);
+
+		marks = utf8proc_get_property(c)->combining_class ? marks + 1 : 0;
+		utf8 = view_sub(utf8, n, utf8.n);
+	}
+	return marks > CHARSET_MARKS_MAX;
+}
+
 bool charset_nfc(struct view utf8, struct buf *out)
 {
 	utf8proc_uint8_t *composed = NULL;
@@ -407,7 +422,7 @@ bool charset_nfc(struct view utf8, struct buf *out)
 		buf_append_view(out, utf8);
 		return !out->overflow;
 	}
-	if (!view_is_utf8(utf8))
+	if (!view_is_utf8(utf8) || has_many_marks(utf8))
 		return false;
 	n = utf8proc_map((const utf8proc_uint8_t *)utf8.p, (utf8proc_ssize_t)utf8.n, &composed,
 			 UTF8PROC_STABLE | UTF8PROC_COMPOSE);

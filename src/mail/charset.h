@@ -39,7 +39,9 @@ void charset_fold(struct view utf8, struct buf *out);
 void charset_casemap(struct view utf8, struct buf *out);
 /* Bytes at the front of `v` that end with a whole character (all but at most 3). */
 size_t charset_whole_chars(struct view v);
-/* Composed form (NFC) of well-formed UTF-8; false on overflow or ill-formed text. */
+/* Composed form (NFC) of well-formed UTF-8; false on overflow, ill-formed text, and more marks on one character than any language has
+ * (UAX #15 §13: 30). */
+enum { CHARSET_MARKS_MAX = 30 };
 must_check bool charset_nfc(struct view utf8, struct buf *out);
 
 #endif

@@ -99,6 +99,25 @@ static void what_is_no_character_is_passed_over_whole(void **state)
 	buf_fini(&out);
 }
 
+/* A name of so many that are not in order took a second. */
+static void marks_on_one_character_have_a_limit(void **state)
+{
+	struct buf text = BUF_INIT(1000), out = BUF_INIT(1000);
+
+	(void)state;
+	buf_append_cstr(&text, "\xc3\xa4");
+	for (int i = 0; i < CHARSET_MARKS_MAX; i++)
+		buf_append_cstr(&text, i % 2 ? "\xcc\xa7" : "\xcc\x81");
+	assert_true(charset_nfc(buf_view(&text), &out));
+	buf_append_cstr(&text, "z\xcc\x81");
+	assert_true(charset_nfc(buf_view(&text), &out));
+	buf_truncate(&text, text.n - 3);
+	buf_append_cstr(&text, "\xcc\x81");
+	assert_false(charset_nfc(buf_view(&text), &out));
+	buf_fini(&text);
+	buf_fini(&out);
+}
+
 static void what_is_no_charset_is_unknown(void **state)
 {
 	static const char *const unknown[] = {
@@ -236,6 +255,7 @@ int main(void)
 	    cmocka_unit_test(preloading_makes_files_unnecessary),
 	    cmocka_unit_test(text_becomes_utf8_however_it_is_cut),
 	    cmocka_unit_test(what_is_no_character_is_passed_over_whole),
+	    cmocka_unit_test(marks_on_one_character_have_a_limit),
 	    cmocka_unit_test(what_is_no_charset_is_unknown),
 	    cmocka_unit_test(output_is_bounded),
 	    cmocka_unit_test(folded_texts_compare_equal),
