@@ -90,7 +90,7 @@ static bool scan_window(struct work *w, void *ctx, struct view v)
 		s->nul |= c == 0;
 		s->escaped += c >= 0x7f || c == '=' || (c < ' ' && c != '\r' && c != '\n' && c != '\t');
 		if (c != '\n') {
-			s->endless |= s->off - s->line_off > TEXT_LINE_MAX;
+			s->endless |= s->off - s->line_off >= TEXT_LINE_MAX + (c == '\r');
 			continue;
 		}
 		if (!s->first_text_end && s->off - s->line_off > 1)

@@ -195,6 +195,17 @@ static void long_lines(void **state)
 	assert_int_equal(run(&t, buf_cstr(&in), 100, false), SEVENBIT_MADE);
 	assert_true(view_eq(buf_view(&t.out), buf_view(&in)));
 	buf_fini(&t.out);
+	/* The last line of a part has no end of its own. */
+	for (size_t n = 998; n <= 999; n++) {
+		buf_reset(&in);
+		buf_append_cstr(&in, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n");
+		for (size_t i = 0; i < n; i++)
+			buf_append_char(&in, i % 10 ? 'x' : ' ');
+		buf_append_cstr(&in, "\r\n--b--\r\n");
+		assert_int_equal(run(&t, buf_cstr(&in), 100, false), SEVENBIT_MADE);
+		assert_true(view_eq(buf_view(&t.out), buf_view(&in)) == (n == 998));
+		buf_fini(&t.out);
+	}
 	buf_fini(&in);
 }
 
