@@ -115,7 +115,7 @@ static void put_head(struct buf *out, const struct summary *s, bool eightbit)
 /* "over a UNIX socket" stays; "TLSv1.3 TLS_AES_256_GCM_SHA384 (DANE verified)" -> " over TLS 1.3, DANE verified" */
 static void put_tls(struct buf *out, struct view tls)
 {
-	struct view version, rest, how;
+	struct view version = tls, rest = VIEW_EMPTY, how;
 
 	if (tls.n == 0) {
 		buf_append_cstr(out, ", without encryption");
@@ -126,8 +126,7 @@ static void put_tls(struct buf *out, struct view tls)
 		put(out, tls, 40);
 		return;
 	}
-	if (!view_cut(tls, ' ', &version, &rest))
-		rest = VIEW_EMPTY;
+	(void)view_cut(tls, ' ', &version, &rest);
 	buf_append_cstr(out, " over ");
 	if (view_starts_with(version, VIEW_LIT("TLSv"))) {
 		buf_append_cstr(out, "TLS ");
