@@ -212,16 +212,13 @@ static enum step take_marks(struct session *s, struct command *c, struct fetch *
 	return stream_is_full(s->conn.stream) ? command_await_drain(c) : next_page(s, c, f);
 }
 
-/* One FLAGS for all that is new in the page: it names every keyword there is. */
 static void meet_keywords(struct session *s, const struct fetch *f)
 {
-	bool learnt = false;
+	struct selected_meeting met = {.session = s};
 
 	for (uint32_t i = 0; i < f->page.n; i++)
-		if (f->page.rows[i].keywords.n && seqmap_seq(&s->selected->map, f->page.rows[i].uid))
-			learnt |= selected_learn(s->selected, f->page.rows[i].keywords);
-	if (learnt)
-		selected_say_flags(s);
+		selected_meet(&met, f->page.rows[i].uid, f->page.rows[i].keywords);
+	selected_say_met(&met);
 }
 
 static enum step take_rows(struct session *s, struct command *c, struct fetch *f)

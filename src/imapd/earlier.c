@@ -94,6 +94,7 @@ void earlier_tell_vanished(struct session *s, const struct earlier *e, const str
 void earlier_tell_rows(struct session *s, const struct earlier *e, const struct mailbox_changes *m)
 {
 	hear(s->selected, m);
+	sync_meet_keywords(s, m, 0);
 	for (uint32_t i = 0; i < m->n_rows; i++)
 		if (!e->has_known || imap_set_has(&e->known, m->rows[i].uid))
 			sync_tell_flags(s, true, &m->rows[i]);

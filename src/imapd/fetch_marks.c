@@ -84,8 +84,6 @@ static void write_mark(struct session *s, struct fetch *f, const struct mailbox_
 
 	if (!seq || (m->expunged && f->args.changedsince)) /* only that it went is new, and that is told in its time */
 		return;
-	if (m->keywords.n && !(t->valid && view_eq(t->keywords, m->keywords)))
-		selected_meet(s, m->keywords);
 	if (f->args.items & IMAP_FETCH_FLAGS)
 		flags = flags_text(t, m);
 	if (f->args.items & IMAP_FETCH_MODSEQ && m->modseq > x->latest && !m->expunged)
@@ -103,18 +101,11 @@ static void write_mark(struct session *s, struct fetch *f, const struct mailbox_
 void fetch_marks_write(struct session *s, struct fetch *f, const struct mailbox_marks *m)
 {
 	struct flags_text t = {.text = BUF_INIT(LINE_BYTES + 65536)};
-	struct view last = VIEW_EMPTY;
-	bool learnt = false;
+	struct selected_meeting met = {.session = s};
 
-	/* One FLAGS for all that is new in the page: it names every keyword there is. */
-	for (uint32_t i = 0; i < m->n_marks; i++) {
-		if (view_eq(m->marks[i].keywords, last) || !seqmap_seq(&s->selected->map, m->marks[i].uid))
-			continue;
-		last = m->marks[i].keywords;
-		learnt |= selected_learn(s->selected, last);
-	}
-	if (learnt)
-		selected_say_flags(s);
+	for (uint32_t i = 0; i < m->n_marks; i++)
+		selected_meet(&met, m->marks[i].uid, m->marks[i].keywords);
+	selected_say_met(&met);
 	for (uint32_t i = 0; i < m->n_marks; i++)
 		write_mark(s, f, &m->marks[i], &t);
 	buf_fini(&t.text);

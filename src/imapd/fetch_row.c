@@ -187,8 +187,6 @@ static bool begin(struct session *s, struct fetch *f, const struct mailbox_row *
 {
 	if (row->expunged && f->args.changedsince)
 		return false; /* only that it went is new, and that is told in its time */
-	if (row->keywords.n && seqmap_seq(&s->selected->map, row->uid))
-		selected_meet(s, row->keywords);
 	if (!selected_begin_fetch(s, row->uid))
 		return false;
 	put_items(s, f, row);

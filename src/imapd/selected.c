@@ -10,6 +10,67 @@ enum {
 	KEYWORD_BYTES = 255,
 };
 
+static struct view lower(struct view keyword, struct buf *out)
+{
+	buf_reset(out);
+	buf_append_lower(out, keyword);
+	return buf_view(out);
+}
+
+/* Many names also as a map, so that thousands of keywords cost each message no more than a few do. */
+static void map_names(struct selected *x)
+{
+	struct buf name = BUF_INIT(KEYWORD_BYTES);
+	struct view rest = view_sub(buf_view(&x->keywords), x->mapped_bytes, x->keywords.n), one;
+
+	while (view_cut(rest, ' ', &one, &rest))
+		(void)map_set(&x->keyword_names, lower(one, &name), x);
+	x->mapped_bytes = x->keywords.n;
+	buf_fini(&name);
+}
+
+static bool is_mapped(const struct selected *x, struct view keyword)
+{
+	struct buf name = BUF_INIT(KEYWORD_BYTES);
+	bool there = map_get(&x->keyword_names, lower(keyword, &name)) != NULL;
+
+	buf_fini(&name);
+	return there;
+}
+
+static bool knows(const struct selected *x, struct view keyword)
+{
+	struct view rest = buf_view(&x->keywords), one;
+
+	if (x->mapped_bytes)
+		return is_mapped(x, keyword);
+	while (view_cut(rest, ' ', &one, &rest))
+		if (view_eq_nocase(one, keyword))
+			return true;
+	return false;
+}
+
+/* True: some are new. */
+static bool learn(struct selected *x, struct view keywords)
+{
+	bool learnt = false;
+
+	while (keywords.n) {
+		struct view one = keywords, rest = VIEW_EMPTY;
+
+		(void)view_cut(keywords, ' ', &one, &rest);
+		if (one.n && !knows(x, one)) {
+			buf_append_view(&x->keywords, one);
+			buf_append_char(&x->keywords, ' ');
+			if (x->keywords.n > KEYWORDS_WALKED)
+				map_names(x);
+			learnt = true;
+		}
+		keywords = rest;
+	}
+	return learnt;
+}
+
 struct selected *selected_new(const struct mailbox_opened *m, bool read_only)
 {
 	struct selected *x = xcalloc(1, sizeof *x);
@@ -21,7 +82,7 @@ struct selected *selected_new(const struct mailbox_opened *m, bool read_only)
 	buf_init(&x->keywords, KEYWORDS_MAX);
 	map_init(&x->keyword_names);
 	for (uint32_t i = 0; i < m->n_keywords; i++)
-		(void)selected_learn(x, m->keywords[i].word);
+		(void)learn(x, m->keywords[i].word);
 	return x;
 }
 
@@ -88,66 +149,6 @@ void selected_wrote_into(struct session *s, uint32_t uidvalidity)
 		s->selected->noticed = true;
 }
 
-static struct view lower(struct view keyword, struct buf *out)
-{
-	buf_reset(out);
-	buf_append_lower(out, keyword);
-	return buf_view(out);
-}
-
-/* Many names also as a map, so that thousands of keywords cost each message no more than a few do. */
-static void map_names(struct selected *x)
-{
-	struct buf name = BUF_INIT(KEYWORD_BYTES);
-	struct view rest = view_sub(buf_view(&x->keywords), x->mapped_bytes, x->keywords.n), one;
-
-	while (view_cut(rest, ' ', &one, &rest))
-		(void)map_set(&x->keyword_names, lower(one, &name), x);
-	x->mapped_bytes = x->keywords.n;
-	buf_fini(&name);
-}
-
-static bool is_mapped(const struct selected *x, struct view keyword)
-{
-	struct buf name = BUF_INIT(KEYWORD_BYTES);
-	bool there = map_get(&x->keyword_names, lower(keyword, &name)) != NULL;
-
-	buf_fini(&name);
-	return there;
-}
-
-static bool knows(const struct selected *x, struct view keyword)
-{
-	struct view rest = buf_view(&x->keywords), one;
-
-	if (x->mapped_bytes)
-		return is_mapped(x, keyword);
-	while (view_cut(rest, ' ', &one, &rest))
-		if (view_eq_nocase(one, keyword))
-			return true;
-	return false;
-}
-
-bool selected_learn(struct selected *x, struct view keywords)
-{
-	bool learnt = false;
-
-	while (keywords.n) {
-		struct view one = keywords, rest = VIEW_EMPTY;
-
-		(void)view_cut(keywords, ' ', &one, &rest);
-		if (one.n && !knows(x, one)) {
-			buf_append_view(&x->keywords, one);
-			buf_append_char(&x->keywords, ' ');
-			if (x->keywords.n > KEYWORDS_WALKED)
-				map_names(x);
-			learnt = true;
-		}
-		keywords = rest;
-	}
-	return learnt;
-}
-
 void selected_say_flags(struct session *s)
 {
 	const struct selected *x = s->selected;
@@ -168,10 +169,20 @@ void selected_say_flags(struct session *s)
 	buf_append_cstr(out, keywords.n ? " \\*)] Flags are kept\r\n" : "\\*)] Flags are kept\r\n");
 }
 
-void selected_meet(struct session *s, struct view keywords)
+void selected_meet(struct selected_meeting *m, uint32_t uid, struct view keywords)
 {
-	if (keywords.n && selected_learn(s->selected, keywords))
-		selected_say_flags(s);
+	struct selected *x = m->session->selected;
+
+	if (keywords.n == 0 || view_eq(keywords, m->last) || !seqmap_seq(&x->map, uid))
+		return;
+	m->last = keywords;
+	m->learnt |= learn(x, keywords);
+}
+
+void selected_say_met(const struct selected_meeting *m)
+{
+	if (m->learnt)
+		selected_say_flags(m->session);
 }
 
 void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords)

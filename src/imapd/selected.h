@@ -40,12 +40,17 @@ void selected_wrote(struct selected *x, uint64_t before, uint64_t after, bool qu
 /* A write of this session went into the mailbox with this UIDVALIDITY, which may be this one: there is something to tell. */
 void selected_wrote_into(struct session *s, uint32_t uidvalidity);
 
-/* Remembers keywords (names joined by one space); true when some are new: FLAGS is to be sent. */
-bool selected_learn(struct selected *x, struct view keywords);
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" */
 void selected_say_flags(struct session *s);
-/* Both: before a message's keywords are shown. */
-void selected_meet(struct session *s, struct view keywords);
+/* Before a page of messages is shown: its keywords (names joined by one space) are remembered one after the other, those of messages that the
+ * session knows; where some are new, one FLAGS names every keyword there is. */
+struct selected_meeting {
+	struct session *session;
+	struct view last; /* mostly the next message has the same */
+	bool learnt;
+};
+void selected_meet(struct selected_meeting *m, uint32_t uid, struct view keywords);
+void selected_say_met(const struct selected_meeting *m);
 /* "FLAGS (\Seen $Junk)" */
 void selected_format_flags(struct buf *out, uint32_t flags, struct view keywords);
 

@@ -50,11 +50,20 @@ static enum step ask(struct session *s, struct command *c)
 	    c, mailbox_call_changes_want(session_store(s), &want, STORE_DEADLINE_MS, command_on_answer, s));
 }
 
+void sync_meet_keywords(struct session *s, const struct mailbox_changes *m, uint64_t above_modseq)
+{
+	struct selected_meeting met = {.session = s};
+
+	for (uint32_t i = 0; i < m->n_rows; i++)
+		if (m->rows[i].modseq > above_modseq)
+			selected_meet(&met, m->rows[i].uid, m->rows[i].keywords);
+	selected_say_met(&met);
+}
+
 void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_change *row)
 {
 	struct buf *out = session_out(s);
 
-	selected_meet(s, row->keywords);
 	if (!selected_begin_fetch(s, row->uid))
 		return;
 	if (!s->uidonly && (s->condstore || with_uid))
@@ -65,26 +74,13 @@ void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_chan
 	buf_append_cstr(out, ")\r\n");
 }
 
-/* One FLAGS for all that is new in the page: it names every keyword there is. */
-static void meet_keywords(struct session *s, const struct mailbox_changes *m)
-{
-	struct selected *x = s->selected;
-	bool learnt = false;
-
-	for (uint32_t i = 0; i < m->n_rows; i++)
-		if (m->rows[i].modseq > x->told && seqmap_seq(&x->map, m->rows[i].uid))
-			learnt |= selected_learn(x, m->rows[i].keywords);
-	if (learnt)
-		selected_say_flags(s);
-}
-
 static void take_rows(struct session *s, struct command *c, const struct mailbox_changes *m)
 {
 	struct selected *x = s->selected;
 	bool arrived = false;
 
 	if (notify_tells_flags(s, c->spec->flags))
-		meet_keywords(s, m);
+		sync_meet_keywords(s, m, x->told);
 	for (uint32_t i = 0; i < m->n_rows; i++) {
 		const struct mailbox_change *row = &m->rows[i];
 		uint32_t seq = seqmap_seq(&x->map, row->uid);

@@ -25,6 +25,8 @@ struct command;
 /* One round of telling, in steps like a handler's. CLOSE: the mailbox is gone, or stored is. */
 enum step sync_run(struct session *s, struct command *c);
 void sync_fini(struct sync *y);
+/* Before the rows of a page above that modseq are told. */
+void sync_meet_keywords(struct session *s, const struct mailbox_changes *m, uint64_t above_modseq);
 /* "* 3 FETCH (FLAGS (…))", with UID and MODSEQ for who follows modseqs (RFC 7162 §3.2.4). */
 void sync_tell_flags(struct session *s, bool with_uid, const struct mailbox_change *row);
 /* Begun and not done. */
