@@ -10,9 +10,6 @@
 	"IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE "            \
 	"LIST-EXTENDED "                                                                                               \
 	"LIST-STATUS ESEARCH " SYNC_CAPABILITIES ITEMS_CAPABILITIES " UTF8=ACCEPT INPROGRESS NOTIFY UNAUTHENTICATE"
-#define FLAGS                                                                                                          \
-	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
-	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
 
 static const char simple[] = "From: Ann <ann@example.net>\r\nTo: me@example.org\r\nSubject: Hi\r\n\r\nBody.\r\n";
 static const char multipart[] =
@@ -641,17 +638,6 @@ static unsigned count_heard(struct rig *r, const char *text)
 	return n;
 }
 
-/* Sends it again and again, until nothing of it is taken any more. */
-static void send_until_stuck(struct rig *r, size_t client, struct view bytes)
-{
-	for (unsigned stuck = 0; stuck < 3;) {
-		ssize_t n = send(r->wire.clients[client], bytes.p, bytes.n, MSG_NOSIGNAL);
-
-		stuck = n < 0 ? stuck + 1 : 0;
-		wire_turn(&r->wire);
-	}
-}
-
 /* More commands at once than a turn has, of those that ask stored for nothing; what their client does not read holds them back. */
 static void test_many_commands_at_once(void **state)
 {
@@ -815,29 +801,6 @@ static void test_stop(void **state)
 	assert_string_equal(wire_hear(&r.wire, d),
 			    "a OK CHECK completed\r\n* BYE [UNAVAILABLE] The server is going down\r\n");
 	assert_int_equal(r.front->session_count, 0);
-	rig_close(&r);
-}
-
-/* What was opened for a client that has gone is closed, however late it comes. */
-static void test_gone_while_logging_in(void **state)
-{
-	struct rig r;
-	size_t c;
-
-	(void)state;
-	rig_open(&r, "");
-	r.store.late = true;
-	c = rig_connect(&r, true);
-	(void)wire_say(&r.wire, c, "a LOGIN me secret\r\n");
-	assert_int_equal(r.store.session_count, 1);
-	assert_int_not_equal(r.store.sessions[0].id, 0);
-	conn_close(TAILQ_FIRST(&r.front->conns)); /* as when the connection was reset */
-	wire_hang_up(&r.wire, c);
-	while (r.front->session_count)
-		wire_turn(&r.wire);
-	box_store_give_session(&r.store);
-	wire_turn(&r.wire);
-	assert_int_equal(r.store.sessions[0].id, 0);
 	rig_close(&r);
 }
 

@@ -1,32 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * What keeps a client in step: CONDSTORE and QRESYNC, "$", PARTIAL, UIDONLY, IMAP4rev2, with the examples of their RFCs. */
-#include "imapd_rig.h"
+#include "talk.h"
+
 #include "mail/imap_flags.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
-
-struct exchange {
-	const char *say, *hear;
-};
-
-static void talk(struct rig *r, size_t client, const struct exchange *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(wire_say(&r->wire, client, list[i].say), list[i].hear);
-}
-
-#define TALK(r, client, ...)                                                                                           \
-	talk(r, client, (const struct exchange[]){__VA_ARGS__},                                                        \
-	     sizeof((const struct exchange[]){__VA_ARGS__}) / sizeof(struct exchange))
-
-#define FLAGS                                                                                                          \
-	"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"                                                  \
-	"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags are kept\r\n"
 
 static const char message[] = "From: a@example.net\r\nSubject: x\r\n\r\ntext\r\n";
 

@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Dialogues with popd sessions: each exchange word for word. */
-#include "rig.h"
+#include "dialogue.h"
 
 #include "popd/popd.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-
-#include <cmocka.h>
-
-struct exchange {
-	const char *say, *hear;
-};
-
-static void talk(struct rig *r, size_t client, const struct exchange *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(wire_say(&r->wire, client, list[i].say), list[i].hear);
-}
-
-#define TALK(r, client, ...)                                                                                           \
-	talk(r, client, (const struct exchange[]){__VA_ARGS__},                                                        \
-	     sizeof((const struct exchange[]){__VA_ARGS__}) / sizeof(struct exchange))
 
 #define GREETING "+OK mx.example.org pombo ready\r\n"
 #define WITHOUT_LOGIN "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
@@ -208,17 +186,6 @@ static void test_slow_reader(void **state)
 	rig_close(&r);
 }
 
-/* Sends it again and again, until nothing of it is taken any more. */
-static void send_until_stuck(struct rig *r, size_t client, struct view bytes)
-{
-	for (unsigned stuck = 0; stuck < 3;) {
-		ssize_t n = send(r->wire.clients[client], bytes.p, bytes.n, MSG_NOSIGNAL);
-
-		stuck = n < 0 ? stuck + 1 : 0;
-		wire_turn(&r->wire);
-	}
-}
-
 /* How many listings were heard to their ends. */
 static unsigned count_ends(struct rig *r)
 {
@@ -279,29 +246,6 @@ static void test_store_goes(void **state)
 	TALK(&r, c, {"STAT\r\n", "+OK 0 0\r\n"});
 	front_stop(r.front, NULL, NULL);
 	assert_string_equal(wire_hear(&r.wire, c), "-ERR [SYS/TEMP] The server is going down\r\n");
-	rig_close(&r);
-}
-
-/* What was opened for a client that has gone is closed, however late it comes. */
-static void test_gone_while_logging_in(void **state)
-{
-	struct rig r;
-	size_t c;
-
-	(void)state;
-	rig_open(&r, "");
-	r.store.late = true;
-	c = rig_connect(&r, true);
-	(void)wire_say(&r.wire, c, "USER me\r\nPASS secret\r\n");
-	assert_int_equal(r.store.session_count, 1);
-	assert_int_not_equal(r.store.sessions[0].id, 0);
-	conn_close(TAILQ_FIRST(&r.front->conns)); /* as when the connection was reset */
-	wire_hang_up(&r.wire, c);
-	while (r.front->session_count)
-		wire_turn(&r.wire);
-	box_store_give_session(&r.store);
-	wire_turn(&r.wire);
-	assert_int_equal(r.store.sessions[0].id, 0);
 	rig_close(&r);
 }
 
