@@ -67,15 +67,23 @@ static int sync_fd(int fd, const char *what)
 	return fsync(fd) < 0 ? cannot_write(what, errno) : 0;
 }
 
+static int cannot_read(const char *path, int error)
+{
+	return cli_fail_errno(error == EACCES ? CLI_NOT_ALLOWED : CLI_BAD_DATA, path, error,
+			      error == EACCES ? "run this as the folder's owner, or as root"
+					      : "name the folder that 'pombo backup' wrote to");
+}
+
 static int lock(struct backup *b, bool make)
 {
 	struct stat st;
 
 	b->lock_fd = openat(b->fd, "pombo-backup", (make ? O_RDWR | O_CREAT : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (b->lock_fd < 0 && errno == ENOENT)
-		return cli_fail(CLI_BAD_DATA, b->path, "this is no backup of pombo's", NULL);
+		return cli_fail(CLI_BAD_DATA, b->path, "this is no backup of pombo's",
+				"name the folder that 'pombo backup' wrote to");
 	if (b->lock_fd < 0 || fstat(b->lock_fd, &st) < 0)
-		return cli_fail_errno(CLI_BAD_DATA, b->path, errno, NULL);
+		return cannot_read(b->path, errno);
 	if (flock(b->lock_fd, (make ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
 		return cli_fail(CLI_TRY_AGAIN, b->path, "another pombo is at this backup", "try again when it is done");
 	return 0;
@@ -111,7 +119,7 @@ static int open_all(struct backup *b, bool make)
 				      errno == ENOENT ? "make the folder that it is to be in first" : NULL);
 	b->fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (b->fd < 0)
-		return cli_fail_errno(CLI_BAD_DATA, b->path, errno, NULL);
+		return cannot_read(b->path, errno);
 	r = make ? check_empty(b) : 0;
 	if (r == 0)
 		r = lock(b, make);

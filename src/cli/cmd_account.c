@@ -4,6 +4,7 @@
 
 #include "cli/account.h"
 #include "cli/option.h"
+#include "cli/our_domain.h"
 #include "cli/show.h"
 
 #define NEED_ADDRESS "one address is needed"
@@ -303,6 +304,11 @@ static int run_send_as(struct cli *c)
 		return r;
 	if (c->argc != 3)
 		return cli_usage(c, "an account and what it may send as are needed");
+	r = our_domain_check_address(c->argv[1], false);
+	if (r == 0)
+		r = our_domain_check_address(c->argv[2], true);
+	if (r)
+		return r;
 	r = store_client_open(c, &s);
 	if (r)
 		return r;

@@ -2,8 +2,10 @@
  * pombo alias: addresses that lead to others. */
 #include "cli/commands.h"
 
+#include "cli/alias_target.h"
 #include "cli/listing.h"
 #include "cli/option.h"
+#include "cli/our_domain.h"
 #include "cli/show.h"
 
 #include <stdlib.h>
@@ -17,6 +19,8 @@ static int run_add(struct cli *c)
 	struct store_client s;
 	int r = option_take_words(c, 2, 1 + TARGETS_MAX, "an address and from 1 to 1000 targets are needed");
 
+	for (int i = 1; i < c->argc && r == 0; i++)
+		r = our_domain_check_address(c->argv[i], i == 1);
 	if (r == 0)
 		r = store_client_open(c, &s);
 	if (r)
@@ -26,8 +30,11 @@ static int run_add(struct cli *c)
 		targets[m.n_targets++].text = view_from_cstr(c->argv[i]);
 	m.address = view_from_cstr(c->argv[1]);
 	m.targets = targets;
-	r = store_client_change(&s, admin_put_alias_add(&s.payload, &m), ADMIN_ALIAS_ADD, c->argv[1]);
+	r = store_client_do(&s, admin_put_alias_add(&s.payload, &m), ADMIN_ALIAS_ADD, c->argv[1], stdout);
 	free(targets);
+	if (r == 0)
+		alias_targets_warn(&s, c->argv[1], &c->argv[2], c->argc - 2);
+	store_client_close(&s);
 	return r;
 }
 
@@ -50,6 +57,8 @@ static int run_remove(struct cli *c)
 	struct store_client s;
 	int r = option_take_words(c, 1, 1, "one address is needed");
 
+	if (r == 0)
+		r = our_domain_check_address(c->argv[1], true);
 	if (r == 0)
 		r = store_client_open(c, &s);
 	if (r)

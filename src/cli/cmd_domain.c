@@ -5,7 +5,9 @@
 #include "cli/dkim_keys.h"
 #include "cli/listing.h"
 #include "cli/option.h"
+#include "cli/our_domain.h"
 #include "cli/show.h"
+#include "mail/address.h"
 #include "mail/address_canon.h"
 
 #include <string.h>
@@ -21,6 +23,13 @@ static int add(const struct cli *c, struct store_client *s, bool encoded, uint16
 		r = dkim_keys_make(c, s, c->argv[1]);
 	store_client_close(s);
 	return r;
+}
+
+static int check_domain(const char *typed)
+{
+	_cleanup_(buf_fini) struct buf domain = BUF_INIT(ADDRESS_DOMAIN_MAX);
+
+	return our_domain_read(typed, &domain);
 }
 
 static int run_add(struct cli *c)
@@ -58,6 +67,8 @@ static int run_alias(struct cli *c)
 	struct store_client s;
 	int r = option_take_words(c, 2, 2, "a domain and the one it stands for are needed");
 
+	for (int i = 1; i <= 2 && r == 0; i++)
+		r = check_domain(c->argv[i]);
 	if (r == 0)
 		r = store_client_open(c, &s);
 	if (r)

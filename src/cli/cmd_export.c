@@ -157,7 +157,8 @@ static int open_target(struct export *ex, const char *path, bool *ret_is_file, b
 	if (*ret_is_file)
 		return 0;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return cli_fail_errno(CLI_CANNOT_CREATE, path, errno, NULL);
+		return cli_fail_errno(CLI_CANNOT_CREATE, path, errno,
+				      errno == ENOENT ? "make the folder that it is to be in first" : NULL);
 	ex->top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return ex->top < 0 ? cli_fail_errno(CLI_CANNOT_CREATE, path, errno, NULL) : 0;
 }

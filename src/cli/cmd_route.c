@@ -256,7 +256,8 @@ static int show(struct cli *c)
 	if (c->argc != 2)
 		return cli_usage(c, "one recipient's address, or a domain, is needed");
 	if (!domain_of(view_from_cstr(c->argv[1]), &domain))
-		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is no address and no domain", NULL);
+		return cli_fail(CLI_BAD_DATA, c->argv[1], "this is no address and no domain",
+				"write bob@example.net or example.net");
 	if (!sender_of(view_from_cstr(from), &sender))
 		return cli_fail(CLI_BAD_DATA, from, "this is no address", "give the sender's whole address, or <>");
 	r = ways_read(c, &w);
@@ -266,7 +267,9 @@ static int show(struct cli *c)
 	if (!section && !*w.conf->relay_host) {
 		if (c->json)
 			return show_json(json_null());
-		(void)printf("no route: to the servers of %s\n", buf_cstr(&domain));
+		(void)printf(
+		    "no route: to the servers of %s (if it is ours, nothing is sent: see 'pombo domain list')\n",
+		    buf_cstr(&domain));
 		return 0;
 	}
 	way = way_of(&w, section);

@@ -76,7 +76,8 @@ static int stop_server(struct cli *c)
 		return r;
 	pid = find_server(c->dir, clock_mono_ms() + START_WAIT_MS);
 	if (pid == 0)
-		return cli_fail(CLI_NOT_RUNNING, "no server runs on this data folder", c->dir, NULL);
+		return cli_fail(CLI_NOT_RUNNING, "no server runs on this data folder", c->dir,
+				"name another folder with --dir");
 	if (pid < 0 || (kill(pid, SIGTERM) < 0 && errno != ESRCH))
 		return cli_fail_errno(CLI_NOT_ALLOWED, "cannot stop the server", EPERM,
 				      "run this as the user that runs the server, or as root");

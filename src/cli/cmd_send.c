@@ -173,7 +173,7 @@ static int read_file(const char *path, struct compose_file *ret, struct buf *byt
 	buf_init(bytes, INPUT_MAX);
 	r = cli_read_file(path, bytes);
 	if (r < 0)
-		return cli_fail_errno(r == -EFBIG ? CLI_BAD_DATA : CLI_OTHER, path, r, NULL);
+		return cli_fail_errno(CLI_BAD_DATA, path, r, "-a names a file that can be read");
 	ret->name = view_from_cstr(slash ? slash + 1 : path);
 	ret->bytes = buf_view(bytes);
 	ret->type = mime_type_guess(ret->name, ret->bytes);

@@ -201,7 +201,8 @@ int import_tree(struct import *im, const char *path, struct view folder)
 	buf_append_cstr(&top.path, path);
 	buf_append_view(&top.folder, folder);
 	if (top.fd < 0 || fstat(top.fd, &st) < 0)
-		r = cli_fail_errno(CLI_BAD_DATA, path, errno, NULL);
+		r = cli_fail_errno(errno == EACCES ? CLI_NOT_ALLOWED : CLI_BAD_DATA, path, errno,
+				   "name a Maildir, an mbox file, or a folder of such, that can be read");
 	else if (S_ISDIR(st.st_mode))
 		r = walk(im, &top);
 	else if (im->mbox && is_mbox(top.fd))

@@ -2,13 +2,32 @@
  * Whether a domain that somebody typed is one of ours. */
 #include "cli/our_domain.h"
 
+#include "mail/address.h"
 #include "mail/address_canon.h"
+
+enum { KEY_MAX = 4096 };
 
 int our_domain_read(const char *typed, struct buf *ret)
 {
 	if (typed[0] == '[' || !address_domain_canon(view_from_cstr(typed), ret))
-		return cli_fail(CLI_BAD_DATA, typed, "this is not a domain", NULL);
+		return cli_fail(CLI_BAD_DATA, typed, "this is not a domain", "write one such as example.org");
 	return 0;
+}
+
+int our_domain_check_address(const char *typed, bool catch_all)
+{
+	_cleanup_(buf_fini) struct buf key = BUF_INIT(KEY_MAX);
+	struct arena a;
+	struct address address;
+	bool ok;
+
+	if (catch_all && typed[0] == '@')
+		return our_domain_read(typed + 1, &key);
+	arena_init(&a, KEY_MAX);
+	ok = address_parse(view_from_cstr(typed), ADDRESS_UTF8, &a, &address) && !address.is_literal &&
+	     address_canon(address.local, address.domain, &key);
+	arena_fini(&a);
+	return ok ? 0 : cli_fail(CLI_BAD_DATA, typed, "this is not an address", "write user@example.org");
 }
 
 /* Domains are few: the list is looked through. */

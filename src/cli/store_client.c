@@ -186,14 +186,30 @@ static int start_policyd(struct store_client *s, struct view text, int *ret_fd)
 	return cli_fail_errno(CLI_OTHER, "cannot start pombo-policyd", r, "what it said stands above");
 }
 
+/* pombo.conf is there; a store that is not must not be made beside it, nor anything else. */
+static int check_store(const struct cli *c)
+{
+	_cleanup_(free_ptr) char *path = cli_path(c, "store/pombo.db");
+	struct stat st;
+
+	if (stat(path, &st) == 0 || errno != ENOENT)
+		return 0;
+	return cli_fail(
+	    CLI_BAD_CONFIG, c->dir, "there is no mail store in this folder",
+	    "put back its folder \"store\", or choose another folder with --dir and make one there with `pombo init`");
+}
+
 static int start_stored(const struct cli *c, const struct conf *conf, struct view text, bool create,
 			struct store_client *s)
 {
 	_cleanup_(buf_fini) struct buf quiet = BUF_INIT(256 * 1024), error = BUF_INIT(2048);
 	_cleanup_(fd_close) int judge_fd = -1;
 	int admin_fd = -1;
-	int r = supervisor_prepare_dir(c->dir, conf, &error);
+	int r = create ? 0 : check_store(c);
 
+	if (r)
+		return r;
+	r = supervisor_prepare_dir(c->dir, conf, &error);
 	if (r)
 		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
 	quieten(text, &quiet);
@@ -254,7 +270,8 @@ static int fail_lock(const struct cli *c, int error)
 	if (error == -EACCES || error == -EPERM)
 		return cli_fail(CLI_NOT_ALLOWED, c->dir, "the data folder is not yours",
 				"run this as the user that runs the server, or as root");
-	return cli_fail_errno(CLI_OTHER, "cannot lock the data folder", error, NULL);
+	return cli_fail_errno(CLI_OTHER, "cannot lock the data folder", error,
+			      "is there room, and may files be made in it?");
 }
 
 /* The running server, or the lock, whichever can be had first: another command may hold the lock for a moment, a server that starts

@@ -20,7 +20,7 @@ struct change {
 		struct alias_add_job alias_add;
 		struct alias_remove_job alias_remove;
 	};
-	struct view subject;
+	struct view subject, of; /* `of`: the domain that has to be there, where that is another */
 	const char *done;
 };
 
@@ -34,7 +34,8 @@ static void change_answer(struct op *op, struct channel *c)
 		if (c)
 			(void)admin_send_done(c, op->reply.id, &(struct admin_done){buf_view(&text)});
 	} else {
-		admin_send_outcome(c, op->reply.id, op->outcome, ch->subject);
+		admin_send_outcome(c, op->reply.id, op->outcome,
+				   op->outcome == STORE_NO_DOMAIN && ch->of.n ? ch->of : ch->subject);
 	}
 	arena_wipe(&op->arena);
 }
@@ -87,6 +88,7 @@ void admin_on_domain_alias(struct stored *sd, struct peer *peer, uint32_t id, co
 {
 	struct change *ch = change_new(sd, peer, id, m->domain_alias.domain, "added as an alias domain");
 
+	ch->of = arena_copy(&ch->op.arena, m->domain_alias.of);
 	domain_add_job_init(&ch->domain_add);
 	change_start(ch, &ch->domain_add.job,
 		     admin_domain_key(m->domain_alias.domain, &ch->op.arena, &ch->domain_add.domain) &&

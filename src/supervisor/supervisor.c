@@ -67,6 +67,16 @@ static int lock_patiently(const char *dir, bool *ret_server)
 	}
 }
 
+/* Before anything is made in a folder that is not ours. */
+static int find_conf(const char *dir, struct buf *error)
+{
+	struct conf *conf = NULL;
+	int r = supervisor_read_conf(dir, &conf, NULL, error);
+
+	conf_free(&conf);
+	return r;
+}
+
 static int take_lock(const char *dir, int *ret_fd, struct buf *error)
 {
 	bool server = false;
@@ -83,8 +93,9 @@ static int take_lock(const char *dir, int *ret_fd, struct buf *error)
 		buf_printf(error, "a command of pombo works on %s (process %lld); try again when it has ended", dir,
 			   (long long)supervisor_find(dir));
 	else
-		buf_printf(error, "cannot lock %s/run/lock: %s", dir, strerror(-fd));
-	return EX_CANTCREAT;
+		buf_printf(error, "cannot lock %s/run/lock: %s%s", dir, strerror(-fd),
+			   fd == -EACCES ? "; run this as the folder's owner, or as root" : "");
+	return fd == -EACCES ? EX_NOPERM : EX_CANTCREAT;
 }
 
 /* Each front end may hold max-connections; the limit is inherited. */
@@ -245,6 +256,8 @@ int supervisor_run(const char *dir, bool check_only, struct buf *error)
 	}
 	if (r == 0)
 		r = find_roles(&s, error);
+	if (r == 0)
+		r = find_conf(s.dir, error);
 	if (r == 0)
 		r = take_lock(s.dir, &lock, error);
 	if (r == 0)

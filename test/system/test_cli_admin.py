@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -132,7 +133,7 @@ ACCOUNT_ERRORS = [
     (["account", "add", "a@example.test", "--quota", "much"], 64, "--quota takes a size"),
     (["account", "add", ALICE], 73, f"{ALICE}: exists already"),
     (["account", "add", "a@other.test"], 67, "a@other.test: there is no such domain: see 'pombo domain list'"),
-    (["account", "add", "nobody"], 65, "nobody: is not valid"),
+    (["account", "add", "nobody"], 65, "nobody: is not valid: write user@example.org"),
     (["account", "add", "a" * 400 + "@example.test"], 65, "this is too long"),
     (["account", "add", "a\x1b[2J@example.test"], 65, "a?[2J@example.test: is not valid"),
     (["account", "password", BOB, "--generate"], 67, f"{BOB}: there is no such account: see 'pombo account list'"),
@@ -147,13 +148,13 @@ ACCOUNT_ERRORS = [
     (["account", "show", BOB], 67, "there is no such account"),
     (["account", "show", "a b"], 65, "a b: is not valid"),
     (["account", "send-as", BOB, "x@example.test"], 67, "there is no such account"),
-    (["account", "send-as", ALICE, "x@@"], 65, "is not valid"),
+    (["account", "send-as", ALICE, "x@@"], 65, "x@@: this is not an address; write user@example.org"),
     (["account", "list", "extra"], 64, "it takes no words"),
     (["account", "list", "--jsno"], 64, "there is no option --jsno (did you mean --json?)"),
     (["alias", "add", "x@example.test"], 64, "an address and from 1 to 1000 targets are needed"),
     (["alias", "add", "x@other.test", ALICE], 67, "x@other.test: there is no such domain"),
-    (["alias", "add", "x@example.test", "not an address"], 65, "is not valid"),
-    (["alias", "add", "not an address", ALICE], 65, "is not valid"),
+    (["alias", "add", "x@example.test", "not an address"], 65, "not an address: this is not an address; write"),
+    (["alias", "add", "not an address", ALICE], 65, "not an address: this is not an address; write"),
     (["alias", "remove", "x@example.test"], 67, "there is no such alias: see 'pombo alias list'"),
     (["queue", "show"], 64, "one message id is needed"),
     (["queue", "show", "not-an-id"], 65, "this is not a message id; see 'pombo queue list'"),
@@ -191,6 +192,32 @@ def test_aliases(server):
     assert server.cli_json("alias", "list")[2]["targets"] == [ALICE]
     assert server.cli("alias", "remove", "@example.test").stdout == "@example.test: alias removed\n"
     assert len(server.cli_json("alias", "list")) == 2
+
+
+def test_words_that_are_wrong_change_nothing(server):
+    """The word that is wrong is named, with what to write."""
+    fails(server, 65, "a: this is not an address; write user@example.org", "alias", "add", "a", "b", "c")
+    fails(server, 65, "c d: this is not an address", "alias", "add", "new@example.test", ALICE, "c d")
+    fails(server, 65, "bob: this is not an address", "alias", "remove", "bob")
+    fails(server, 65, "bob: this is not an address", "account", "send-as", ALICE, "bob")
+    fails(server, 65, "x..y: this is not a domain; write one such as example.org", "domain", "alias", "x..y", "example.test")
+    fails(server, 67, "gone.test: there is no such domain", "domain", "alias", "new.test", "gone.test")
+    if server.running:
+        fails(server, 65, "-a names a file", "send", "-a", "/nonexistent", ALICE)
+    assert "new@example.test" not in server.cli("alias", "list").stdout and "new.test" not in server.cli("domain", "list").stdout
+
+
+def test_an_alias_to_nobody_is_told_of(server):
+    """It may come later, but until then its mail is refused."""
+    def warned(*args):
+        done = server.cli("alias", "add", *args)
+        assert done.stdout == f"{args[0]}: alias set\n"
+        return [line.split(": ")[1] for line in done.stderr.splitlines() if "nobody here has this address" in line]
+
+    assert warned("team@example.test", "nobody@example.test", ALICE.upper(), "x@far.example", "alice+tag@example.test") == ["nobody@example.test"]
+    assert warned("all@example.test", "team@example.test", "postmaster@example.test", "team+x@example.test") == []
+    assert warned("self@example.test", "self@example.test") == ["self@example.test"]
+    assert warned("@example.test", ALICE) == [] and warned("late@example.test", "nobody@example.test") == []
 
 
 def test_long_lists_come_in_pages(server):
@@ -240,7 +267,7 @@ def test_dkim_of_no_domain(server):
         done = server.cli("domain", "dkim", "other.example", *option, check=False)
         assert done.returncode == 67 and done.stdout == "" and "this is not one of our domains; see 'pombo domain list'" in done.stderr
         done = server.cli("domain", "dkim", "nonsense..", *option, check=False)
-        assert done.returncode == 65 and done.stderr == "pombo: nonsense..: this is not a domain\n"
+        assert done.returncode == 65 and done.stderr == "pombo: nonsense..: this is not a domain; write one such as example.org\n"
     server.cli("domain", "add", "plain.example", "--no-dkim")
     assert server.cli("domain", "dkim", "plain.example").stdout.startswith("There are no keys")
 
@@ -364,6 +391,20 @@ def test_without_a_server(make_server):
         done = server.cli(command, check=False)
         assert done.returncode == 69 and "no server runs on this data folder" in done.stderr, done.stderr
     assert "start it with 'pombo run'" in server.cli("status", check=False).stderr
+
+
+def test_a_folder_that_is_half_made(make_server, tmp_path):
+    """Nothing is made in it."""
+    server = make_server(start=False)
+    shutil.rmtree(server.dir / "store")
+    for command in (["domain", "list"], ["queue", "retry", "--all"], ["account", "add", "new@example.test"]):
+        done = server.cli(*command, check=False)
+        assert done.returncode == 78 and "there is no mail store in this folder; put back" in done.stderr and done.stdout == ""
+    assert not (server.dir / "store").exists()
+    for command in (["run"], ["domain", "list"], ["stop"], ["status"]):
+        done = pombo.run_pombo(*command, "--dir", tmp_path, check=False)
+        assert done.returncode in (69, 78) and "--dir" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_server_and_with_sections_in_pombo_conf(make_server):

@@ -159,7 +159,7 @@ def test_a_reload_that_changes_no_way_hurries_nobody(make_server, dead):
         submit(server, "x@dead.test")
         deferred(server, "Connection refused")
         (before,) = server.cli_json("queue", "list")
-        assert "\n    1 attempt, next not before " in server.cli("queue", "show", before["id"]).stdout
+        assert "\n    waits: tried 1 time" in server.cli("queue", "show", before["id"]).stdout
         server.configure(["log-level = debug", "retry-max = 3h"])
         server.reload()
         # A change that comes later is seen: the former would have been.
