@@ -75,6 +75,8 @@ static enum step refuse(struct session *s, struct command *c, const struct login
 		return command_bad(c, "Cancelled");
 	if (v == SASL_WRONG && ++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures)
 		return too_often(s);
+	if (v != SASL_WRONG && !conn_forgives(&s->conn)) /* each is a line of the log */
+		return STEP_CLOSE;
 	return command_no(c, refusals[v].code, refusals[v].text);
 }
 

@@ -68,7 +68,9 @@ static enum step refuse(struct session *s, const struct login *login)
 	conn_log_login(&s->conn, login->mechanism, refusals[v].why);
 	free(s->user);
 	s->user = NULL;
-	if (v == SASL_WRONG && ++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures) {
+	if (v != SASL_WRONG) /* each is a line of the log */
+		return session_refuse(s, refusals[v].text);
+	if (++s->conn.auth_failures >= s->conn.front->settings.max_auth_failures) {
 		conn_part(&s->conn, "[AUTH] Too many failed logins");
 		return STEP_CLOSE;
 	}

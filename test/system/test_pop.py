@@ -86,6 +86,19 @@ def test_wrong_passwords_end_it(make_server):
         w.expect_closed()
 
 
+@pytest.mark.parametrize("service,lines", [("pop3s", "AUTH X\r\n"), ("pop3s", "AUTH LOGIN\r\n*\r\n"), ("pop3s", "AUTH PLAIN !\r\n"),
+                                                ("imaps", "a AUTHENTICATE X\r\n"), ("imaps", "a AUTHENTICATE LOGIN\r\n*\r\n")])
+def test_what_is_no_login_at_all_does_not_fill_the_log(make_server, service, lines):
+    s = make_server(config=["max-command-errors = 5"])
+    with s.wire(service) as w:
+        w.read_line()
+        w.send(lines * 50)
+        with pytest.raises(Closed):
+            while True:
+                w.read_line()
+    assert 1 <= len(s.log_lines(event="login_failed", service=service)) <= 5
+
+
 def test_pipelining(make_server):
     """RFC 2449 §6.6"""
     s = make_server()
