@@ -88,7 +88,7 @@ static void succeed(struct exchange *x)
 	random_bytes(handle, sizeof handle);
 	buf_reset(&x->response); /* SCRAM's last message; it carries the handle from here */
 	buf_append(&x->response, handle, sizeof handle);
-	x->state = EXCHANGE_GRANT;
+	exchange_enter(x, EXCHANGE_GRANT);
 	if (x->authd->store && cred_call_grant(x->authd->store, &m, STORE_MS, on_grant, x))
 		x->call = channel_call_id(x->authd->store);
 	else
@@ -144,7 +144,7 @@ static void on_verified(struct work *w)
 
 static void join(struct verification *v, struct exchange *x)
 {
-	x->state = EXCHANGE_VERIFY;
+	exchange_enter(x, EXCHANGE_VERIFY);
 	x->verification = v;
 	x->verify_next = v->waiting;
 	v->waiting = x;
@@ -176,7 +176,8 @@ static void verify(struct exchange *x, const uint8_t mac[CACHE_MAC_BYTES], const
 	v->account = may_log_in(x) && x->password.n > 0 ? x->identity.account : 0;
 	v->next = a->verifications;
 	a->verifications = v;
-	if (workers_add(a->workers, &v->work)) {
+	/* Guesses from many strange networks hold up nobody who is where it logged in before. */
+	if (workers_add(a->workers, &v->work, subject_of(x).known)) {
 		join(v, x);
 		return;
 	}
@@ -195,7 +196,7 @@ static void slow(struct exchange *x, uint64_t wait_ms, uint64_t now_ms)
 		exchange_temporary(x, "slowed down");
 		return;
 	}
-	x->state = EXCHANGE_SLOWED;
+	exchange_enter(x, EXCHANGE_SLOWED);
 	exchange_set_timer(x, wait_ms < x->give_up_ms - now_ms ? wait_ms : x->give_up_ms - now_ms);
 }
 
@@ -335,7 +336,7 @@ void attempt_begin(struct exchange *x)
 {
 	struct cred_want m = {.user = buf_view(&x->user)};
 
-	x->state = EXCHANGE_STORE;
+	exchange_enter(x, EXCHANGE_STORE);
 	if (x->authd->store && cred_call_want(x->authd->store, &m, STORE_MS, on_want, x))
 		x->call = channel_call_id(x->authd->store);
 	else

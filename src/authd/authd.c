@@ -116,6 +116,7 @@ void authd_init(struct authd *a, struct event_base *base, size_t threads)
 	a->slowed_max_ms = AUTHD_SLOWED_MS;
 	a->next_exchange = random_u64() >> 1; /* another one after a restart: a stale id finds nothing */
 	map_init(&a->exchanges);
+	TAILQ_INIT(&a->idle);
 	cache_init(&a->cache);
 	throttle_init(&a->throttle);
 	recall_init(&a->seen, AUTHD_SEEN_MAX);

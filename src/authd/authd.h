@@ -8,6 +8,8 @@
 #include "authd/workers.h"
 #include "ipc/role.h"
 
+#include <sys/queue.h>
+
 /* The process: what all exchanges share. */
 enum {
 	AUTHD_SECRET_BYTES = 32,
@@ -18,6 +20,7 @@ enum {
 };
 
 struct client;
+struct exchange;
 struct verification;
 
 struct authd {
@@ -29,6 +32,7 @@ struct authd {
 	struct throttle throttle;
 	struct recall seen; /* account and network → when it last logged in from there */
 	struct map exchanges; /* id → struct exchange */
+	TAILQ_HEAD(, exchange) idle; /* those whose client is awaited, or that are slowed down; since longest first */
 	uint64_t next_exchange;
 	uint64_t life_ms; /* of an exchange whose client says nothing */
 	uint64_t slowed_max_ms; /* how long a login is held up where guessing is slowed */

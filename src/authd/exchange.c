@@ -64,6 +64,7 @@ static struct exchange *exchange_new(struct client *c, uint32_t request, const s
 	x->id = a->next_exchange++;
 	x->request = x->began_with = request;
 	x->mechanism = mechanism;
+	x->state = EXCHANGE_NEW;
 	x->timer = event_new(a->base, -1, 0, on_timer, x);
 	buf_init(&x->client_ip, SEEN_NETWORK_MAX);
 	buf_init(&x->network, SEEN_NETWORK_MAX + 8);
@@ -88,9 +89,26 @@ static struct exchange *exchange_new(struct client *c, uint32_t request, const s
 	return x;
 }
 
+static bool is_idle(enum exchange_state state)
+{
+	return state == EXCHANGE_CLIENT || state == EXCHANGE_SLOWED;
+}
+
+void exchange_enter(struct exchange *x, enum exchange_state state)
+{
+	bool was = is_idle(x->state), is = is_idle(state);
+
+	if (was && !is)
+		TAILQ_REMOVE(&x->authd->idle, x, idle);
+	else if (is && !was)
+		TAILQ_INSERT_TAIL(&x->authd->idle, x, idle);
+	x->state = state;
+}
+
 static void exchange_free(struct exchange *x)
 {
 	attempt_abandon(x);
+	exchange_enter(x, EXCHANGE_NEW);
 	*x->at = x->next;
 	if (x->next)
 		x->next->at = x->at;
@@ -155,7 +173,7 @@ void exchange_challenge(struct exchange *x, struct view challenge)
 {
 	struct auth_challenge m = {.exchange = x->id, .challenge = challenge};
 
-	x->state = EXCHANGE_CLIENT;
+	exchange_enter(x, EXCHANGE_CLIENT);
 	(void)auth_send_challenge(x->client->channel, x->request, &m);
 	x->request = 0;
 	exchange_set_timer(x, x->authd->life_ms);
@@ -279,16 +297,30 @@ static const struct mechanism *find_mechanism(struct view name)
 
 /* ---- messages of a front end ---- */
 
+/* Its client hears so at once, or when it goes on. */
+static void make_room(struct authd *a)
+{
+	struct exchange *x = TAILQ_FIRST(&a->idle);
+
+	if (x && x->state == EXCHANGE_SLOWED)
+		exchange_temporary(x, "too many logins at once");
+	else if (x)
+		exchange_free(x);
+}
+
 static bool may_begin(struct client *c, uint32_t request, bool tls, bool plaintext_allowed)
 {
 	struct auth_denied no = {0};
 
-	if (!tls && !plaintext_allowed)
+	if (!tls && !plaintext_allowed) {
 		no.tls_needed = true;
-	else if (c->authd->exchanges.count >= EXCHANGES_MAX)
+	} else {
+		if (c->authd->exchanges.count >= EXCHANGES_MAX)
+			make_room(c->authd);
+		if (c->authd->exchanges.count < EXCHANGES_MAX)
+			return true;
 		no.temporary = true;
-	else
-		return true;
+	}
 	(void)auth_send_denied(c->channel, request, &no);
 	return false;
 }
@@ -325,6 +357,7 @@ void exchange_step(struct client *c, uint32_t request, const struct auth_step *m
 		return;
 	}
 	(void)event_del(x->timer);
+	exchange_enter(x, EXCHANGE_NEW);
 	x->request = request;
 	x->mechanism->message(x, m->response);
 }

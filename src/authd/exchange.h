@@ -12,10 +12,11 @@
  *   CLIENT -> STORE (who is that?) -> [SLOWED] -> VERIFY (argon2) -> GRANT (stored registers it) -> answered, freed
  *     ^___ challenge (SCRAM: after STORE)
  *
- * It ends early when the client's front end goes, cancels, or takes over a minute. */
+ * It ends early when the client's front end goes, cancels, or takes over a minute; and where there are too many, when it has waited for its
+ * client, or been slowed down, for longer than all others: who opens connections and says nothing keeps nobody from logging in. */
 enum { EXCHANGES_MAX = 4096 };
 
-enum exchange_state { EXCHANGE_CLIENT, EXCHANGE_STORE, EXCHANGE_SLOWED, EXCHANGE_VERIFY, EXCHANGE_GRANT };
+enum exchange_state { EXCHANGE_NEW, EXCHANGE_CLIENT, EXCHANGE_STORE, EXCHANGE_SLOWED, EXCHANGE_VERIFY, EXCHANGE_GRANT };
 
 /* Who the user is, as stored says. */
 struct identity {
@@ -36,6 +37,7 @@ struct exchange {
 	struct authd *authd;
 	struct client *client;
 	struct exchange *next, **at; /* of the client's */
+	TAILQ_ENTRY(exchange) idle; /* while is_idle(): which of them has been so for longest */
 	uint64_t id;
 	uint32_t request; /* to be answered; 0: none */
 	uint32_t began_with; /* the first one */
@@ -83,6 +85,7 @@ void exchange_wrong(struct exchange *x, const char *reason);
 void exchange_malformed(struct exchange *x, const char *reason);
 void exchange_temporary(struct exchange *x, const char *reason);
 void exchange_set_timer(struct exchange *x, uint64_t ms);
+void exchange_enter(struct exchange *x, enum exchange_state state);
 
 /* `user` and `password`, or `user` and `scram` after its first message, are set. */
 void attempt_begin(struct exchange *x);

@@ -22,7 +22,7 @@ struct queue {
 struct workers {
 	pthread_mutex_t lock; /* of the queues and `ending` */
 	pthread_cond_t more;
-	struct queue todo;
+	struct queue todo[2]; /* the first is served first */
 	struct queue finished;
 	bool ending;
 	size_t queue_max;
@@ -62,11 +62,11 @@ static void *serve(void *arg)
 	for (;;) {
 		struct work *work;
 
-		while (!w->todo.first && !w->ending)
+		while (!w->todo[0].first && !w->todo[1].first && !w->ending)
 			(void)pthread_cond_wait(&w->more, &w->lock);
 		if (w->ending)
 			break;
-		work = take(&w->todo);
+		work = take(&w->todo[w->todo[0].first ? 0 : 1]);
 		(void)pthread_mutex_unlock(&w->lock);
 		work->run(work);
 		(void)pthread_mutex_lock(&w->lock);
@@ -121,7 +121,8 @@ struct workers *workers_new(struct event_base *base, size_t threads, size_t queu
 
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->more, NULL);
-	w->todo.last = &w->todo.first;
+	for (size_t i = 0; i < ARRAY_LEN(w->todo); i++)
+		w->todo[i].last = &w->todo[i].first;
 	w->finished.last = &w->finished.first;
 	w->queue_max = queue_max;
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -152,14 +153,15 @@ void workers_free(struct workers **wp)
 	free(w);
 }
 
-bool workers_add(struct workers *w, struct work *work)
+bool workers_add(struct workers *w, struct work *work, bool first)
 {
+	struct queue *q = &w->todo[first ? 0 : 1];
 	bool taken;
 
 	(void)pthread_mutex_lock(&w->lock);
-	taken = w->todo.n < w->queue_max;
+	taken = q->n < w->queue_max;
 	if (taken) {
-		put(&w->todo, work);
+		put(q, work);
 		(void)pthread_cond_signal(&w->more);
 	}
 	(void)pthread_mutex_unlock(&w->lock);

@@ -21,7 +21,7 @@ struct work {
 struct workers *workers_new(struct event_base *base, size_t threads, size_t queue_max);
 /* Waits for what runs; what is queued or finished hears nothing any more and stays the owner's. */
 void workers_free(struct workers **w);
-/* False: full. */
-must_check bool workers_add(struct workers *w, struct work *work);
+/* `first`: before all that is not. Each of the two kinds has a queue of its own. False: that one is full. */
+must_check bool workers_add(struct workers *w, struct work *work, bool first);
 
 #endif

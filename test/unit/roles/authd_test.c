@@ -7,6 +7,8 @@
 #include "ipc/verifier.h"
 
 #include <event2/event.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -588,25 +590,114 @@ static void store_goes_and_comes(void **state)
 	rig_fini(&r);
 }
 
-/* More exchanges than there may be: refused for now, and none of the others harmed. */
+/* Clients that say nothing after their first line. */
+static void fill_with_idle(struct rig *r, unsigned count)
+{
+	unsigned n = r->answers;
+
+	r->authd.life_ms = 3600000;
+	for (unsigned i = 0; i < count; i++) {
+		start(r, "LOGIN", VIEW_EMPTY, false, "192.0.2.1");
+		if (i % 100 == 0)
+			turn(r, n + i + 1, 2000);
+	}
+	while (r->answers < n + count)
+		turn(r, n + count, 5000);
+}
+
+/* More exchanges than there may be: those that wait for their clients make room for those that have all they need. */
 static void bounded(void **state)
 {
 	struct rig r;
-	unsigned n;
+	uint64_t last;
 
 	(void)state;
 	rig_init(&r, NULL);
-	n = r.answers;
-	for (int i = 0; i < EXCHANGES_MAX + 10; i++) {
-		start(&r, "LOGIN", VIEW_EMPTY, false, "192.0.2.1");
-		if (i % 100 == 0)
-			turn(&r, n + (unsigned)i + 1, 2000);
-	}
-	turn(&r, n + EXCHANGES_MAX + 10, 5000);
-	assert_int_equal(r.answers, n + EXCHANGES_MAX + 10);
-	assert_string_equal(buf_cstr(&r.heard), "denied temporary");
+	fill_with_idle(&r, EXCHANGES_MAX + 10);
 	assert_int_equal(r.authd.exchanges.count, EXCHANGES_MAX);
+	last = r.exchange;
+	assert_string_equal(plain(&r, VIEW_LIT("\0user\0pencil")), "granted user@example.org");
+	/* the latest is there, the first is not */
+	r.exchange = last;
+	assert_string_equal(step(&r, VIEW_LIT("user")), "challenge");
+	r.exchange = last - EXCHANGES_MAX - 9;
+	assert_string_equal(step(&r, VIEW_LIT("user")), "denied temporary");
 	rig_fini(&r);
+}
+
+static void enter_all(struct rig *r, enum exchange_state state)
+{
+	for (struct map_entry *e = map_first(&r->authd.exchanges); e; e = map_next(&r->authd.exchanges, e))
+		exchange_enter(map_value(e), state);
+}
+
+/* Those that are slowed down make room too; where none is idle, there is none. */
+static void nobody_idles_in_the_way(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, NULL);
+	fill_with_idle(&r, EXCHANGES_MAX);
+	enter_all(&r, EXCHANGE_GRANT);
+	assert_string_equal(plain(&r, VIEW_LIT("\0user\0pencil")), "denied temporary");
+	enter_all(&r, EXCHANGE_SLOWED);
+	assert_string_equal(plain(&r, VIEW_LIT("\0user\0pencil")), "granted user@example.org");
+	assert_int_equal(r.authd.exchanges.count, EXCHANGES_MAX - 1);
+	rig_fini(&r);
+}
+
+struct ordered {
+	struct work work;
+	sem_t *wait_for;
+	char name;
+};
+static struct buf order = BUF_INIT(10);
+
+static void wait_in_thread(struct work *w)
+{
+	struct ordered *o = (struct ordered *)w;
+
+	while (o->wait_for && sem_wait(o->wait_for) < 0)
+		;
+}
+
+static void note_order(struct work *w)
+{
+	buf_append_char(&order, ((struct ordered *)w)->name);
+}
+
+/* One thread, which is busy until all are queued. */
+static void who_is_known_comes_first(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct workers *w = workers_new(base, 1, 3);
+	struct ordered works[] = {{.name = '0'}, {.name = 'a'}, {.name = 'b'}, {.name = 'c'},
+				  {.name = 'd'}, {.name = 'K'}, {.name = 'L'}};
+	sem_t go;
+
+	(void)state;
+	assert_int_equal(sem_init(&go, 0, 0), 0);
+	for (size_t i = 0; i < ARRAY_LEN(works); i++) {
+		works[i].work = (struct work){.run = wait_in_thread, .done = note_order};
+		works[i].wait_for = i == 0 ? &go : NULL;
+	}
+	assert_true(workers_add(w, &works[0].work, false));
+	for (size_t i = 1; i <= 3; i++)
+		while (!workers_add(w, &works[i].work, false)) /* until the thread has taken the first */
+			(void)sched_yield();
+	if (workers_add(w, &works[4].work, false))
+		fail_msg("a queue of 3 takes 4");
+	assert_true(workers_add(w, &works[5].work, true));
+	assert_true(workers_add(w, &works[6].work, true));
+	assert_int_equal(sem_post(&go), 0);
+	while (order.n < 6)
+		(void)event_base_loop(base, EVLOOP_ONCE);
+	assert_string_equal(buf_cstr(&order), "0KLabc");
+	workers_free(&w);
+	event_base_free(base);
+	buf_fini(&order);
+	(void)sem_destroy(&go);
 }
 
 int main(void)
@@ -623,6 +714,8 @@ int main(void)
 	    cmocka_unit_test(ends_in_the_middle),
 	    cmocka_unit_test(store_goes_and_comes),
 	    cmocka_unit_test(bounded),
+	    cmocka_unit_test(nobody_idles_in_the_way),
+	    cmocka_unit_test(who_is_known_comes_first),
 	};
 
 	log_set(LOG_LEVEL_WARNING, LOG_FORMAT_LOGFMT);
