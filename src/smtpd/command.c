@@ -153,10 +153,11 @@ static enum step run_line(struct session *s, struct view line)
 	return commands[c.verb].run(s, &c);
 }
 
-/* While RCPTs wait for their answers only more RCPTs pass; everything else wants to know the outcome. */
+/* While RCPTs wait for their answers only more RCPTs pass; everything else wants to know the outcome. Behind a line that was no line the
+ * input is not yet at a command: what looks like RCPT there is the rest of it. */
 static bool must_wait(const struct session *s, struct view in)
 {
-	return transaction_is_waiting(s) && !view_starts_with_nocase(in, VIEW_LIT("RCPT "));
+	return transaction_is_waiting(s) && (s->lines.skipping || !view_starts_with_nocase(in, VIEW_LIT("RCPT ")));
 }
 
 enum step command_next(struct session *s)
