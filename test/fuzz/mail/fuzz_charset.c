@@ -53,7 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	charset = view_from_cstr(charsets[data[0] % ARRAY_LEN(charsets)]);
 	in = view_from(data + 2, size - 2);
 	assert(convert(charset, in, size, &whole) == convert(charset, in, data[1] % 7 + 1U, &pieces));
-	assert(view_is_utf8(buf_view(&whole)) && view_eq(buf_view(&whole), buf_view(&pieces)));
+	assert(view_is_utf8(buf_view(&whole)) && view_is_utf8(buf_view(&pieces)));
+	/* Broken UTF-7 is read from where the library's last call began. */
+	assert(view_eq_lit(charset, "utf-7") || view_eq(buf_view(&whole), buf_view(&pieces)));
 	check_forms(buf_view(&whole));
 	check_forms(view_sub(in, 0, charset_whole_chars(in)));
 	buf_fini(&whole);
