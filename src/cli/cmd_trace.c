@@ -84,6 +84,14 @@ static struct view tls_of(const struct admin_event *e)
 	return e->tls;
 }
 
+/* What was handed in here, by `pombo send` or sendmail, came by no connection. */
+static struct view peer_of(const struct admin_event *e)
+{
+	return view_eq_lit(e->kind, "received") && view_eq_lit(e->peer, "local")
+		   ? VIEW_LIT("a program on this machine (pombo send, sendmail)")
+		   : e->peer;
+}
+
 static void describe(const struct admin_event *e, struct buf *line)
 {
 	const struct form *f = &other_form;
@@ -96,7 +104,7 @@ static void describe(const struct admin_event *e, struct buf *line)
 		trace_put(line, ": ", e->peer);
 	trace_put(line, f->address, e->address.n ? e->address : VIEW_LIT("<>"));
 	if (f->peer)
-		trace_put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : e->peer);
+		trace_put(line, f->peer, !f->words && e->peer.n == 0 ? e->address : peer_of(e));
 	if (f->nobody && e->peer.n == 0)
 		buf_append_cstr(line, f->nobody);
 	if (!f->words)

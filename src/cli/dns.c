@@ -304,6 +304,31 @@ json_t *dns_records(const struct dns_input *in)
 			 in->conf->hostname, "records", records, "notes", notes);
 }
 
+/* At the end of a check: is there anything to do? */
+static void print_verdict(const json_t *records)
+{
+	const json_t *item;
+	size_t i, right = 0, unknown = 0, checked = 0;
+
+	json_array_foreach(records, i, item)
+	{
+		const char *published = json_string_value(json_object_get(item, "published"));
+
+		checked += published != NULL;
+		right += published && strcmp(published, "right") == 0;
+		unknown += published && strcmp(published, "unknown") == 0;
+	}
+	if (checked && right == checked)
+		(void)printf("; all %zu records are published as they should be\n", checked);
+	else if (unknown)
+		(void)printf(
+		    "; %zu of %zu records are published as they should be, %zu could not be looked up: try again\n",
+		    right, checked, unknown);
+	else if (checked)
+		(void)printf("; %zu of %zu records are published as they should be: publish or mend the others\n",
+			     right, checked);
+}
+
 static void print_published(const json_t *record)
 {
 	const char *published = json_string_value(json_object_get(record, "published"));
@@ -333,4 +358,5 @@ void dns_print(const json_t *all)
 	{
 		(void)printf("; %s\n", json_string_value(item));
 	}
+	print_verdict(json_object_get(all, "records"));
 }

@@ -300,6 +300,9 @@ def test_what_waits_is_told_below_its_life(make_server):
         assert lines(first)[1] == "nothing is sent, as no server runs: 'pombo run'"
         assert server.cli("queue", "list").stdout.endswith("(nothing is sent, as no server runs: 'pombo run')\n")
         assert [e["event"] for e in server.cli_json("trace", second["id"])] == ["received", "queued"]
+        server.start()
+        server.cli("send", "-f", ALICE, "bob@far.test", input="hello\n")
+        assert f"received from {ALICE} by way of a program on this machine (" in server.cli("trace", "bob@far.test", "--last", "1").stdout
 
 
 def test_a_notice_has_a_life_of_its_own(make_server):

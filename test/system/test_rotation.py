@@ -75,12 +75,14 @@ def test_what_is_published_is_checked(make_server):
         server = make_server(config=names.settings())
         done = server.cli("dns", DOMAIN, "--check", check=False)
         assert done.returncode == 1 and "missing" in done.stdout and "; right" not in done.stdout
+        assert re.fullmatch(r"; 0 of \d+ records are published as they should be: publish or mend the others", done.stdout.splitlines()[-1])
         wanted = published(server)
         names.set(wanted)
         server.restart()  # what was not there is remembered for a moment
         done = server.cli("dns", DOMAIN, "--check", check=False)
         told = [line for line in done.stdout.splitlines() if "wrong" in line or "missing" in line]
         assert done.returncode == 0 and told == [], done.stdout
+        assert re.fullmatch(r"; all \d+ records are published as they should be", done.stdout.splitlines()[-1])
         spf = wanted[(DOMAIN, "TXT")]
         names.set({(DOMAIN, "TXT"): [*spf, '"v=spf1 include:elsewhere.test -all"', '"of another purpose"']})
         server.restart()
