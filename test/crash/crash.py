@@ -39,6 +39,8 @@ def message_of(token, size):
 
 class Writers:
     """Clients that hand in messages until told to stop, and remember what they were promised."""
+    PER_CONNECTION = 20
+    PAUSE = 0  # behind each message
 
     def __init__(self, server, count, seed):
         self.server, self.count, self.seed = server, count, seed
@@ -69,17 +71,21 @@ class Writers:
         number = 0
         while self.running:
             try:
-                with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"], timeout=20) as s:
-                    for _ in range(20):
+                with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"], timeout=20 * SLOW) as s:
+                    for _ in range(self.PER_CONNECTION):
                         if not self.running:
                             return
                         number += 1
                         self._one(s, f"t{self.seed}-{n}-{number}", rng)
+                        time.sleep(self.PAUSE)
             except (OSError, smtplib.SMTPException):
                 time.sleep(0.02)
 
+    def recipients(self, token, rng):
+        return rng.sample(USERS, rng.randint(1, 3))
+
     def _one(self, s, token, rng):
-        rcpts = rng.sample(USERS, rng.randint(1, 3))
+        rcpts = self.recipients(token, rng)
         size = rng.choice((1000, 1000, 4000, 4000, 20000, 200000))
         if s.ehlo_or_helo_if_needed() or s.mail("sender@example.net")[0] != 250:
             raise OSError("not now")
@@ -156,18 +162,26 @@ def run(kills, seed, writer_count=6, progress=None, seconds=None):
         return done, len(writers.sent), len(writers.acknowledged), len(found)
 
 
+def arguments(doc, kills, per_round, **more):
+    """Of the command line; `more`: further numbers and their defaults."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--round", type=int, default=per_round, help="kills before all is looked at and a new server begins")
+    for name, default in {"kills": kills, "seed": random.randrange(1 << 30), **more}.items():
+        p.add_argument(f"--{name}", type=int, default=default)
+    return p.parse_args()
+
+
+def rounds(a):
+    """Of each round: how many kills there are when it is over, its own, its seed."""
+    for done in range(0, a.kills, a.round):
+        n = min(a.round, a.kills - done)
+        yield done + n, n, a.seed + done
+
+
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kills", type=int, default=10000)
-    p.add_argument("--round", type=int, default=200, help="kills before the mailboxes are read back and a new server begins")
-    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    p.add_argument("--writers", type=int, default=6)
-    a = p.parse_args()
-    total = 0
-    while total < a.kills:
-        n = min(a.round, a.kills - total)
-        done, sent, acked, found = run(n, a.seed + total, a.writers)
-        total += done
+    a = arguments(__doc__, kills=10000, per_round=200, writers=6)
+    for total, n, seed in rounds(a):
+        _, sent, acked, found = run(n, seed, a.writers)
         print(f"{total} of {a.kills} kills, seed {a.seed}: this round {sent} sent, {acked} acknowledged, {found} kept: all as promised",
               flush=True)
 

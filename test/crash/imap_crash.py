@@ -10,7 +10,6 @@ and of INBOX), CREATE and DELETE at random while stored, imapd, or everything at
   - the command under way was done whole or not at all, in all mailboxes that it touches;
   - a UID never names another message, a mailbox's next UID and modseqs only grow, no change leaves HIGHESTMODSEQ as it was.
 """
-import argparse
 import collections
 import pathlib
 import random
@@ -20,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from crash import TOLERATED, message_of  # noqa: E402
+from crash import TOLERATED, arguments, message_of, rounds  # noqa: E402
 from imap_answer import Client, Refused, parse  # noqa: E402
 from pombo import PASSWORD, SLOW, Server  # noqa: E402
 
@@ -384,17 +383,9 @@ def run(kills, seed, clients=5, kinds=()):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kills", type=int, default=2000)
-    p.add_argument("--round", type=int, default=200, help="kills before a new server begins")
-    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    p.add_argument("--clients", type=int, default=5)
-    a = p.parse_args()
-    total = 0
-    while total < a.kills:
-        n = min(a.round, a.kills - total)
-        done, lost = run(n, a.seed + total, a.clients)
-        total += n
+    a = arguments(__doc__, kills=2000, per_round=200, clients=5)
+    for total, n, seed in rounds(a):
+        done, lost = run(n, seed, a.clients)
         print(f"{total} of {a.kills} kills, seed {a.seed}: acknowledged {dict(done)}, lost under way {dict(lost)}: all as promised", flush=True)
 
 

@@ -12,65 +12,28 @@ random moments. When the queue has emptied:
     side had answered, or was about to, and we could not have known. Killing stored alone brings nobody anything twice.
 How many got it twice is printed.
 """
-import argparse
 import collections
 import pathlib
 import random
 import re
-import smtplib
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from crash import TOLERATED, body_of, message_of  # noqa: E402
+from crash import TOLERATED, Writers, arguments, body_of, rounds  # noqa: E402
 from pombo import SLOW, Server  # noqa: E402
 from smtpserver import SmtpServer  # noqa: E402
 
 VICTIMS = ("relayd", "relayd", "stored", "stored", "everything")
-SENDER = "sender@example.net"
 
 
-class Writers:
-    """Clients that hand in messages until told to stop, and remember what they were promised."""
+class Mailers(Writers):
+    """They write to others."""
+    PER_CONNECTION = 10
+    PAUSE = 0.02  # more than the other side takes, and the end never comes
 
-    def __init__(self, server, count, seed):
-        self.server, self.seed, self.lock = server, seed, threading.Lock()
-        self.sent, self.acknowledged, self.running = {}, set(), True
-        self.threads = [threading.Thread(target=self.write, args=(n,), daemon=True) for n in range(count)]
-        for t in self.threads:
-            t.start()
-
-    def stop(self):
-        self.running = False
-        for t in self.threads:
-            t.join(60 * SLOW)
-            assert not t.is_alive(), "a client hangs"
-
-    def write(self, n):
-        rng, number = random.Random(f"{self.seed}-{n}"), 0
-        while self.running:
-            try:
-                with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"], timeout=20 * SLOW) as s:
-                    for _ in range(10):
-                        if not self.running:
-                            return
-                        number += 1
-                        self.one(s, f"t{self.seed}-{n}-{number}", rng)
-                        time.sleep(0.02)  # more than the other side takes, and the end never comes
-            except (OSError, smtplib.SMTPException):
-                time.sleep(0.05)
-
-    def one(self, s, token, rng):
-        rcpts = [f"{token}.{i}@d{rng.randrange(7)}.test" for i in range(rng.randint(1, 5))]
-        size = rng.choice((1000, 1000, 4000, 4000, 20000, 200000))
-        if s.ehlo_or_helo_if_needed() or s.mail(SENDER)[0] != 250 or any(s.rcpt(r)[0] != 250 for r in rcpts):
-            raise OSError("not now")
-        with self.lock:
-            self.sent[token] = (rcpts, size)
-        if s.data(message_of(token, size))[0] == 250:
-            with self.lock:
-                self.acknowledged.add(token)
+    def recipients(self, token, rng):
+        return [f"{token}.{i}@d{rng.randrange(7)}.test" for i in range(rng.randint(1, 5))]
 
 
 class Kills:
@@ -138,7 +101,8 @@ def run(kills, seed, writer_count=4):
     with SmtpServer(delay=0.002) as mx, Server(config=[mx.setting(), "hold-outbound = no", "retry-first = 1s",
                                                        "trusted-networks = 127.0.0.1"]) as server:
         server.tolerate(*TOLERATED)
-        writers, killer = Writers(server, writer_count, seed), Kills(server, rng)
+        writers, killer = Mailers(server, writer_count, seed), Kills(server, rng)
+        writers.start()
         try:
             mx.wait(1, 60)
             for n in range(kills):
@@ -157,14 +121,9 @@ def run(kills, seed, writer_count=4):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kills", type=int, default=600)
-    p.add_argument("--round", type=int, default=100, help="kills before a new server begins")
-    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    p.add_argument("--writers", type=int, default=4)
-    a = p.parse_args()
-    for done in range(0, a.kills, a.round):
-        print(run(min(a.round, a.kills - done), a.seed + done, a.writers), flush=True)
+    a = arguments(__doc__, kills=600, per_round=100, writers=4)
+    for _, n, seed in rounds(a):
+        print(run(n, seed, a.writers), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ tool itself gets SIGKILL; run again and again until it is done: each message of 
 `pombo backup` while mail comes in and stored, everything or the tool gets SIGKILL: what lies there is whole after each, and each backup that was said to be
 made holds all that was acknowledged before it began, and nothing in part.
 """
-import argparse
 import collections
 import itertools
 import json
@@ -21,7 +20,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from crash import TOLERATED, USERS, Writers, message_of, read_back  # noqa: E402
+from crash import TOLERATED, USERS, Writers, arguments, message_of, read_back, rounds  # noqa: E402
 from imap_answer import Client, Refused, parse  # noqa: E402
 from pombo import ALICE, BINARY, PASSWORD, SLOW, Server  # noqa: E402
 
@@ -198,17 +197,10 @@ def run_backup(kills, seed, writer_count=2):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--kills", type=int, default=300)
-    p.add_argument("--round", type=int, default=20, help="kills before a new server begins")
-    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    a = p.parse_args()
-    total = 0
-    while total < a.kills:
-        n = min(a.round, a.kills - total)
-        imported = run_import(n, a.seed + total)
-        backed_up, states = run_backup(n, a.seed + total)
-        total += n
+    a = arguments(__doc__, kills=300, per_round=20)
+    for total, n, seed in rounds(a):
+        imported = run_import(n, seed)
+        backed_up, states = run_backup(n, seed)
         print(f"{total} of {a.kills} kills, seed {a.seed}: import {dict(imported)}, backup {dict(backed_up)}, {states} backups: all as promised", flush=True)
 
 
