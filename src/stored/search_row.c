@@ -13,6 +13,12 @@
 
 enum { DAY_S = 86400 };
 
+/* In UTC; before 1970 too. */
+static int64_t day_of(int64_t wall_s)
+{
+	return wall_s / DAY_S - (wall_s % DAY_S < 0);
+}
+
 static enum search_verdict verdict(bool yes)
 {
 	return yes ? SEARCH_YES : SEARCH_NO;
@@ -180,7 +186,7 @@ static bool sent_day(struct search *s, int64_t *ret)
 	struct date date;
 	struct view v;
 
-	*ret = s->row->internaldate_s / DAY_S;
+	*ret = day_of(s->row->internaldate_s);
 	if (s->is_full) {
 		if (header_find(s->row->header, "Date", &field) && date_parse(field.value, &date))
 			*ret = date_local_day(&date);
@@ -247,7 +253,7 @@ static enum search_verdict not(struct search * s, const struct imap_search *node
 static enum search_verdict decide(struct search *s, const struct imap_search *node)
 {
 	const struct box_row *row = s->row;
-	int64_t day = row->internaldate_s / DAY_S;
+	int64_t day = day_of(row->internaldate_s);
 
 	switch (node->kind) {
 	case IMAP_SEARCH_ALL:
@@ -277,11 +283,11 @@ static enum search_verdict decide(struct search *s, const struct imap_search *no
 	case IMAP_SEARCH_SENTSINCE:
 		return sent(s, node);
 	case IMAP_SEARCH_SAVEDBEFORE:
-		return verdict(row->savedate_s / DAY_S < node->days);
+		return verdict(day_of(row->savedate_s) < node->days);
 	case IMAP_SEARCH_SAVEDON:
-		return verdict(row->savedate_s / DAY_S == node->days);
+		return verdict(day_of(row->savedate_s) == node->days);
 	case IMAP_SEARCH_SAVEDSINCE:
-		return verdict(row->savedate_s / DAY_S >= node->days);
+		return verdict(day_of(row->savedate_s) >= node->days);
 	case IMAP_SEARCH_EMAILID:
 		return verdict(is_message(row, node->text));
 	case IMAP_SEARCH_THREADID:

@@ -166,6 +166,10 @@ def test_dates_and_ids(make_server):
         assert ids[1] in w.imap("FETCH 1 EMAILID")[0]
         w.imap("RENAME Archive Old/Archive")
         assert f"MAILBOXID ({mailbox})" in w.imap("STATUS Old/Archive (MAILBOXID)")[0]
+        # What is older than the clock's beginning has days too.
+        literals(w, "APPEND INBOX \"31-Dec-1969 10:00:00 +0000\" ", message(3))
+        w.imap("SELECT INBOX")
+        assert w.imap("SEARCH ON 31-Dec-1969")[0] == "* SEARCH 2" and w.imap("SEARCH SINCE 1-Jan-1970")[0] == "* SEARCH 1"
 
 
 def test_threads_have_names(make_server):
