@@ -172,15 +172,17 @@ static void give_listeners(struct process *p)
 	}
 }
 
+/* Not what lies under its name now: a keyd that is started anew must have the key of the certificate that the front ends show. */
 static void give_key(struct process *p)
 {
-	struct control_file m = {.name = VIEW_LIT("tls-key")};
+	struct control_file m = {.name = VIEW_LIT("tls-key"), .fd = copy_of(p->server->in.key_fd)};
 
-	m.fd = inputs_open_key(&p->server->in, p->server->dir);
-	if (m.fd >= 0)
+	if (m.fd >= 0 && lseek(m.fd, 0, SEEK_SET) == 0) /* the former keyd has read it */
 		(void)control_send_file(p->control, 0, &m);
-	else
-		log_process(LOG_LEVEL_ERROR, "cannot_open_key", p, p->server->in.conf->tls_key, m.fd);
+	else {
+		log_process(LOG_LEVEL_ERROR, "cannot_give_key", p, p->server->in.conf->tls_key, errno);
+		fd_close(&m.fd);
+	}
 }
 
 static void give_file(struct process *p, const char *name, const char *path)

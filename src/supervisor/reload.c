@@ -27,34 +27,26 @@ void inputs_fini(struct server_inputs *in)
 	conf_free(&in->conf);
 	buf_fini(&in->conf_text);
 	buf_fini(&in->cert_pem);
+	fd_close(&in->key_fd);
 	listen_fini(&in->listeners);
-}
-
-int inputs_open_key(const struct server_inputs *in, const char *dir)
-{
-	_cleanup_(free_ptr) char *path = dir_path(dir, in->conf->tls_key);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	return fd < 0 ? -errno : fd;
 }
 
 static int read_tls(struct server_inputs *in, const char *dir, struct buf *error)
 {
 	_cleanup_(free_ptr) char *cert = dir_path(dir, in->conf->tls_cert);
 	_cleanup_(free_ptr) char *key = dir_path(dir, in->conf->tls_key);
-	_cleanup_(fd_close) int key_fd = -1;
 	int r = dir_read_file(cert, &in->cert_pem);
 
 	if (r < 0) {
 		buf_printf(error, "tls-cert: cannot read %s: %s", cert, strerror(-r));
 		return EX_CONFIG;
 	}
-	key_fd = inputs_open_key(in, dir);
-	if (key_fd < 0) {
-		buf_printf(error, "tls-key: cannot read %s: %s", key, strerror(-key_fd));
+	in->key_fd = open(key, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (in->key_fd < 0) {
+		buf_printf(error, "tls-key: cannot read %s: %s", key, strerror(errno));
 		return EX_CONFIG;
 	}
-	return tls_check(buf_view(&in->cert_pem), cert, key_fd, key, error);
+	return tls_check(buf_view(&in->cert_pem), cert, in->key_fd, key, error);
 }
 
 char *inputs_anchor_path(const struct server_inputs *in, const char *dir)
@@ -108,7 +100,7 @@ int inputs_read(struct server_inputs *in, const char *dir, const struct listen_s
 {
 	int r;
 
-	*in = (struct server_inputs){.conf_text = BUF_INIT(CONF_MAX), .cert_pem = BUF_INIT(CERT_MAX)};
+	*in = (struct server_inputs){.conf_text = BUF_INIT(CONF_MAX), .cert_pem = BUF_INIT(CERT_MAX), .key_fd = -1};
 	r = supervisor_read_conf(dir, &in->conf, &in->conf_text, error);
 	if (r == 0 && in->conf->hostname[0] == '\0') {
 		buf_printf(error, "%s/pombo.conf: hostname is not set; write `hostname = ` and this server's own name",

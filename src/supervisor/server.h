@@ -40,6 +40,7 @@ struct server_inputs {
 	struct conf *conf;
 	struct buf conf_text;
 	struct buf cert_pem;
+	int key_fd; /* the key of that certificate, wherever a newer one is put meanwhile; -1: none */
 	struct listen_set listeners;
 };
 
@@ -97,8 +98,6 @@ void server_heard(struct process *p, uint32_t id, const struct control_msg *m);
 must_check int inputs_read(struct server_inputs *in, const char *dir, const struct listen_set *old, bool check_only,
 			   struct buf *error);
 void inputs_fini(struct server_inputs *in);
-/* The private key, opened anew for each reader. Or -errno. */
-must_check int inputs_open_key(const struct server_inputs *in, const char *dir);
 /* The file of DNSSEC trust anchors: what trust-anchor names, or Debian's (package dns-root-data); NULL: the setting is no file.
  * Caller frees. */
 char *inputs_anchor_path(const struct server_inputs *in, const char *dir);

@@ -244,8 +244,11 @@ static void run(struct server *s)
 
 int supervisor_run(const char *dir, bool check_only, struct buf *error)
 {
-	struct server s = {
-	    .control_fd = -1, .store_fd = -1, .started_ms = clock_mono_ms(), .started_us = clock_wall_us()};
+	struct server s = {.in = {.key_fd = -1},
+			   .control_fd = -1,
+			   .store_fd = -1,
+			   .started_ms = clock_mono_ms(),
+			   .started_us = clock_wall_us()};
 	_cleanup_(fd_close) int lock = -1;
 	int r = find_dir(dir, &s.dir, error);
 

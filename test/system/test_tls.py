@@ -2,6 +2,7 @@
 """TLS as clients meet it: keys of every kind, versions, resumption, handshakes that stall or fail, keyd going and coming."""
 import contextlib
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -124,6 +125,34 @@ def test_established_connections_do_not_need_keyd(server):
                     break
             assert time.monotonic() < deadline, f"{service}: no handshake since keyd is back"
             time.sleep(0.05)
+
+
+def wait_for_handshake(server, service, context):
+    deadline = time.monotonic() + 20 * SLOW
+    while True:
+        with contextlib.suppress(OSError, Closed):
+            return greeting(server, service, context)
+        assert time.monotonic() < deadline, f"{service}: no handshake"
+        time.sleep(0.05)
+
+
+def test_a_renewed_certificate_waits_for_the_reload_with_its_key(make_server, tmp_path):
+    """A keyd that starts anew before the reload gets the key of the certificate that is shown, not the one that lies there now."""
+    server = make_server()
+    server.tolerate("exited unexpectedly", "signal")
+    former = server.tls()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-keyout", tmp_path / "key.pem",
+                    "-out", tmp_path / "cert.pem", "-subj", f"/CN={server.hostname}", "-addext", f"subjectAltName=DNS:{server.hostname}"],
+                   check=True, capture_output=True)
+    for name in ("key.pem", "cert.pem"):
+        shutil.copy(tmp_path / name, server.dir / "tls" / "next")
+        os.rename(server.dir / "tls" / "next", server.dir / "tls" / name)
+    server.wait_role("keyd", not_pid=server.kill("keyd"))
+    for service in SERVICES:
+        wait_for_handshake(server, service, former)
+    server.reload()
+    for service in SERVICES:
+        wait_for_handshake(server, service, server.tls())
 
 
 def close_is_clean(sock):
