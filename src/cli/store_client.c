@@ -148,11 +148,11 @@ static void quieten(struct view text, struct buf *out)
 }
 
 /* What policyd needs, and that it is ready. */
-static int give_policyd(struct sync_channel *control, struct view text, const int *judge_fd)
+static int give_policyd(struct sync_channel *control, uid_t uid, struct view text, const int *judge_fd)
 {
 	_cleanup_(buf_fini) struct buf b = BUF_INIT(PAYLOAD_MAX);
 	const struct control_setup setup = {
-	    .kind = VIEW_LIT("policy"), .count = 1, .config = text, .first_start = true};
+	    .kind = VIEW_LIT("policy"), .count = 1, .config = text, .first_start = true, .uid = (uint32_t)uid};
 	const struct control_channel judge = {.list = VIEW_LIT("judge"), .peer = VIEW_LIT("store")};
 	struct control_msg answer;
 	int r = put(control, control_put_setup(&b, &setup), CONTROL_SETUP, &b, NULL);
@@ -167,7 +167,7 @@ static int give_policyd(struct sync_channel *control, struct view text, const in
 }
 
 /* A policyd of our own, for commands that bring messages in. *ret_fd: the store's end of the channel to it. */
-static int start_policyd(struct store_client *s, struct view text, int *ret_fd)
+static int start_policyd(struct store_client *s, uid_t uid, struct view text, int *ret_fd)
 {
 	int sv[2], r = spawn_role("policyd", "pombo-policyd", "policy", &s->policy_pid, &s->policy_fd);
 
@@ -176,7 +176,7 @@ static int start_policyd(struct store_client *s, struct view text, int *ret_fd)
 	sync_channel_init(&s->policy, s->policy_fd, &control_proto, CONTROL_PEER_SUPERVISOR, CONTROL_PEER_ROLE);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return cli_fail_errno(CLI_OTHER, "cannot make a socket", errno, NULL);
-	r = give_policyd(&s->policy, text, &sv[1]);
+	r = give_policyd(&s->policy, uid, text, &sv[1]);
 	(void)close(sv[1]);
 	if (r == 0) {
 		*ret_fd = sv[0];
@@ -213,7 +213,7 @@ static int start_stored(const struct cli *c, const struct conf *conf, struct vie
 	if (r)
 		return cli_fail((enum cli_status)r, buf_cstr(&error), NULL, NULL);
 	quieten(text, &quiet);
-	r = s->judging ? start_policyd(s, buf_view(&quiet), &judge_fd) : 0;
+	r = s->judging ? start_policyd(s, supervisor_policy_uid(conf), buf_view(&quiet), &judge_fd) : 0;
 	if (r == 0)
 		r = spawn_role("stored", "pombo-stored", "store", &s->pid, &s->control_fd);
 	if (r)

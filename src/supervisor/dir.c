@@ -76,6 +76,11 @@ uid_t supervisor_store_uid(const struct conf *conf)
 	return geteuid() == 0 ? kind_uid(KIND_STORE, conf) : geteuid();
 }
 
+uid_t supervisor_policy_uid(const struct conf *conf)
+{
+	return geteuid() == 0 ? kind_uid(KIND_POLICY, conf) : 0;
+}
+
 /* ---- owners and modes ---- */
 
 /* Gives a file or folder of ours, or of the folder's former owner, to `uid`. Never through a link, and never one that has

@@ -31,6 +31,8 @@ must_check int supervisor_prepare_dir(const char *dir, const struct conf *conf, 
 /* Whose the store is: stored's own user id when we are root, else ours. Whoever opens the store while no server runs must become
  * that user first. */
 uid_t supervisor_store_uid(const struct conf *conf);
+/* Who policyd is then: its own user id when we are root, else 0 (it stays who we are). */
+uid_t supervisor_policy_uid(const struct conf *conf);
 /* The process id of the server that runs on DIR; 0: none. Not for a process that holds the lock itself: it would lose it. */
 pid_t supervisor_find(const char *dir);
 /* Takes DIR/run/lock, so that no server starts meanwhile: the descriptor (close it to give the lock back), or -EAGAIN when a

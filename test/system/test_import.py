@@ -84,6 +84,22 @@ def test_maildir_comes_back_as_it_went_in(server, tmp_path):
     assert folders(back)["INBOX"] == (0, 3, 0, 0) and folders(back)["Sent/Résumé"] == (0, 1, 0, 0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_who_reads_the_mail_is_nobody(make_server, tmp_path):
+    """Where no server runs, the command's own stored and policyd give up root as the server's do."""
+    server = make_server(start=False)
+    put(tmp_path / "in", "1.x:2,", b"Subject: one\n\nfirst\n")
+    env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}  # which cannot be while it is traced
+    subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve,setresuid", "-o", tmp_path / "trace", server.binary, "import", ALICE, tmp_path / "in", "--dir", server.dir],
+                   check=True, env=env, timeout=60 * pombo.SLOW, stdout=subprocess.DEVNULL)
+    trace = (tmp_path / "trace").read_text()
+    users = {}
+    for role in ("pombo-stored", "pombo-policyd"):
+        pid = re.search(rf'^(\d+) +execve\("[^"]*/{role}"', trace, re.M)[1]
+        users[role] = set(re.findall(rf"^{pid} +setresuid\((\d+),", trace, re.M))
+    assert all(len(u) == 1 and "0" not in u for u in users.values()) and users["pombo-stored"] != users["pombo-policyd"], users
+
+
 def test_uidl_is_kept(make_server, tmp_path):
     make_maildir(tmp_path / "M")
     server = make_server()
