@@ -269,9 +269,11 @@ size_t stream_send_some(struct stream *s, struct view bytes)
 	return done;
 }
 
+/* Within TLS what can be read of it counts: a record that comes byte by byte, or keys that change for ever, would be no end of it. */
 static void on_bytes(struct stream *s, struct view bytes)
 {
-	s->idle_from_ms = clock_mono_ms();
+	if (!s->established)
+		s->idle_from_ms = clock_mono_ms();
 	if (!s->tls) {
 		stream_take_bytes(s, bytes);
 		return;
@@ -495,6 +497,11 @@ void stream_flush(struct stream *s)
 bool stream_is_full(const struct stream *s)
 {
 	return unwritten(s) > s->limits.out_high;
+}
+
+bool stream_has_unsent(const struct stream *s)
+{
+	return unwritten(s) > 0;
 }
 
 /* ---- the end of a turn ---- */

@@ -68,15 +68,17 @@ void stream_write(struct stream *s, struct view bytes);
 struct buf *stream_out(struct stream *s);
 void stream_flush(struct stream *s);
 bool stream_is_full(const struct stream *s); /* above out_high: stop producing until on_drain */
+/* Something that was written is still here, and cannot have reached the other side; also from within on_closed. */
+bool stream_has_unsent(const struct stream *s);
 
-/* The idle deadline starts anew at each input, when blocked output moves on, and on resume; it rests while paused. The total deadline counts
- * from the call. 0: none. Deadlines come up to 0.13 s late. */
+/* The idle deadline starts anew at each input (within TLS: at what can be read, not at parts of records or what TLS says to itself), when blocked
+ * output moves on, and on resume; it rests while paused. The total deadline counts from the call. 0: none. Deadlines come up to 0.13 s late. */
 void stream_set_idle_timeout(struct stream *s, uint64_t ms);
 void stream_set_total_timeout(struct stream *s, uint64_t ms);
 
 /* Begins a TLS handshake as server. What was written before still goes out in plaintext, what is written from now on waits for the handshake.
  * Unread input must be empty (the caller refuses injected plaintext, RFC 3207 §4.2 / CVE-2011-0411): that is asserted. Only a stream fresh from the
- * listener may have some. The handshake has no deadline of its own: set one of the two. */
+ * listener may have some. The handshake has no deadline of its own, and each byte of it starts the idle one anew: set the total one. */
 void stream_start_tls(struct stream *s, struct tls_server *tls);
 /* The same as client, at once. */
 struct tls_client;

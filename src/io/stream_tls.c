@@ -2,6 +2,7 @@
  * TLS of a stream: what it reads is decrypted into the loop's scratch memory, what it writes encrypted there. */
 #include "io/tls_conn.h"
 
+#include "base/clock.h"
 #include "io/deflate.h"
 #include "io/stream_internal.h"
 
@@ -72,6 +73,8 @@ void stream_tls_decrypt(struct stream *s)
 	if (s->closing || !handshake(s) || (s->deflate && deflate_has_more(s->deflate)))
 		return;
 	n = tls_conn_read(s->tls, s->turn->plain, room < TURN_SCRATCH_BYTES ? room : TURN_SCRATCH_BYTES);
+	if (n > 0)
+		s->idle_from_ms = clock_mono_ms();
 	send_wire(s); /* the answer to a KeyUpdate, an alert */
 	stream_take_bytes(s, view_from(s->turn->plain, n));
 	switch (tls_conn_state(s->tls)) {

@@ -183,12 +183,12 @@ static struct job *take(struct destination *d)
 struct job *destination_next(struct destination *d)
 {
 	static const struct fate late = {.outcome = FATE_RELEASED};
-	uint64_t now_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(), reply_ms = relayd_conf(d->relayd)->outbound_done_timeout;
 	struct job *j;
 
 	if (d->relayd->stopping)
 		return NULL;
-	while ((j = take(d)) && j->lease_end_ms <= now_ms)
+	while ((j = take(d)) && job_last_dot_ms(j, reply_ms) <= now_ms)
 		report_rest(d->relayd, j, &(struct report_about){0}, &late);
 	return j;
 }

@@ -212,6 +212,7 @@ void hello_start_tls(struct session_private *s)
 		if ((others[target.other_name_count] = view_to_cstr(s->policy.other_names[i])))
 			target.other_name_count++;
 	s->tls_tried = s->in_tls = true;
+	stream_set_total_timeout(s->stream, conf_of(s)->outbound_command_timeout);
 	stream_start_tls_client(s->stream, s->relayd->tls, &target);
 	for (size_t i = 0; i < target.other_name_count; i++)
 		free(others[i]);
@@ -251,6 +252,7 @@ void hello_on_tls(void *ctx, const char *error)
 		return; /* the stream closes next */
 	}
 	s->in_tls = false;
+	stream_set_total_timeout(s->stream, 0);
 	verified = stream_tls_verified(s->stream, &why);
 	s->verified = verified;
 	describe_tls(s, verified, why);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARENA_MAX = 256 * 1024, HEAD_MAX = 2 * 1024 * 1024, SCAN_BYTES = 65536, LEASE_MARGIN = 20 };
+enum { ARENA_MAX = 256 * 1024, HEAD_MAX = 2 * 1024 * 1024, LEASE_MARGIN = 20 };
 
 static bool is_utf8(struct view v)
 {
@@ -24,7 +24,8 @@ struct job *job_new(const struct relay_job *m)
 	j->token = m->token;
 	j->message_id = m->message_id;
 	/* stored began to count when it asked for the commit, in whole seconds: here it ends before it does there, however long that took. */
-	j->lease_end_ms = clock_mono_ms() + m->lease_ms - m->lease_ms / LEASE_MARGIN;
+	j->lease_ms = m->lease_ms - m->lease_ms / LEASE_MARGIN;
+	j->lease_end_ms = clock_mono_ms() + j->lease_ms;
 	j->domain = arena_copy(&j->arena, m->domain);
 	j->sender = arena_copy(&j->arena, m->sender);
 	j->envid = arena_copy(&j->arena, m->envid);
@@ -157,21 +158,14 @@ int job_read(const struct job *j, uint64_t offset, size_t max, struct buf *out, 
 	return 0;
 }
 
-int job_has_eightbit(const struct job *j, bool header_only, bool *ret)
+bool job_has_eightbit_header(const struct job *j)
 {
-	_cleanup_(buf_fini) struct buf out = BUF_INIT(SCAN_BYTES);
-	struct view piece;
-	uint64_t at = 0;
-	int r = 0;
+	return !view_is_ascii(view_sub(buf_view(&j->head), 0, header_length(buf_view(&j->head))));
+}
 
-	*ret = false;
-	if (header_only) {
-		*ret = !view_is_ascii(view_sub(buf_view(&j->head), 0, header_length(buf_view(&j->head))));
-		return 0;
-	}
-	while (!*ret && at < j->size_bytes && (r = job_read(j, at, SCAN_BYTES, &out, &piece)) == 0) {
-		*ret = !view_is_ascii(piece);
-		at += piece.n;
-	}
-	return r;
+uint64_t job_last_dot_ms(const struct job *j, uint64_t reply_ms)
+{
+	uint64_t kept_ms = j->lease_ms / 4 < reply_ms ? j->lease_ms / 4 : reply_ms;
+
+	return j->lease_end_ms - kept_ms;
 }

@@ -28,7 +28,7 @@ struct job_rcpt {
 struct job {
 	TAILQ_ENTRY(job) link; /* in its destination's list while no session has it */
 	uint64_t token, message_id;
-	uint64_t lease_end_ms; /* monotonic */
+	uint64_t lease_ms, lease_end_ms; /* how long it was to be; monotonic */
 	struct arena arena;
 	struct view domain, sender, envid;
 	uint8_t ret;
@@ -61,7 +61,10 @@ must_check bool job_add(struct job *j, struct view bytes);
 /* Up to `max` bytes at `offset`: a view into the head, or read into `out` (emptied before). 0 or negative errno (-EIO: the message
  * is shorter than it should be). Empty at the end. */
 must_check int job_read(const struct job *j, uint64_t offset, size_t max, struct buf *out, struct view *ret);
-/* Is there a byte above 127 in the header block, or anywhere? Negative errno when it cannot be read. */
-must_check int job_has_eightbit(const struct job *j, bool header_only, bool *ret);
+/* Is there a byte above 127 in the header block? (In all of it: `eightbit`.) */
+bool job_has_eightbit_header(const struct job *j);
+/* After that no final dot is sent: the reply, which may take `reply_ms`, is to come within the lease, or somebody else would send it again
+ * meanwhile. A quarter of the lease is kept for it at most. */
+uint64_t job_last_dot_ms(const struct job *j, uint64_t reply_ms);
 
 #endif

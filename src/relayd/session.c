@@ -96,7 +96,9 @@ static void session_free(struct session_private *s)
 void session_hang_up(struct session_private *s)
 {
 	s->state = SESSION_OVER;
-	if (s->stream)
+	if (s->stream && stream_has_unsent(s->stream))
+		stream_abort(s->stream);
+	else if (s->stream)
 		stream_close(s->stream);
 }
 
@@ -107,6 +109,7 @@ static void quit(struct session_private *s)
 	s->state = SESSION_QUITTING;
 	session_command(s, EXPECT_QUIT, 0, "QUIT");
 	session_set_wait(s, QUIT_MS);
+	stream_set_total_timeout(s->stream, 0);
 }
 
 /* ---- words ---- */
@@ -168,7 +171,7 @@ static bool may_be_next(const struct session_private *s, size_t i, bool bad_too,
 static bool next_host(struct session_private *s)
 {
 	uint64_t now_ms = clock_mono_ms();
-	uint32_t equals = 0, r;
+	uint32_t equals = 0, r = 0;
 
 	for (int pass = 0; pass < 2 && equals == 0; pass++) {
 		for (size_t i = 0; i < s->hosts->count && i < 64; i++) {
@@ -176,8 +179,9 @@ static bool next_host(struct session_private *s)
 				continue;
 			if (equals && s->hosts->at[i].preference != session_host(s)->preference)
 				break; /* they stand in order */
-			random_bytes(&r, sizeof r);
-			if (r % ++equals == 0)
+			if (++equals > 1)
+				random_bytes(&r, sizeof r);
+			if (equals == 1 || r % equals == 0)
 				s->host_at = i;
 		}
 	}
@@ -521,7 +525,7 @@ static void on_timeout(void *ctx)
 		quit(s);
 		stream_close(s->stream);
 	} else if (s->state == SESSION_SENDING) {
-		transaction_broken(s, "did not answer in time");
+		transaction_too_late(s);
 		stream_abort(s->stream);
 	} else if (s->state == SESSION_HELLO) {
 		session_remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s did not answer in time",
@@ -535,16 +539,17 @@ static void on_closed(void *ctx, enum stream_end end)
 	struct session_private *s = ctx;
 	bool in_hello = s->state == SESSION_HELLO;
 
-	s->stream = NULL;
 	if (s->state == SESSION_SENDING)
 		transaction_broken(s, "closed the connection");
+	s->stream = NULL;
 	if (!in_hello) {
 		s->state = SESSION_OVER;
 		session_free(s);
 		return;
 	}
 	if (s->in_tls)
-		hello_tls_failed(s, "the connection ended");
+		hello_tls_failed(s,
+				 end == STREAM_TIMEOUT ? "the handshake did not end in time" : "the connection ended");
 	else if (end != STREAM_CLOSED_BY_US && end != STREAM_TIMEOUT && !s->again_in_plaintext && s->reply.lines == 0 &&
 		 s->last_error.n == 0)
 		session_remember_error(s, 451, (struct dsn_status){4, 4, 2}, "%s closed the connection",
@@ -606,6 +611,7 @@ void session_next(struct session_private *s)
 		return;
 	}
 	s->state = SESSION_IDLE;
+	stream_set_total_timeout(s->stream, 0);
 	destination_session_idle(s->destination, s->self);
 	session_set_wait(s, conf_of(s)->outbound_reuse_time ? conf_of(s)->outbound_reuse_time : 1);
 }
@@ -639,7 +645,7 @@ void session_break_off(struct session *self)
 {
 	struct session_private *s = self->p;
 
-	if (s->state != SESSION_SENDING || !s->tx.job || s->tx.job->at_dot)
+	if (s->state != SESSION_SENDING || !s->tx.job || transaction_is_past_dot(s))
 		return;
 	store_job_give_back(s->relayd, &s->tx.job);
 	session_hang_up(s);

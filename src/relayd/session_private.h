@@ -67,6 +67,7 @@ struct transaction {
 	bool was_idle; /* over a connection that had idled: it may be dead, so nothing is sent ahead */
 	enum body_state body;
 	uint64_t body_at;
+	uint64_t last_dot_ms; /* when its end must be written */
 	struct smtp_stuff stuff;
 	struct fate fates[TRANSACTION_RCPTS_MAX];
 	size_t fate_count;
@@ -122,7 +123,7 @@ void session_command(struct session_private *s, enum expect what, unsigned rcpt,
     __attribute__((format(printf, 4, 5)));
 void session_set_wait(struct session_private *s, uint64_t ms);
 struct report_about session_about(const struct session_private *s);
-/* The connection is of no more use. */
+/* The connection is of no more use. What was written and has not left goes nowhere. */
 void session_hang_up(struct session_private *s);
 /* The transaction has ended (its job given back or reported): the next job, or idle, or goodbye. */
 void session_next(struct session_private *s);
@@ -159,6 +160,10 @@ void transaction_push(struct session_private *s);
 void transaction_reply(struct session_private *s, const struct waiting_reply *w);
 /* The connection broke: `why` for people. */
 void transaction_broken(struct session_private *s, const char *why);
+/* Its time passed: that of its lease, or of a reply. */
+void transaction_too_late(struct session_private *s);
+/* All of the message has left, its end too: the other side has it or not, nobody can take it back. */
+bool transaction_is_past_dot(const struct session_private *s);
 void transaction_drop(struct session_private *s);
 
 #endif

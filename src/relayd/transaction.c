@@ -153,7 +153,7 @@ void transaction_broken(struct session_private *s, const char *why)
 		return;
 	destination_went_wrong(s->destination);
 	buf_printf(&text, "%s %s", buf_cstr(&s->mx), why);
-	if (tx->job->at_dot) {
+	if (transaction_is_past_dot(s)) {
 		log_unknown(s);
 		buf_append_cstr(&text, " at the end of the message: whether it was taken is not known");
 		put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
@@ -162,6 +162,26 @@ void transaction_broken(struct session_private *s, const char *why)
 	}
 	if (!reused)
 		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
+	end(s, true);
+}
+
+bool transaction_is_past_dot(const struct session_private *s)
+{
+	return s->tx.job && s->tx.job->at_dot && !(s->stream && stream_has_unsent(s->stream));
+}
+
+/* However steadily a little of it was taken: who gets the next lease would send it beside this connection. */
+void transaction_too_late(struct session_private *s)
+{
+	_cleanup_(buf_fini) struct buf text = BUF_INIT(FATE_TEXT_MAX);
+
+	if (!s->tx.job || transaction_is_past_dot(s) || s->tx.last_dot_ms > clock_mono_ms()) {
+		transaction_broken(s, "did not answer in time");
+		return;
+	}
+	destination_went_wrong(s->destination);
+	buf_printf(&text, "%s had not taken the message when the time for it was over (lease-time)", buf_cstr(&s->mx));
+	put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
 	end(s, true);
 }
 
@@ -180,8 +200,6 @@ void transaction_drop(struct session_private *s)
 /* RFC 6531 §3.4: an address or a header field in UTF-8 cannot go where SMTPUTF8 is not offered. */
 static bool needs_smtputf8(const struct session_private *s, const struct job *j)
 {
-	bool eightbit = false;
-
 	if (!j->smtputf8)
 		return false;
 	if (!view_is_ascii(j->sender))
@@ -189,7 +207,7 @@ static bool needs_smtputf8(const struct session_private *s, const struct job *j)
 	for (size_t i = 0; i < s->tx.rcpt_count; i++)
 		if (j->rcpts[s->tx.rcpts[i]].is_utf8)
 			return true;
-	return job_has_eightbit(j, true, &eightbit) == 0 && eightbit;
+	return job_has_eightbit_header(j);
 }
 
 /* True: it cannot be sent this way, and its recipients' fates say so. */
@@ -211,15 +229,10 @@ static bool is_hopeless(struct session_private *s)
 	return false;
 }
 
-/* RFC 6152 §3; and lines of 1000 octets are what every server must take, more is luck (RFC 5321 §4.5.3.1.6). One that cannot be read says so when
- * it is sent. */
+/* RFC 6152 §3; and lines of 1000 octets are what every server must take, more is luck (RFC 5321 §4.5.3.1.6). */
 static bool needs_variant(const struct session_private *s)
 {
-	const struct job *j = s->tx.job;
-	bool eightbit = false;
-
-	return j->long_lines ||
-	       (!s->offers.eightbitmime && j->eightbit && job_has_eightbit(j, false, &eightbit) == 0 && eightbit);
+	return s->tx.job->long_lines || (!s->offers.eightbitmime && s->tx.job->eightbit);
 }
 
 static void wait_for_variant(struct session_private *s)
@@ -244,7 +257,7 @@ static void write_mail(struct session_private *s)
 	buf_printf(line, "MAIL FROM:<%.*s>", VIEW_FMT(j->sender));
 	if (o->size_given)
 		buf_printf(line, " SIZE=%llu", (unsigned long long)j->size_bytes);
-	if (o->eightbitmime && j->eightbit)
+	if (o->eightbitmime && (j->eightbit || (o->smtputf8 && j->smtputf8)))
 		buf_append_cstr(line, " BODY=8BITMIME");
 	if (o->smtputf8 && j->smtputf8)
 		buf_append_cstr(line, " SMTPUTF8");
@@ -321,8 +334,11 @@ static void write_rcpt(struct session_private *s)
 
 static void body_is_sent(struct session_private *s)
 {
+	uint64_t now_ms = clock_mono_ms(), end_ms = s->tx.job->lease_end_ms;
+
 	s->tx.body = BODY_SENT;
 	session_set_wait(s, conf_of(s)->outbound_done_timeout);
+	stream_set_total_timeout(s->stream, end_ms > now_ms ? end_ms - now_ms : 1);
 	if (is_lmtp(s)) {
 		for (size_t i = 0; i < s->tx.accepted; i++)
 			session_expect(s, EXPECT_END, 0);
@@ -330,12 +346,6 @@ static void body_is_sent(struct session_private *s)
 		session_expect(s, EXPECT_END, 0);
 	}
 	stream_flush(s->stream);
-}
-
-/* RFC 5321 §4.5.3.2.5; and a lease that has ended takes the message back: it is not ended, so the other side has nothing. */
-static bool lease_is_over(const struct session_private *s)
-{
-	return s->tx.job->lease_end_ms <= clock_mono_ms();
 }
 
 static void unreadable(struct session_private *s)
@@ -372,8 +382,8 @@ static void push_body(struct session_private *s)
 		tx->body_at += piece.n;
 		stream_flush(s->stream);
 	}
-	if (lease_is_over(s)) {
-		end(s, true);
+	if (tx->last_dot_ms <= clock_mono_ms()) {
+		transaction_too_late(s);
 		return;
 	}
 	tx->job->at_dot = true;
@@ -471,6 +481,15 @@ void transaction_push(struct session_private *s)
 	}
 }
 
+/* All that it may take, whatever each step may; from its end on until the lease ends. */
+static void begin_time(struct session_private *s)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	s->tx.last_dot_ms = job_last_dot_ms(s->tx.job, conf_of(s)->outbound_done_timeout);
+	stream_set_total_timeout(s->stream, s->tx.last_dot_ms > now_ms ? s->tx.last_dot_ms - now_ms : 1);
+}
+
 void transaction_begin(struct session_private *s, struct job *j)
 {
 	struct transaction *tx = &s->tx;
@@ -492,6 +511,7 @@ void transaction_begin(struct session_private *s, struct job *j)
 		return;
 	}
 	session_set_wait(s, conf_of(s)->outbound_command_timeout);
+	begin_time(s);
 	transaction_push(s);
 }
 

@@ -331,9 +331,9 @@ static void on_done(void *ctx, struct incoming *in, enum incoming_end end, const
 	/* From here on it runs to its end whether or not the channel stays. */
 	(void)map_u64_remove(&h->table->by_id, h->reply.id);
 	h->table = NULL;
-	/* Said or not (RFC 6152 §2): the next server is told what the message is, and gets no 8-bit bytes that it did not offer to take. */
-	if (answer->judged.eightbit && h->envelope.body == SMTP_BODY_7BIT)
-		h->envelope.body = SMTP_BODY_8BITMIME;
+	/* Whatever was said of it (RFC 6152 §2): the next server is told what the message is, gets no 8-bit bytes that it did not offer to take,
+	 * and none is made 7-bit that is so already. */
+	h->envelope.body = answer->judged.eightbit ? SMTP_BODY_8BITMIME : SMTP_BODY_7BIT;
 	h->job.long_lines = h->by != BY_STRANGER && answer->judged.has_lines_over_998;
 	h->separator = arena_copy(&h->arena, answer->judged.separator);
 	h->message_id_text = arena_copy(&h->arena, answer->judged.message_id_text);

@@ -172,6 +172,31 @@ def test_what_others_sent_is_forwarded_seven_bit_unless_they_signed_it(make_serv
             assert notice.sender == "" and notice.addresses() == [STRANGER] and b"5.6.3" in notice.data
 
 
+def wait_closed(mx):
+    deadline = time.monotonic() + 60 * SLOW
+    while mx.open:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_is_seven_bit_is_that_whatever_was_said_of_it(make_server):
+    """Many a client says BODY=8BITMIME of everything. What it is was seen when it came: nobody reads it again, and a signature is no obstacle."""
+    signed = f"DKIM-Signature: v=1; a=rsa-sha256; d=else.test; s=x; bh=AA==; h=from; b=AA==\r\nFrom: {STRANGER}\r\nSubject: x\r\n\r\n".encode()
+    with SmtpServer(extensions=SEVEN) as mx:
+        server = relaying(make_server, mx, "outbound-reuse-time = 1s")
+        server.add_alias(ALIAS, FAR)
+        for extensions in (SEVEN, EXTENSIONS):
+            mx.extensions = extensions
+            for size in (1, 2000):
+                message = signed + b"plain words only\r\n" * size
+                with server.smtp() as s:
+                    s.sendmail(STRANGER, ALIAS, message, mail_options=["BODY=8BITMIME"])
+                wait_empty(server)
+                assert mx.messages[-1].data.endswith(message) and "BODY=8BITMIME" not in mx.messages[-1].parameters
+            wait_closed(mx)  # a connection that is kept knows what was offered on it
+        assert len(mx.messages) == 4
+
+
 def test_addresses_in_utf8_have_no_variant(make_server):
     with SmtpServer(extensions=[e for e in SEVEN if e != "SMTPUTF8"]) as mx:
         server = relaying(make_server, mx)
