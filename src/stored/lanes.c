@@ -48,18 +48,30 @@ static void lane_drop(struct lanes *ls, struct lane *l)
 	free(l);
 }
 
-static bool is_full(const struct lane *l)
+unsigned lanes_window(const struct lanes *ls)
 {
-	return l->out >= (l->reached ? LANE_FULL : LANE_UNKNOWN);
+	unsigned share = ls->room / LANE_SHARE;
+
+	return share < 1 ? 1 : share < LANE_FULL ? share : LANE_FULL;
+}
+
+static unsigned window_of(const struct lanes *ls, const struct lane *l)
+{
+	unsigned window = lanes_window(ls);
+
+	return l->reached || window < LANE_UNKNOWN ? window : LANE_UNKNOWN;
+}
+
+static bool is_full(const struct lanes *ls, const struct lane *l)
+{
+	return l->out >= window_of(ls, l);
 }
 
 static void lane_settle(struct lanes *ls, struct lane *l)
 {
-	unsigned low = l->reached ? LANE_LOW : LANE_UNKNOWN - 1;
-
 	if (l->changing)
 		return;
-	if (l->parked ? l->out <= low : is_full(l)) {
+	if (l->parked ? l->out <= window_of(ls, l) / 2 : is_full(ls, l)) {
 		l->next = ls->changes;
 		ls->changes = l;
 		l->changing = true;
@@ -106,7 +118,7 @@ bool lanes_reserve(struct lanes *ls, struct view domain)
 {
 	struct lane *l = lane_of(ls, domain);
 
-	if (l->parked || l->changing || is_full(l))
+	if (l->parked || l->changing || is_full(ls, l))
 		return false;
 	l->out++;
 	return true;
@@ -133,6 +145,20 @@ void lanes_reached(struct lanes *ls, uint64_t token, bool reached)
 		return;
 	l->reached = reached;
 	lane_settle(ls, l);
+}
+
+void lanes_look_again(struct lanes *ls)
+{
+	unsigned window = lanes_window(ls);
+
+	for (struct map_entry *e = window > ls->looked ? map_first(&ls->by_domain) : NULL; e;
+	     e = map_next(&ls->by_domain, e)) {
+		struct lane *l = map_value(e);
+
+		if (l->parked)
+			lane_settle(ls, l);
+	}
+	ls->looked = window;
 }
 
 /* ---- changes ---- */

@@ -7,17 +7,23 @@
 #include "base/mem.h"
 #include "store/queue.h"
 
-/* What relayd has in hand, by domain. At LANE_FULL jobs the domain is parked, at LANE_LOW it is looked at again. Of a domain that has not
- * answered yet LANE_UNKNOWN jobs are out at most, so that a thousand dead ones do not take all of relayd's credit. */
-enum { LANE_FULL = 200, LANE_LOW = 100, LANE_UNKNOWN = 2, LANE_CHANGES_MAX = 64 };
+/* What relayd has in hand, by domain. A domain whose window is full is parked, and looked at again when half of that is out. The window is
+ * LANE_FULL jobs, and no more than a quarter of the room that is left (relayd's credit, which is for memory): a few slow domains with large messages
+ * would have all of it otherwise, and nobody else's mail would move. So there is always some left for one more. Of a domain that has not answered yet
+ * LANE_UNKNOWN jobs are out at most. */
+enum { LANE_FULL = 200, LANE_UNKNOWN = 2, LANE_SHARE = 4, LANE_CHANGES_MAX = 64 };
 
 struct lane;
 struct lanes {
 	struct map by_domain;
 	struct map tokens; /* token -> lane, of jobs that are out */
 	struct lane *changes; /* to be parked or unparked */
+	unsigned room; /* jobs that relayd would still take, whoever's; kept up to date by the caller */
+	unsigned looked; /* the window when all were looked at */
 };
 
+/* The window of a domain that answers, as long as there is that much room. */
+unsigned lanes_window(const struct lanes *ls);
 void lanes_init(struct lanes *ls);
 void lanes_clear(struct lanes *ls); /* relayd went, and all its leases with it */
 void lanes_leased(struct lanes *ls, const struct queue_lease *leases, size_t n);
@@ -26,6 +32,8 @@ must_check bool lanes_reserve(struct lanes *ls, struct view domain);
 /* It was, under this token; or, 0, it was not. Not after lanes_clear(). */
 void lanes_reserved(struct lanes *ls, struct view domain, uint64_t token);
 void lanes_token_is_over(struct lanes *ls, uint64_t token);
+/* Where there is more room than before, who was parked for want of it may go on. Now and then. */
+void lanes_look_again(struct lanes *ls);
 /* Its domain answered, or did not. */
 void lanes_reached(struct lanes *ls, uint64_t token, bool reached);
 

@@ -42,6 +42,11 @@ struct outbound *outbound_of(struct stored *sd)
 	return sd->outbound;
 }
 
+void outbound_set_credit(struct outbound *o, unsigned jobs)
+{
+	o->credit = o->lanes.room = jobs < CREDIT_MAX ? jobs : CREDIT_MAX;
+}
+
 static void log_outcome(const char *event, enum store_outcome outcome)
 {
 	log_event(LOG_LEVEL_ERROR, event, store_outcome_name(outcome));
@@ -156,7 +161,7 @@ static void put_off(struct outbound *o, const struct queue_lease *l)
 	u->write.completion.done = unread_recorded;
 	u->write.job = &u->job.job;
 	write_put(o->sd->writer, &u->write);
-	o->credit++;
+	outbound_set_credit(o, o->credit + 1);
 	lanes_token_is_over(&o->lanes, l->token);
 }
 
@@ -233,8 +238,8 @@ static void leased(struct completion *c)
 		o->next_s = b->job.next_s;
 		o->dirty |= b->job.more;
 		if (same_peer) {
-			o->credit -=
-			    (unsigned)b->job.lease_count < o->credit ? (unsigned)b->job.lease_count : o->credit;
+			outbound_set_credit(o, o->credit > b->job.lease_count ? o->credit - (unsigned)b->job.lease_count
+									      : 0);
 			lanes_leased(&o->lanes, b->job.leases, b->job.lease_count);
 			fetch_bytes(b);
 		}
@@ -249,6 +254,11 @@ static struct forward forward_as_set(const struct conf *conf)
 	struct view domain = view_from_cstr(conf->srs_domain);
 
 	return (struct forward){conf->srs, view_from(xmemdup(domain.p, domain.n + 1), domain.n)};
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 static void lease(struct outbound *o)
@@ -270,8 +280,8 @@ static void lease(struct outbound *o)
 	b->job.wall_s = clock_wall_s();
 	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);
 	b->job.max_jobs = o->credit;
-	b->job.max_per_domain = LEASES_PER_DOMAIN;
-	b->job.max_per_unknown = LANE_UNKNOWN;
+	b->job.max_per_domain = smaller(lanes_window(&o->lanes), LEASES_PER_DOMAIN);
+	b->job.max_per_unknown = smaller(lanes_window(&o->lanes), LANE_UNKNOWN);
 	lanes_take_changes(&o->lanes, &b->changes);
 	b->job.park = b->changes.park;
 	b->job.park_count = b->changes.park_count;
@@ -296,6 +306,7 @@ void outbound_tick(struct stored *sd)
 
 	if (clock_wall_s() >= o->next_s)
 		o->dirty = true;
+	lanes_look_again(&o->lanes);
 	lease(o);
 }
 
@@ -463,7 +474,7 @@ static void on_msg(void *ctx, struct channel *c, uint32_t id, const void *msg)
 		on_resume(o, &m->resume);
 		return;
 	case RELAY_CREDIT:
-		o->credit = o->credit + m->credit.jobs < CREDIT_MAX ? o->credit + m->credit.jobs : CREDIT_MAX;
+		outbound_set_credit(o, m->credit.jobs < CREDIT_MAX ? o->credit + m->credit.jobs : CREDIT_MAX);
 		lease(o);
 		return;
 	case RELAY_RESULT:
@@ -500,7 +511,7 @@ static void let_go(struct outbound *o)
 	o->peer->channel = NULL;
 	peer_unref(&o->peer);
 	o->resumed = false;
-	o->credit = 0;
+	outbound_set_credit(o, 0);
 	lanes_clear(&o->lanes);
 	variants_over(o->sd);
 }

@@ -33,7 +33,7 @@ void outbound_offer(struct stored *sd, struct deliver_job *j, struct outbound_of
 	if (!o->resumed || !o->peer || o->credit == 0 || conf->hold_outbound || !fits(j) ||
 	    !lanes_reserve(&o->lanes, j->remotes[0].domain))
 		return;
-	o->credit--;
+	outbound_set_credit(o, o->credit - 1);
 	ret->peer = o->peer;
 	o->peer->refs++;
 	j->lease_until_s = j->wall_s + (int64_t)(conf->lease_time / 1000);
@@ -88,7 +88,7 @@ void outbound_kept(struct stored *sd, const struct deliver_job *j, struct outbou
 		if (token)
 			send(o, j, token);
 		else
-			o->credit++;
+			outbound_set_credit(o, o->credit + 1);
 	}
 	peer_unref(&offer->peer);
 }

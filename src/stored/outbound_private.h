@@ -26,6 +26,7 @@ struct outbound {
 };
 
 struct outbound *outbound_of(struct stored *sd);
+void outbound_set_credit(struct outbound *o, unsigned jobs);
 
 /* One leased message with its bytes; b->content_fd is the channel's then (outbound_send.c). */
 void outbound_send_job(struct channel *c, const struct queue_lease *l, struct view sender, uint32_t lease_ms,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """A server whose connection fell silent: no reset, no reply. Its other mail gets one connection more, after a while, and no second one soon."""
+import contextlib
 import time
 
-from pombo import SLOW
+from pombo import ALICE, SLOW
 from smtpserver import SILENCE, SmtpServer
-from test_relay import relaying, submit, wait_queue
+from test_relay import GO, TEXT, relaying, submit, wait_queue
 
 
 def wait_connections(mx, n):
@@ -54,3 +55,24 @@ def test_silent_for_all(make_server):
         wait_connections(mx, 2)
         time.sleep(20)
         assert mx.connections == 2
+
+
+def test_large_mail_for_slow_servers_leaves_room_for_others(make_server):
+    """What relayd holds is bounded; a few who took some mail and then nothing had all of that, for as long as their replies may take."""
+    text = TEXT + ("x" * 70 + "\r\n") * 860
+    with contextlib.ExitStack() as stack:
+        slow, port = [], 0
+        for i in range(4):
+            mx = stack.enter_context(SmtpServer({"MAIL": [b"250 ok\r\n", *[SILENCE] * 500]}, address=f"127.0.4.{i + 1}", port=port))
+            slow.append(f"bob@[{mx.address}]")
+            port = mx.port
+        other = stack.enter_context(SmtpServer(address="127.0.4.9", port=port))
+        server = make_server(config=[*GO, f"outbound-port = {port}"])
+        submit(server, *slow)
+        for to in slow:
+            server.wait_log(event="sent", to=to)
+        with server.submission() as s:
+            for _ in range(120):
+                s.sendmail(ALICE, slow, text)
+        submit(server, f"carol@[{other.address}]")
+        other.wait(1)
