@@ -24,6 +24,7 @@ enum {
 	EXTRA_AGAIN_MAX_MS = 1800000,
 	LOOK_AGAIN_S = 5,
 	KEY_MAX = 512 * 1024,
+	SENT_AWAY_MAX = 3,
 	REMEMBERED_MAX = 10000, /* destinations without work whose failures are counted */
 };
 
@@ -44,6 +45,7 @@ struct destination {
 	bool reached; /* a session of it was ready, and since then not all were refused */
 	struct room_place place;
 	unsigned failures; /* in a row: times that it closed */
+	unsigned sent_away; /* in a row: connections that it ended instead of taking a message */
 	uint64_t closed_until_ms;
 	struct event *look; /* while mail waits for sessions that may be silent; NULL until it is needed */
 	uint64_t extra_next_ms;
@@ -226,7 +228,9 @@ void destination_unreachable(struct destination *d, const struct report_about *a
 	struct session *s;
 
 	d->window = 1;
-	/* Others of its sessions still talk: then it is reachable, and they carry on. */
+	/* Others of its sessions still talk, or could: then it is reachable, and they carry on. */
+	if (!LIST_EMPTY(&d->idle))
+		return;
 	LIST_FOREACH (s, &d->busy, link)
 		if (session_is_ready(s))
 			return;
@@ -234,6 +238,21 @@ void destination_unreachable(struct destination *d, const struct report_about *a
 	if (why->outcome == FATE_DEFERRED)
 		closed.closed_s = close_for_s(d);
 	end_all(d, &closed, why);
+}
+
+/* Who wants no mail of ours for now is not asked with every message that waits for him. */
+uint32_t destination_sent_away(struct destination *d)
+{
+	destination_went_wrong(d);
+	if (d->sent_away < SENT_AWAY_MAX)
+		d->sent_away++;
+	return d->sent_away < SENT_AWAY_MAX ? 0 : close_for_s(d);
+}
+
+void destination_close(struct destination *d, const struct report_about *about, const struct fate *why)
+{
+	d->reached = false;
+	end_all(d, about, why);
 }
 
 /* ---- hosts ---- */
@@ -488,7 +507,7 @@ void destination_went_well(struct destination *d)
 {
 	double max = (double)relayd_conf(d->relayd)->max_connections_per_destination;
 
-	d->failures = 0;
+	d->failures = d->sent_away = 0;
 	d->extras = 0;
 	d->closed_until_ms = 0;
 	d->window = d->window + 1 < max ? d->window + 1 : max;
@@ -562,7 +581,7 @@ void destinations_reload(struct relayd *r, bool anew)
 		if (d->hosts)
 			d->hosts->good_until_ms = 0;
 		if (anew) {
-			d->failures = 0;
+			d->failures = d->sent_away = 0;
 			d->closed_until_ms = 0;
 		}
 		if (routes_has_key(r->routes, d->route.key)) {

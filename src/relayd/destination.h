@@ -27,6 +27,11 @@ bool destination_has_work(const struct destination *d);
 void destination_return(struct destination *d, struct job *j);
 void destination_went_well(struct destination *d);
 void destination_went_wrong(struct destination *d);
+/* It greeted, and hung up on a message without having taken one (421, or with no word). For how many seconds it is closed for that, if it is: several in
+ * a row, and destination_close() is to follow. */
+must_check uint32_t destination_sent_away(struct destination *d);
+/* Every job that waits is deferred. */
+void destination_close(struct destination *d, const struct report_about *about, const struct fate *why);
 /* No host of it could be reached, or none would have our mail: every job that waits is deferred (or failed). */
 void destination_unreachable(struct destination *d, const struct report_about *about, const struct fate *why);
 /* The session idles, or is over; it is freed by its caller. */

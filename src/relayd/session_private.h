@@ -67,6 +67,7 @@ struct transaction {
 	bool was_idle; /* over a connection that had idled: it may be dead, so nothing is sent ahead */
 	enum body_state body;
 	uint64_t body_at;
+	uint32_t closed_s; /* its end closes the destination for so long */
 	uint64_t last_dot_ms; /* when its end must be written */
 	struct smtp_stuff stuff;
 	struct fate fates[TRANSACTION_RCPTS_MAX];

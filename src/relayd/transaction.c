@@ -72,13 +72,25 @@ static void put_fates(struct session_private *s, const struct fate *f)
 			put_fate(s, tx->rcpts[i], f);
 }
 
+/* RFC 3207 §4: it asks for TLS, which it has, and which failed a moment ago: we are here without only for that. */
+static bool asks_for_tls_that_failed(const struct session_private *s)
+{
+	return s->reply.code == 530 && !stream_is_tls(s->stream) && session_host(s)->plain_until_ms > 0;
+}
+
 static struct fate fate_of_reply(const struct session_private *s)
 {
-	return (struct fate){.outcome = outcome_of(s->reply.code),
-			     .said = true,
-			     .code = (uint16_t)s->reply.code,
-			     .enhanced = s->reply.enhanced,
-			     .text = buf_view(&s->reply.text)};
+	struct fate f = {.outcome = outcome_of(s->reply.code),
+			 .said = true,
+			 .code = (uint16_t)s->reply.code,
+			 .enhanced = s->reply.enhanced,
+			 .text = buf_view(&s->reply.text)};
+
+	if (asks_for_tls_that_failed(s)) {
+		f.outcome = FATE_DEFERRED;
+		f.enhanced.class = 4;
+	}
+	return f;
 }
 
 static void fates_of_reply(struct session_private *s)
@@ -106,6 +118,7 @@ static struct job *tell(struct session_private *s)
 	bool over = tx->fate_count >= j->open;
 
 	tx->job = NULL;
+	about.closed_s = tx->closed_s;
 	if (tx->fate_count)
 		report_fates(s->relayd, j, &about, tx->fates, tx->fate_count);
 	if (over)
@@ -129,6 +142,18 @@ static void end(struct session_private *s, bool hang_up)
 		session_next(s);
 }
 
+/* The connection is over, and the message has not gone: whoever waits hears the same, where that has happened too often. */
+static void end_sent_away(struct session_private *s, const struct fate *why)
+{
+	struct report_about about = session_about(s);
+
+	about.closed_s = s->tx.closed_s = destination_sent_away(s->destination);
+	put_fates(s, why);
+	end(s, true);
+	if (about.closed_s)
+		destination_close(s->destination, &about, why);
+}
+
 static void log_unknown(const struct session_private *s)
 {
 	char id[ID_TEXT_BYTES + 1];
@@ -146,23 +171,25 @@ void transaction_broken(struct session_private *s, const char *why)
 {
 	struct transaction *tx = &s->tx;
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(FATE_TEXT_MAX);
+	struct fate later = {.outcome = FATE_DEFERRED, .code = 451, .enhanced = {4, 4, 2}};
 	bool reused = s->sent_messages > 0 && tx->accepted == 0 && tx->fate_count == 0;
 
 	s->state = SESSION_OVER;
 	if (!tx->job)
 		return;
-	destination_went_wrong(s->destination);
+	if (!reused)
+		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
 	buf_printf(&text, "%s %s", buf_cstr(&s->mx), why);
 	if (transaction_is_past_dot(s)) {
 		log_unknown(s);
 		buf_append_cstr(&text, " at the end of the message: whether it was taken is not known");
-		put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
-	} else if (!reused && ++tx->job->tries >= TRIES_MAX) {
-		put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
+	} else if (reused || ++tx->job->tries < TRIES_MAX) {
+		destination_went_wrong(s->destination);
+		end(s, true);
+		return;
 	}
-	if (!reused)
-		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
-	end(s, true);
+	later.text = buf_view(&text);
+	end_sent_away(s, &later);
 }
 
 bool transaction_is_past_dot(const struct session_private *s)
@@ -174,15 +201,15 @@ bool transaction_is_past_dot(const struct session_private *s)
 void transaction_too_late(struct session_private *s)
 {
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(FATE_TEXT_MAX);
+	struct fate later = {.outcome = FATE_DEFERRED, .code = 451, .enhanced = {4, 4, 2}};
 
 	if (!s->tx.job || transaction_is_past_dot(s) || s->tx.last_dot_ms > clock_mono_ms()) {
 		transaction_broken(s, "did not answer in time");
 		return;
 	}
-	destination_went_wrong(s->destination);
 	buf_printf(&text, "%s had not taken the message when the time for it was over (lease-time)", buf_cstr(&s->mx));
-	put_own_fates(s, 451, (struct dsn_status){4, 4, 2}, buf_view(&text));
-	end(s, true);
+	later.text = buf_view(&text);
+	end_sent_away(s, &later);
 }
 
 void transaction_drop(struct session_private *s)
@@ -633,9 +660,9 @@ void transaction_reply(struct session_private *s, const struct waiting_reply *w)
 	}
 	/* RFC 5321 §3.8: 421 may answer anything, and the connection ends with it. What was already refused stays refused. */
 	if (s->reply.code == 421) {
-		destination_went_wrong(s->destination);
-		fates_of_reply(s);
-		end(s, true);
+		const struct fate later = fate_of_reply(s);
+
+		end_sent_away(s, &later);
 		return;
 	}
 	switch (w->what) {

@@ -390,6 +390,38 @@ def test_errors_lower_the_number_of_connections(make_server):
         assert grown > 10 and mx.most_open * 2 < grown, (grown, mx.most_open)  # that one has ended is counted a moment late
 
 
+@pytest.mark.parametrize("answer", [b"421 4.7.0 not so much at once\r\n", HANG_UP], ids=["421", "hang-up"])
+def test_who_hangs_up_is_not_asked_with_every_message(make_server, answer):
+    with SmtpServer({"MAIL": answer}) as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = yes"])
+        for i in range(40):
+            submit(server, f"bob{i}@far.test")
+        server.configure([mx.setting(), *GO])
+        server.reload()
+        wait_queue(server, lambda q: len(q) == 40 and sum(r["attempts"] for r in q) >= 3)
+        time.sleep(3)  # time enough to ask with all of them, one after another
+        queue = server.cli_json("queue", "list")
+        assert mx.connections <= 25, mx.connections  # with three that hung up on each of 40: 120
+        assert all(r["last_reply"] for r in queue if r["attempts"])
+        mx.answers = {}
+        server.cli("queue", "retry", "--all")
+        wait_empty(server)
+        assert len(mx.messages) == 40
+
+
+def test_who_insists_on_tls_that_failed_gets_the_message_later(make_server):
+    class Broken:
+        def wrap_socket(self, sock, **_):
+            raise ConnectionError
+
+    with SmtpServer({"MAIL": b"530 5.7.0 Must issue a STARTTLS command first\r\n"}) as mx:
+        mx.context = Broken()
+        server = relaying(make_server, mx)
+        submit(server)
+        q, = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)
+        assert "STARTTLS" in q["last_reply"] and not server.messages()
+
+
 def test_what_the_dns_says_without_a_server(make_server):
     records = {("null.test", "MX"): ["0 ."], ("loop.test", "MX"): ["10 mail.example.test."], ("implicit.test", "A"): ["127.0.0.1"],
                ("alias.test", "CNAME"): ["implicit.test."], ("named.test", "MX"): ["10 other.named.test."],
