@@ -290,14 +290,20 @@ static void cannot_be_found(struct destination *d, const struct resolved *answer
 	destination_unreachable(d, &(struct report_about){.route = d->route.name, .destination = d->id}, &f);
 }
 
-static void on_policy(void *ctx, struct sts_policy *policy, const char *problem)
+static void on_policy(void *ctx, struct sts_policy *policy, const char *problem, bool is_known)
 {
+	static const struct resolved unknown = {.what = RESOLVED_TEMPORARY,
+						.why = "whether it has an MTA-STS policy cannot be looked up now"};
 	struct destination *d = ctx;
 
 	d->resolving = false;
 	d->hosts->sts = sts_policy_ref(policy);
 	d->hosts->sts_problem = problem;
-	if (problem && d->route.host.n == 0 && d->tls != MESSAGE_TLS_OPTIONAL) /* as in tls_outcome.c */
+	if (!is_known && d->tls != MESSAGE_TLS_OPTIONAL) {
+		d->hosts->good_until_ms = 0;
+		if (d->waiting_count)
+			cannot_be_found(d, &unknown);
+	} else if (problem && d->route.host.n == 0 && d->tls != MESSAGE_TLS_OPTIONAL) /* as in tls_outcome.c */
 		tally_add(d->relayd->tally, &(struct tally_outcome){.domain = destination_name(d),
 								    .policy_type = TLS_REPORT_STS,
 								    .policy = VIEW_EMPTY,

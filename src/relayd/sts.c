@@ -5,7 +5,7 @@
  *                                                       └▶ otherwise: fetched; found well-formed: kept, and that one
  *
  * Whatever fails, a policy that was kept and has not expired stays in force (RFC 8461 §3.3): who can stop a fetch must not be able
- * to take the policy away. A policy that is a day old is fetched anew whatever became of its record (§10.2). What was found is
+ * to take the policy away; nor does stored's silence, and that is not remembered. A policy that is a day old is fetched anew whatever became of its record (§10.2). What was found is
  * remembered while its record's TTL lasts. */
 #include "relayd/sts.h"
 
@@ -51,6 +51,7 @@ struct entry {
 	char *domain;
 	STAILQ_HEAD(, waiter) waiters;
 	bool working, settled; /* settled: in the list */
+	bool store_silent; /* what it keeps is not known */
 	bool must_fetch; /* a refresh: the id may be the same */
 	unsigned asking; /* the DNS and stored */
 	enum record_state record;
@@ -174,18 +175,19 @@ static void settle(struct entry *e)
 	struct sts *s = e->sts;
 	struct sts_policy *policy = in_force(e) ? sts_policy_ref(e->policy) : NULL;
 	const char *problem = e->problem;
+	bool is_known = policy || !e->store_silent;
 	STAILQ_HEAD(, waiter) waiters = STAILQ_HEAD_INITIALIZER(waiters);
 	struct waiter *w;
 
 	e->working = e->must_fetch = false;
 	e->settled = true;
-	e->good_until_ms = clock_mono_ms() + (uint64_t)remember_for_s(e) * 1000;
+	e->good_until_ms = clock_mono_ms() + (is_known ? (uint64_t)remember_for_s(e) * 1000 : 0);
 	STAILQ_CONCAT(&waiters, &e->waiters);
 	TAILQ_INSERT_TAIL(&s->settled, e, link);
 	forget_oldest(s); /* perhaps this one */
 	while ((w = STAILQ_FIRST(&waiters))) {
 		STAILQ_REMOVE_HEAD(&waiters, link);
-		w->fn(w->ctx, policy, problem);
+		w->fn(w->ctx, policy, problem, is_known);
 		free(w);
 	}
 	sts_policy_unref(&policy);
@@ -371,6 +373,7 @@ static void on_found(void *ctx, const struct relay_msg *m)
 	struct entry *e = ctx;
 	struct sts_policy *p = NULL;
 
+	e->store_silent = !m || (m->type != RELAY_STS_FOUND && m->type != RELAY_STS_NONE);
 	if (m && m->type == RELAY_STS_FOUND && !in_force(e))
 		p = policy_new(m->sts_found.policy);
 	if (p) {
@@ -397,6 +400,7 @@ static void work(struct entry *e)
 		e->asking++;
 	else
 		e->record = RECORD_FAILED;
+	e->store_silent = !in_force(e); /* until it has answered */
 	if (!in_force(e) && r->store &&
 	    relay_call_sts_find(r->store, &(struct relay_sts_find){view_from_cstr(e->domain)}, STORE_MS, on_found, e))
 		e->asking++;
@@ -428,11 +432,11 @@ void sts_ask(struct sts *s, struct view domain, sts_answer_fn *fn, void *ctx)
 	struct waiter *w;
 
 	if (!e) {
-		fn(ctx, NULL, NULL);
+		fn(ctx, NULL, NULL, true);
 		return;
 	}
 	if (e->settled && e->good_until_ms > clock_mono_ms()) {
-		fn(ctx, in_force(e) ? e->policy : NULL, e->problem);
+		fn(ctx, in_force(e) ? e->policy : NULL, e->problem, true);
 		return;
 	}
 	w = xcalloc(1, sizeof *w);
@@ -448,8 +452,9 @@ void sts_ask(struct sts *s, struct view domain, sts_answer_fn *fn, void *ctx)
 
 /* ---- refresh ---- */
 
-static void on_refreshed(void *ctx, struct sts_policy *policy, const char *problem)
+static void on_refreshed(void *ctx, struct sts_policy *policy, const char *problem, bool is_known)
 {
+	(void)is_known;
 	(void)ctx;
 	(void)policy;
 	(void)problem;

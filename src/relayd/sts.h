@@ -20,8 +20,9 @@ struct sts_policy *sts_policy_ref(struct sts_policy *p); /* NULL is fine */
 void sts_policy_unref(struct sts_policy **p);
 
 /* `policy`: in force, or NULL: the domain has none, or none that can be had. `problem`: what went wrong with its policy (a result type of
- * RFC 8460 §4.3), or NULL. They live during the call. */
-typedef void sts_answer_fn(void *ctx, struct sts_policy *policy, const char *problem);
+ * RFC 8460 §4.3), or NULL. They live during the call. Not `is_known`: stored could not say whether it keeps one, and none was found
+ * elsewhere; who sent without it might send without what is in force (§5.1). */
+typedef void sts_answer_fn(void *ctx, struct sts_policy *policy, const char *problem, bool is_known);
 
 struct sts *sts_new(struct relayd *r);
 /* A channel to fetchd (again after its restart). */
