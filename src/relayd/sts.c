@@ -29,6 +29,8 @@ enum {
 	TTL_MIN_S = 60,
 	TTL_MAX_S = 3600,
 	TTL_FAILED_S = 60, /* after a DNS failure */
+	FETCHES_MAX =
+	    48, /* at once: fetchd does 64, stored's among them; it refuses more, and that would be taken for "no policy" */
 	FETCH_AGAIN_S = 300, /* after a fetch that failed (§3.3: five minutes or longer) */
 	REMEMBERED_MAX = 2000, /* domains */
 	REMEMBERED_BYTES_MAX = 4 * 1024 * 1024,
@@ -46,12 +48,13 @@ struct waiter {
 };
 
 struct entry {
-	TAILQ_ENTRY(entry) link; /* the one that was settled last stands last */
+	TAILQ_ENTRY(entry) link; /* the one that was settled last stands last; or in line */
 	struct sts *sts;
 	char *domain;
 	STAILQ_HEAD(, waiter) waiters;
 	bool working, settled; /* settled: in the list */
 	bool store_silent; /* what it keeps is not known */
+	uint64_t in_line_ms; /* since when */
 	bool must_fetch; /* a refresh: the id may be the same */
 	unsigned asking; /* the DNS and stored */
 	enum record_state record;
@@ -69,7 +72,8 @@ struct sts {
 	struct relayd *relayd;
 	struct channel *fetcher;
 	struct map entries; /* by domain */
-	TAILQ_HEAD(, entry) settled;
+	TAILQ_HEAD(entries, entry) settled, line; /* line: to be fetched when others are */
+	unsigned fetching;
 	size_t bytes; /* of the policies held here */
 	struct event *refresh;
 };
@@ -279,11 +283,15 @@ static void on_response(struct entry *e, const struct fetch_response *m)
 	}
 }
 
+static void fetch_next(struct sts *s);
+
 static void on_fetched(void *ctx, const struct fetch_msg *m)
 {
 	_cleanup_(buf_fini) struct buf why = BUF_INIT(256);
 	struct entry *e = ctx;
+	struct sts *s = e->sts;
 
+	s->fetching--;
 	if (m && m->type == FETCH_RESPONSE) {
 		on_response(e, &m->response);
 	} else if (m && m->type == FETCH_FAILED) {
@@ -293,17 +301,46 @@ static void on_fetched(void *ctx, const struct fetch_msg *m)
 	} else {
 		fetch_failed(e, "sts-policy-fetch-error", "no answer from fetchd");
 	}
+	fetch_next(s);
 }
 
-static void fetch(struct entry *e)
+static void start_fetch(struct entry *e)
 {
 	_cleanup_(buf_fini) struct buf url = BUF_INIT(512);
 	struct fetch_get m = {.max_bytes = MTA_STS_POLICY_MAX, .deadline_ms = FETCH_MS};
 
 	buf_printf(&url, "https://mta-sts.%s/.well-known/mta-sts.txt", e->domain);
 	m.url = buf_view(&url);
-	if (!e->sts->fetcher || !fetch_call_get(e->sts->fetcher, &m, FETCH_MS + 5000, on_fetched, e))
+	if (e->sts->fetcher && fetch_call_get(e->sts->fetcher, &m, FETCH_MS + 5000, on_fetched, e))
+		e->sts->fetching++;
+	else
 		fetch_failed(e, "sts-policy-fetch-error", "fetchd is away");
+}
+
+static void fetch(struct entry *e)
+{
+	struct sts *s = e->sts;
+
+	if (s->fetching < FETCHES_MAX && TAILQ_EMPTY(&s->line)) {
+		start_fetch(e);
+		return;
+	}
+	e->in_line_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&s->line, e, link);
+}
+
+/* Who stood in line for as long as a fetch may take waits no longer: mail waits for it. */
+static void fetch_next(struct sts *s)
+{
+	struct entry *e;
+
+	while (s->fetching < FETCHES_MAX && (e = TAILQ_FIRST(&s->line))) {
+		TAILQ_REMOVE(&s->line, e, link);
+		if (clock_mono_ms() - e->in_line_ms > FETCH_MS)
+			fetch_failed(e, "sts-policy-fetch-error", "too many others were fetched at once");
+		else
+			start_fetch(e);
+	}
 }
 
 /* ---- the record, and what is kept ---- */
@@ -504,6 +541,7 @@ struct sts *sts_new(struct relayd *r)
 	s->relayd = r;
 	map_init(&s->entries);
 	TAILQ_INIT(&s->settled);
+	TAILQ_INIT(&s->line);
 	s->refresh = event_new(r->base, -1, 0, on_refresh, s);
 	if (!s->refresh)
 		abort(); /* memory */

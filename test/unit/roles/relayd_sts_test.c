@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/msgs/dns_msgs.h"
+#include "ipc/msgs/fetch_msgs.h"
+#include "mail/https_url.h"
 #include "relayd/relayd.h"
 
 #include <event2/event.h>
@@ -18,9 +20,15 @@
 
 static const char kept_policy[] = "version: STSv1\nmode: enforce\nmx: mx.far.test\nmax_age: 86400\n";
 
+enum { AT_WORK_MAX = 64, DOMAINS = 150 }; /* what fetchd does at once */
+
 struct rig {
 	struct relayd relayd;
-	struct channel *dns, *stored;
+	struct channel *dns, *stored, *fetcher;
+	bool has_record;
+	uint32_t fetches[DOMAINS]; /* ids, not answered */
+	unsigned fetch_count, busy_count;
+	unsigned enforced, answers;
 	bool keeps; /* stored: it has a policy */
 	unsigned asked; /* stored */
 	bool answered, is_known, in_force;
@@ -36,12 +44,18 @@ const struct conf *relayd_conf(const struct relayd *r)
 	return settings;
 }
 
-/* There is no record: taken away, by whoever. */
+/* Without a record it was taken away, by whoever. */
 static void on_dns_ask(void *ctx, struct channel *c, uint32_t id, const void *msg)
 {
-	(void)ctx;
+	struct dns_record record = {VIEW_LIT("v=STSv1; id=1")};
+
 	(void)msg;
-	assert_true(dns_send_nothing(c, id, &(struct dns_nothing){.ttl_s = 3600, .canonical = VIEW_EMPTY}));
+	if (((struct rig *)ctx)->has_record)
+		assert_true(dns_send_found(
+		    c, id,
+		    &(struct dns_found){.ttl_s = 3600, .canonical = VIEW_EMPTY, .records = &record, .n_records = 1}));
+	else
+		assert_true(dns_send_nothing(c, id, &(struct dns_nothing){.ttl_s = 3600, .canonical = VIEW_EMPTY}));
 }
 
 static void on_store_ask(void *ctx, struct channel *c, uint32_t id, const void *msg)
@@ -75,6 +89,40 @@ static void on_answer(void *ctx, struct sts_policy *policy, const char *problem,
 	g->answered = true;
 	g->is_known = is_known;
 	g->in_force = policy && policy->parsed.mode == MTA_STS_ENFORCE;
+}
+
+static void on_one_of_many(void *ctx, struct sts_policy *policy, const char *problem, bool is_known)
+{
+	struct rig *g = ctx;
+
+	(void)is_known;
+	g->answers++;
+	g->enforced += policy && !problem && policy->parsed.mode == MTA_STS_ENFORCE;
+}
+
+/* As fetchd does. */
+static void on_fetch(void *ctx, struct channel *c, uint32_t id, const void *msg)
+{
+	struct rig *g = ctx;
+
+	assert_int_equal(((const struct fetch_msg *)msg)->type, FETCH_GET);
+	if (g->fetch_count < AT_WORK_MAX) {
+		g->fetches[g->fetch_count++] = id;
+		return;
+	}
+	g->busy_count++;
+	assert_true(fetch_send_failed(c, id, &(struct fetch_failed){FETCH_BUSY, VIEW_LIT("too many at once")}));
+}
+
+static void connect_fetcher(struct rig *g)
+{
+	static const struct channel_handlers handlers = {.on_msg = on_fetch, .on_close = on_close};
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	g->fetcher =
+	    channel_new(g->relayd.base, fds[0], &fetch_proto, FETCH_PEER_FETCH, FETCH_PEER_RELAY, &handlers, g);
+	assert_int_equal(sts_add_fetcher(g->relayd.sts, fds[1]), 0);
 }
 
 static void ask(struct rig *g)
@@ -124,6 +172,10 @@ static int tear_down(void **state)
 	channel_free(&dns);
 	if (g->stored)
 		channel_free(&g->stored);
+	if (g->fetcher) {
+		channel_free(&g->fetcher);
+		(void)event_base_loop(g->relayd.base, EVLOOP_NONBLOCK);
+	}
 	if (g->relayd.store)
 		channel_free(&g->relayd.store);
 	conf_free(&settings);
@@ -160,11 +212,40 @@ static void none_is_kept(void **state)
 	assert_int_equal(g->asked, 1);
 }
 
+/* More at once than fetchd does: none of them counts as one without a policy. */
+static void many_policies_at_once(void **state)
+{
+	struct rig *g = *state;
+
+	g->has_record = true;
+	connect_stored(g);
+	connect_fetcher(g);
+	for (unsigned i = 0; i < DOMAINS; i++) {
+		_cleanup_(buf_fini) struct buf domain = BUF_INIT(40);
+
+		buf_printf(&domain, "d%u.test", i);
+		sts_ask(g->relayd.sts, buf_view(&domain), on_one_of_many, g);
+	}
+	while (g->answers < DOMAINS) {
+		assert_true(event_base_loop(g->relayd.base, EVLOOP_ONCE) == 0);
+		/* Slow: nothing comes before as many are asked for as will be. */
+		for (int turns = 0; turns < 50; turns++)
+			(void)event_base_loop(g->relayd.base, EVLOOP_NONBLOCK);
+		for (; g->fetch_count > 0; g->fetch_count--)
+			assert_true(fetch_send_response(
+			    g->fetcher, g->fetches[g->fetch_count - 1],
+			    &(struct fetch_response){200, VIEW_LIT("text/plain"), view_from_cstr(kept_policy)}));
+	}
+	assert_int_equal(g->busy_count, 0);
+	assert_int_equal(g->enforced, DOMAINS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(stored_is_away, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(none_is_kept, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(many_policies_at_once, set_up, tear_down),
 	};
 
 	log_init("relayd", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
