@@ -69,10 +69,14 @@ static int change(struct cli *c, uint8_t what, uint64_t id, const char *subject)
 	p.many = "recipients";
 	r = change_in_parts(&s, what, id, subject, &p);
 	store_client_close(&s);
-	if (r == 0)
-		(void)printf("%llu %s %s\n", (unsigned long long)p.messages, show_noun(p.messages, p.one, p.many),
-			     words[what]);
-	return r;
+	if (r)
+		return r;
+	(void)printf("%llu %s %s", (unsigned long long)p.messages, show_noun(p.messages, p.one, p.many), words[what]);
+	if (what == RETRY && p.done > p.messages)
+		(void)printf("; %llu held, being sent or ended: see 'pombo queue list'",
+			     (unsigned long long)(p.done - p.messages));
+	(void)printf("\n");
+	return 0;
 }
 
 static int change_one(struct cli *c, uint8_t what)

@@ -197,7 +197,7 @@ def test_the_operator(make_server):
         key = wait_queue(server, lambda q: q and q[0]["attempts"] == 1)[0]["id"]
         assert server.cli("queue", "hold", key).stdout == "1 recipient held\n"
         assert server.cli_json("queue", "list")[0]["held"]
-        assert server.cli("queue", "retry", "--all").stdout == "0 recipients due now\n"
+        assert server.cli("queue", "retry", "--all").stdout == "0 recipients due now; 1 held, being sent or ended: see 'pombo queue list'\n"
         assert server.cli("queue", "hold", "0000000000001", check=False).returncode == 67
         assert server.cli("queue", "hold", "x", check=False).returncode == 65
         server.cli("queue", "release", key)
