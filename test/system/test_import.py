@@ -348,9 +348,10 @@ def test_an_mbox_that_becomes_shorter_meanwhile(make_server, tmp_path, left):
         status, said = import_cut_short(server, tmp_path / "M", name, int(len(whole) * left))
         if status != 0:
             break
+        (tmp_path / "M" / name).unlink()  # what is cut must be the file that is being read
     assert status == 65, said
     cut = int(re.search(rf"{name}, message (\d+): the file became shorter", said)[1])
-    assert cut in ((150, 151) if left == 0.5 else (300,))
+    assert 300 * left - 1 < cut <= 300  # those that it had read by then came
     imap = server.imap(ALICE)
     assert int(imap.select(str(attempt))[1][0]) == cut - 1
     assert int(imap.select("z")[1][0]) == attempt + 1
