@@ -9,6 +9,7 @@
 #include "ipc/msgs/dns_msgs.h"
 #include "mail/address.h"
 #include "mail/dns_record.h"
+#include "policy/dane.h"
 #include "relayd/relayd.h"
 
 #include <netinet/in.h>
@@ -124,19 +125,35 @@ static bool is_alias(const struct resolved_host *h)
 }
 
 /* One that is malformed is there all the same, and unusable: TLS is asked for (RFC 7672 §2.2). */
+static struct tls_tlsa read_tlsa(struct view data)
+{
+	struct dns_tlsa t;
+
+	if (!dns_read_tlsa(data, &t))
+		t = (struct dns_tlsa){UINT8_MAX, UINT8_MAX, UINT8_MAX, VIEW_EMPTY};
+	return (struct tls_tlsa){t.usage, t.selector, t.matching, t.data};
+}
+
+static bool is_usable(const struct tls_tlsa *t)
+{
+	return dane_is_usable(&(struct dane_record){t->usage, t->selector, t->matching, t->data});
+}
+
+/* Those that can be used first: no number of others takes their place. */
 static void take_tlsa(struct resolver_request *q, struct resolved_host *h, const struct dns_found *found)
 {
 	h->tlsa = arena_array(&q->arena, found->n_records, sizeof *h->tlsa);
 	h->tlsa_failed = !h->tlsa; /* no room for them is not none */
-	for (uint32_t i = 0; h->tlsa && i < found->n_records && h->tlsa_count < TLSA_MAX; i++) {
-		struct dns_tlsa t;
+	for (int usable = 1; h->tlsa && usable >= 0; usable--)
+		for (uint32_t i = 0; i < found->n_records && h->tlsa_count < TLSA_MAX; i++) {
+			struct tls_tlsa t = read_tlsa(found->records[i].data);
 
-		if (!dns_read_tlsa(found->records[i].data, &t))
-			t = (struct dns_tlsa){UINT8_MAX, UINT8_MAX, UINT8_MAX, VIEW_EMPTY};
-		h->tlsa[h->tlsa_count] =
-		    (struct tls_tlsa){t.usage, t.selector, t.matching, arena_copy(&q->arena, t.data)};
-		h->tlsa_failed |= !h->tlsa[h->tlsa_count++].data.p;
-	}
+			if (is_usable(&t) != (usable == 1))
+				continue;
+			t.data = arena_copy(&q->arena, t.data);
+			h->tlsa_failed |= !t.data.p;
+			h->tlsa[h->tlsa_count++] = t;
+		}
 	heed_ttl(q, found->ttl_s);
 }
 

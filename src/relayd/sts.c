@@ -29,8 +29,8 @@ enum {
 	TTL_MIN_S = 60,
 	TTL_MAX_S = 3600,
 	TTL_FAILED_S = 60, /* after a DNS failure */
-	FETCHES_MAX =
-	    48, /* at once: fetchd does 64, stored's among them; it refuses more, and that would be taken for "no policy" */
+	/* At once: fetchd does 64, stored's among them. What it refuses would be taken for "no policy". */
+	FETCHES_MAX = 48,
 	FETCH_AGAIN_S = 300, /* after a fetch that failed (§3.3: five minutes or longer) */
 	REMEMBERED_MAX = 2000, /* domains */
 	REMEMBERED_BYTES_MAX = 4 * 1024 * 1024,

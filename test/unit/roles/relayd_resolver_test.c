@@ -25,6 +25,7 @@ struct rig {
 	struct channel *dns;
 	unsigned mx_count; /* mxNN.far.test, NN the preference */
 	size_t tlsa_count; /* of each of them */
+	size_t unusable_count; /* in front of these: of a usage that SMTP has not (RFC 7672 §3.1.3) */
 	bool answered;
 	struct hosts *hosts;
 };
@@ -61,7 +62,8 @@ static void put_tlsa(const struct rig *g, struct arena *a, struct dns_found *m)
 {
 	char data[TLSA_BYTES] = {3, 1, 1};
 
-	for (size_t i = 0; i < g->tlsa_count; i++) {
+	for (size_t i = 0; i < g->unusable_count + g->tlsa_count; i++) {
+		data[0] = i < g->unusable_count ? 1 : 3;
 		memcpy(data + 3, &i, sizeof i);
 		m->records[m->n_records++].data = arena_copy(a, view_from(data, sizeof data));
 	}
@@ -190,6 +192,22 @@ static void more_records_than_are_looked_at(void **state)
 	assert_int_equal(policy_of_host(g, 0).level, POLICY_DANE);
 }
 
+/* However many others stand in front of the one that counts. */
+static void more_records_that_cannot_be_used(void **state)
+{
+	struct rig *g = *state;
+
+	g->mx_count = 1;
+	g->unusable_count = 100;
+	ask(g);
+	assert_int_equal(policy_of_host(g, 0).level, POLICY_REQUIRED);
+	hosts_unref(&g->hosts);
+	g->answered = false;
+	g->tlsa_count = 1;
+	ask(g);
+	assert_int_equal(policy_of_host(g, 0).level, POLICY_DANE);
+}
+
 /* No memory for them is not none: such a host is sent nothing, and the others what their records ask. */
 static void more_records_than_there_is_room_for(void **state)
 {
@@ -213,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(more_hosts_than_are_taken, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(more_records_than_are_looked_at, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(more_records_that_cannot_be_used, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(more_records_than_there_is_room_for, set_up, tear_down),
 	};
 
