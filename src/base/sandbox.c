@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { THREADS_MAX = 4096 };
+
 void sandbox_close_fds_from(unsigned from)
 {
 	struct rlimit limit;
@@ -48,11 +50,19 @@ static bool has_threads(void)
 	return n > 3; /* ".", ".." and this one */
 }
 
+/* Threads, of all processes of a user id that is ours alone: whoever starts more would have those of the whole machine. */
+static int limit_threads(const struct sandbox_options *o)
+{
+	struct rlimit threads = {THREADS_MAX, THREADS_MAX};
+
+	return geteuid() == 0 && o->uid && setrlimit(RLIMIT_NPROC, &threads) < 0 ? -errno : 0;
+}
+
 static int set_limits(const struct sandbox_options *o)
 {
 	struct rlimit none = {0, 0}, files;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || limit_threads(o) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
 	if (!o->open_files_max)
 		return 0;

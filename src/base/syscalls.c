@@ -29,7 +29,6 @@ static const char *const every_profile[] = {
     "writev",
     "close",
     "lseek",
-    "dup",
     "fstat",
     "recvfrom",
     "recvmsg",
@@ -209,8 +208,7 @@ struct with_argument {
 };
 
 /* An argument that the kernel takes as an int: what stands above it in the register does not count. */
-#define INT_ARG(index, value) (index), SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)
-#define INT_CMP(index, value) ((struct scmp_arg_cmp){INT_ARG(index, value)})
+#define INT_CMP(index, value) ((struct scmp_arg_cmp){(index), SCMP_CMP_MASKED_EQ, UINT32_MAX, (value)})
 
 static int add_compared(scmp_filter_ctx f, uint32_t action, const char *name, unsigned n,
 			const struct scmp_arg_cmp *compared)
@@ -239,8 +237,6 @@ static int add_guarded(scmp_filter_ctx f)
 	const struct with_argument rules[] = {
 	    /* not a connection by other means (below) */
 	    {"sendmsg", 2, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0},
-	    /* the end of what we send; not of a listener, which others accept on too, now and after a restart */
-	    {"shutdown", INT_ARG(1, SHUT_WR)},
 	    /* no memory that can be both written and executed later */
 	    {"mmap", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
 	    {"mprotect", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
@@ -251,7 +247,6 @@ static int add_guarded(scmp_filter_ctx f)
 	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFL, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_GETFD, 0},
 	    {"fcntl", 1, SCMP_CMP_EQ, F_SETFD, 0},
-	    {"fcntl", 1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0},
 	    {"ioctl", 1, SCMP_CMP_EQ, FIONREAD, 0},
 	    /* asking for limits, not setting them */
 	    {"prlimit64", 2, SCMP_CMP_EQ, 0, 0},
@@ -260,6 +255,22 @@ static int add_guarded(scmp_filter_ctx f)
 	};
 
 	return add_with_arguments(f, rules, ARRAY_LEN(rules));
+}
+
+/* The end of what we send: not of a listener, which others accept on too, now and after a restart; nor of the log, which is one socket for
+ * all where a service manager takes it. Nobody copies descriptors, so that one has the numbers 1 and 2 only; from 4 on means that one of the
+ * higher bits is set. */
+static int add_shutdown(scmp_filter_ctx f)
+{
+	enum { LOWEST_BIT = 2, BITS = 21 /* more than any process may have open */ };
+	int r = 0;
+
+	for (unsigned bit = LOWEST_BIT; bit < BITS && r == 0; bit++) {
+		const struct scmp_arg_cmp cmp[] = {{0, SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit}, INT_CMP(1, SHUT_WR)};
+
+		r = add_compared(f, SCMP_ACT_ALLOW, "shutdown", ARRAY_LEN(cmp), cmp);
+	}
+	return r;
 }
 
 /* Data that opens a connection (RFC 7413) does so without connect(), and past Landlock, which sees that one only. An inherited listener would
@@ -453,6 +464,8 @@ static int build(scmp_filter_ctx f, enum sandbox_profile profile)
 				       2); /* a tree, not a list; older libraries have none */
 	if (r == 0)
 		r = add_guarded(f);
+	if (r == 0)
+		r = add_shutdown(f);
 	if (r == 0)
 		r = ADD(f, SCMP_ACT_ALLOW, every_profile);
 	if (r == 0)

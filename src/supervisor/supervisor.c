@@ -118,6 +118,15 @@ static void raise_file_limit(const struct conf *conf)
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/* The log is shared with all processes. Where it is a file, none may write into the middle of it, wherever it moves its position. */
+static void append_to_log(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+		(void)fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_APPEND);
+}
+
 static void add_processes(struct server *s)
 {
 	/* Those that others wait for first. */
@@ -233,6 +242,7 @@ static void run(struct server *s)
 {
 	log_init("supervisor", (enum log_level)s->in.conf->log_level, (enum log_format)s->in.conf->log_format);
 	raise_file_limit(s->in.conf);
+	append_to_log();
 	add_processes(s);
 	s->base = make_base();
 	watch_signals(s);

@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 
 import pombo
 import pytest
@@ -118,6 +119,24 @@ def test_the_store_reaches_its_own_folder_only(server, victims):
     assert inject(pid, "mkfifo", without_seccomp=True) == "denied EACCES"
 
 
+def test_a_log_that_is_a_file_is_only_added_to(make_server, tmp_path):
+    s = make_server(start=False)
+    path = tmp_path / "log"
+    with open(path, "wb") as log:
+        # As `pombo run 2>log` has it: whoever holds that descriptor could go back and write over what it did.
+        run = subprocess.Popen([str(s.binary), "run", "--dir", str(s.dir)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + pombo.READY_TIMEOUT_S
+        while b"event=ready" not in path.read_bytes():
+            assert run.poll() is None and time.monotonic() < deadline, path.read_text()
+            time.sleep(0.05)
+        flags = re.search(r"^flags:\s+(\d+)", open(f"/proc/{run.pid}/fdinfo/2").read(), re.M)[1]
+        assert int(flags, 8) & os.O_APPEND
+    finally:
+        run.terminate()
+        run.wait()
+
+
 def test_the_harness_sees_a_call_that_is_allowed(victims):
     for kind, pid in victims.items():
         assert inject(pid, "getpid") == f"returned {pid}", kind
@@ -141,6 +160,7 @@ def test_every_process_has_given_up_what_it_does_not_need(server):
             uids.setdefault(kind, s["Uid"].split()[0])
             limits = open(f"/proc/{pid}/limits").read()
             assert re.search(r"Max core file size\s+0\s+0", limits), kind
+            assert re.search(r"Max processes\s+4096\s+4096", limits), kind
             # Not dumpable: its /proc folder belongs to root, whatever its uid is.
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0, kind
     assert "0" not in uids.values() and len(set(uids.values())) == len(KINDS), uids

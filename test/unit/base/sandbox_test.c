@@ -36,6 +36,7 @@ struct inside {
 	int socket;
 	int listener; /* TCP, shared with others it may be */
 	int log; /* a file that is only appended to */
+	int high_socket; /* the other end of `socket` */
 };
 
 /* A socket on which the kernel takes connections, of a port of its choice. */
@@ -46,6 +47,8 @@ static int listening(void)
 
 	return bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0 ? fd : -1;
 }
+
+static int end_log(struct inside *in);
 
 /* Runs `what` in a child behind the fences: its result, or 1000 + the signal that ended it. */
 static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
@@ -58,7 +61,7 @@ static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		int sv[2];
-		struct inside in = {false, -1, listening(), open("/dev/null", O_WRONLY | O_APPEND)};
+		struct inside in = {false, -1, listening(), open("/dev/null", O_WRONLY | O_APPEND), -1};
 		struct sandbox_options o = {.profile = profile,
 					    .folder = open(folder, O_PATH | O_DIRECTORY),
 					    .uid = 61799,
@@ -68,8 +71,12 @@ static int behind(enum sandbox_profile profile, int (*what)(struct inside *in))
 					    .n_connect_ports = 1};
 		const char *why;
 
-		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0)
-			in.socket = sv[0];
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == 0) {
+			in.socket = fcntl(sv[0], F_DUPFD, 4);
+			in.high_socket = fcntl(sv[1], F_DUPFD, 90);
+			if (what == end_log)
+				(void)dup2(sv[1], STDERR_FILENO);
+		}
 		if (sandbox_enter(&o, &in.rooted, &why) < 0)
 			_exit(255);
 		_exit(what(&in));
@@ -222,6 +229,23 @@ static int end_sending(struct inside *in)
 	return result_of(shutdown(in->socket, SHUT_WR));
 }
 /* What comes from further away than this link is dropped (RFC 5082). */
+/* Where a service manager takes the log it is a socket, the same for all processes. */
+static int end_log(struct inside *in)
+{
+	(void)in;
+	return result_of(shutdown(STDERR_FILENO, SHUT_WR));
+}
+static int copy_log(struct inside *in)
+{
+	int a = result_of(dup(STDERR_FILENO)), b = result_of(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10));
+
+	(void)in;
+	return a == b ? a : 255;
+}
+static int end_high_sending(struct inside *in)
+{
+	return result_of(shutdown(in->high_socket, SHUT_WR));
+}
 static int make_listener_deaf(struct inside *in)
 {
 	int hops = 255;
@@ -383,6 +407,9 @@ static void every_profile(void **state)
 	    {"ping socket", make_ping_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
 	    {"shut a listener", end_listener, {EPERM, EPERM, EPERM, EPERM, EPERM}},
 	    {"end sending", end_sending, {0, 0, 0, 0, 0}},
+	    {"end sending of a high number", end_high_sending, {0, 0, 0, 0, 0}},
+	    {"end the log", end_log, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"copy the log", copy_log, {EPERM, EPERM, EPERM, EPERM, EPERM}},
 	    {"make a listener deaf", make_listener_deaf, {EPERM, EPERM, EPERM, 0, 0}},
 	    {"TCP_NODELAY", set_nodelay, {0, EPERM, EPERM, 0, 0}},
 	    {"make a listener block", make_listener_block, {EPERM, EPERM, 0, 0, 0}},
