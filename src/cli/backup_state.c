@@ -265,7 +265,8 @@ int state_load(struct backup *b, const char *name, struct state *ret)
 	int r = name ? 0 : backup_states(b, &names, &n);
 
 	if (r == 0 && !name && n == 0)
-		r = cli_fail(CLI_NO_SUCH, b->path, "there is no finished backup in it", NULL);
+		r = cli_fail(CLI_NO_SUCH, b->path, "there is no finished backup in it",
+			     "'pombo backup' makes one; name the folder that it wrote to");
 	if (r == 0)
 		r = open_state(b, name ? name : names[n - 1], &fd);
 	if (r == 0)

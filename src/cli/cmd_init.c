@@ -123,7 +123,9 @@ static int check_folder(const struct cli *c)
 				"choose another folder with --dir");
 	if (empty == 0)
 		return cli_fail(CLI_CANNOT_CREATE, c->dir, "the folder is not empty", "choose another one with --dir");
-	return empty < 0 && empty != -ENOENT ? cli_fail_errno(CLI_CANNOT_CREATE, c->dir, empty, NULL) : 0;
+	return empty < 0 && empty != -ENOENT ? cli_fail_errno(CLI_CANNOT_CREATE, c->dir, empty,
+							      "choose another folder with --dir, or run this as root")
+					     : 0;
 }
 
 static int check(struct cli *c, struct init *in)
