@@ -75,10 +75,15 @@ static void on_store_ask(void *ctx, struct channel *c, uint32_t id, const void *
 		assert_true(relay_send_sts_none(c, id, &(struct relay_sts_none){0}));
 }
 
+/* It is freed behind this, whichever it is. */
 static void on_close(void *ctx, struct channel *c)
 {
-	(void)ctx;
-	(void)c;
+	struct rig *g = ctx;
+	struct channel **const all[] = {&g->dns, &g->stored, &g->fetcher, &g->relayd.store};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (*all[i] == c)
+			*all[i] = NULL;
 }
 
 static void on_answer(void *ctx, struct sts_policy *policy, const char *problem, bool is_known)
@@ -166,18 +171,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct rig *g = *state;
-	struct channel *dns = resolver_channel(g->relayd.resolver);
+	struct channel **const theirs[] = {&g->dns, &g->stored, &g->fetcher};
 
-	channel_free(&g->dns);
-	channel_free(&dns);
-	if (g->stored)
-		channel_free(&g->stored);
-	if (g->fetcher) {
-		channel_free(&g->fetcher);
-		(void)event_base_loop(g->relayd.base, EVLOOP_NONBLOCK);
-	}
-	if (g->relayd.store)
-		channel_free(&g->relayd.store);
+	for (size_t i = 0; i < ARRAY_LEN(theirs); i++)
+		if (*theirs[i])
+			channel_free(theirs[i]);
+	/* Ours hear of it. */
+	while (g->relayd.store || resolver_channel(g->relayd.resolver))
+		assert_true(event_base_loop(g->relayd.base, EVLOOP_ONCE) == 0);
 	conf_free(&settings);
 	return 0;
 }
