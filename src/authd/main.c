@@ -6,7 +6,7 @@ int main(void)
 {
 	static const struct role_spec spec = {
 	    .name = "authd",
-	    .sandbox = SANDBOX_PURE,
+	    .sandbox = SANDBOX_THREADS,
 	    .prepare = authd_prepare,
 	    .on_channel = authd_channel,
 	    .start = authd_start,

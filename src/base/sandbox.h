@@ -15,10 +15,11 @@
 enum sandbox_profile {
 	/* read/write/accept on inherited sockets, which stay as they are; no open, socket, connect, bind, exec, ptrace, process_vm_* */
 	SANDBOX_NET,
-	SANDBOX_PURE, /* channels and passed fds only; threads */
+	SANDBOX_PURE, /* channels and passed fds only */
 	SANDBOX_STORE, /* files beneath its own folder, threads; no socket, connect, bind; accept on the inherited control socket */
 	SANDBOX_OUT, /* asks other machines: TCP sockets of its own; no listen, accept, no other kind of socket */
 	SANDBOX_DNS, /* SANDBOX_OUT, and UDP */
+	SANDBOX_THREADS, /* SANDBOX_PURE, and threads, which choose the core they run on */
 };
 
 struct sandbox_options {

@@ -424,7 +424,7 @@ static int add_net(scmp_filter_ctx f)
 	return r < 0 ? r : ADD(f, SCMP_ACT_ALLOW, net_profile);
 }
 
-static int add_pure(scmp_filter_ctx f)
+static int add_own_threads(scmp_filter_ctx f)
 {
 	int r = add_threads(f);
 
@@ -444,13 +444,15 @@ static int add_profile(scmp_filter_ctx f, enum sandbox_profile profile)
 	case SANDBOX_NET:
 		return add_net(f);
 	case SANDBOX_PURE:
-		return add_pure(f);
+		return 0;
 	case SANDBOX_STORE:
 		return add_store(f);
 	case SANDBOX_OUT:
 		return 0;
 	case SANDBOX_DNS:
 		return add_datagrams(f);
+	case SANDBOX_THREADS:
+		return add_own_threads(f);
 	}
 	return r;
 }

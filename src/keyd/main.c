@@ -6,7 +6,7 @@ int main(void)
 {
 	static const struct role_spec spec = {
 	    .name = "keyd",
-	    .sandbox = SANDBOX_PURE,
+	    .sandbox = SANDBOX_THREADS,
 	    .prepare = keyd_prepare,
 	    .on_file = keyd_file,
 	    .on_channel = keyd_channel,

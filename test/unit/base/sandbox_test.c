@@ -380,53 +380,57 @@ static void every_profile(void **state)
 	static const struct {
 		const char *name;
 		int (*what)(struct inside *in);
-		int want[5]; /* NET, PURE, STORE, OUT, DNS */
+		int want[6]; /* NET, PURE, STORE, OUT, DNS, THREADS */
 	} cases[] = {
-	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */, EPERM, EPERM}},
-	    {"open inside", open_inside, {EPERM, EPERM, 0, EPERM, EPERM}},
-	    {"mkfifo", make_device, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"socket", make_socket, {FATAL, FATAL, FATAL, 0, 0}},
-	    {"socket of another kind", make_other_socket, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"raw socket", make_raw_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
-	    {"listen", listen_socket, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"connect", connect_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL}},
-	    {"bind", bind_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL}},
-	    {"execve", run_program, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"ptrace", trace, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"setuid", become_root, {FATAL, FATAL, FATAL, FATAL, FATAL}},
-	    {"fork", make_process, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"kill", kill_parent, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM, EPERM, EISCONN}},
-	    {"data that connects a listener", turn_listener_round, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
-	    {"data that connects a socket", send_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
-	    {"the same by sendto", sendto_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP}},
-	    {"MPTCP socket", make_mptcp_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
-	    {"datagram socket", make_datagram_socket, {FATAL, FATAL, FATAL, EPERM, 0}},
-	    {"ping socket", make_ping_socket, {FATAL, FATAL, FATAL, EPERM, EPERM}},
-	    {"shut a listener", end_listener, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"end sending", end_sending, {0, 0, 0, 0, 0}},
-	    {"end sending of a high number", end_high_sending, {0, 0, 0, 0, 0}},
-	    {"end the log", end_log, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"copy the log", copy_log, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"make a listener deaf", make_listener_deaf, {EPERM, EPERM, EPERM, 0, 0}},
-	    {"TCP_NODELAY", set_nodelay, {0, EPERM, EPERM, 0, 0}},
-	    {"make a listener block", make_listener_block, {EPERM, EPERM, 0, 0, 0}},
-	    {"write into the log's middle", unlock_log, {EPERM, EPERM, 0, 0, 0}},
-	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM, EPERM, EPERM}},
-	    {"send", send_bytes, {0, 0, 0, 0, 0}},
-	    {"log", write_log, {0, 0, 0, 0, 0}},
-	    {"memory", get_memory, {0, 0, 0, 0, 0}},
-	    {"thread", start_thread, {EPERM, 0, 0, EPERM, EPERM}},
-	    {"abort", abort_self, {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
+	    {"open outside", open_outside, {EPERM, EPERM, 0 /* below */, EPERM, EPERM, EPERM}},
+	    {"open inside", open_inside, {EPERM, EPERM, 0, EPERM, EPERM, EPERM}},
+	    {"mkfifo", make_device, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"socket", make_socket, {FATAL, FATAL, FATAL, 0, 0, FATAL}},
+	    {"socket of another kind", make_other_socket, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"raw socket", make_raw_socket, {FATAL, FATAL, FATAL, EPERM, EPERM, FATAL}},
+	    {"listen", listen_socket, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"connect", connect_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL, FATAL}},
+	    {"bind", bind_socket, {FATAL, FATAL, FATAL, EINVAL, EINVAL, FATAL}},
+	    {"execve", run_program, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"ptrace", trace, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"process_vm_readv", read_process, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"setuid", become_root, {FATAL, FATAL, FATAL, FATAL, FATAL, FATAL}},
+	    {"fork", make_process, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"executable memory", executable_memory, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"kill", kill_parent, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"sendto an address", send_to_address, {EPERM, EPERM, EPERM, EPERM, EISCONN, EPERM}},
+	    {"data that connects a listener",
+	     turn_listener_round,
+	     {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP, FATAL}},
+	    {"data that connects a socket", send_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP, FATAL}},
+	    {"the same by sendto", sendto_opening_out, {FATAL, FATAL, FATAL, EOPNOTSUPP, EOPNOTSUPP, FATAL}},
+	    {"MPTCP socket", make_mptcp_socket, {FATAL, FATAL, FATAL, EPERM, EPERM, FATAL}},
+	    {"datagram socket", make_datagram_socket, {FATAL, FATAL, FATAL, EPERM, 0, FATAL}},
+	    {"ping socket", make_ping_socket, {FATAL, FATAL, FATAL, EPERM, EPERM, FATAL}},
+	    {"shut a listener", end_listener, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"end sending", end_sending, {0, 0, 0, 0, 0, 0}},
+	    {"end sending of a high number", end_high_sending, {0, 0, 0, 0, 0, 0}},
+	    {"end the log", end_log, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"copy the log", copy_log, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"make a listener deaf", make_listener_deaf, {EPERM, EPERM, EPERM, 0, 0, EPERM}},
+	    {"TCP_NODELAY", set_nodelay, {0, EPERM, EPERM, 0, 0, EPERM}},
+	    {"make a listener block", make_listener_block, {EPERM, EPERM, 0, 0, 0, EPERM}},
+	    {"write into the log's middle", unlock_log, {EPERM, EPERM, 0, 0, 0, EPERM}},
+	    {"raise a limit", raise_limit, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+	    {"send", send_bytes, {0, 0, 0, 0, 0, 0}},
+	    {"log", write_log, {0, 0, 0, 0, 0, 0}},
+	    {"memory", get_memory, {0, 0, 0, 0, 0, 0}},
+	    {"thread", start_thread, {EPERM, EPERM, 0, EPERM, EPERM, 0}},
+	    {"abort",
+	     abort_self,
+	     {1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT, 1000 + SIGABRT}},
 	};
 
 	unsigned wrong = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		for (int profile = SANDBOX_NET; profile <= SANDBOX_DNS; profile++) {
+		for (int profile = SANDBOX_NET; profile <= SANDBOX_THREADS; profile++) {
 			int got = behind((enum sandbox_profile)profile, cases[i].what);
 
 			if (cases[i].what == open_outside && profile == SANDBOX_STORE) {
@@ -459,7 +463,7 @@ static void root_is_given_up(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	for (int profile = SANDBOX_NET; profile <= SANDBOX_DNS; profile++)
+	for (int profile = SANDBOX_NET; profile <= SANDBOX_THREADS; profile++)
 		assert_int_equal(behind((enum sandbox_profile)profile, who_am_i), 0);
 }
 
@@ -477,7 +481,7 @@ static void threads_come_after(void **state)
 	(void)state;
 	pid = fork();
 	if (pid == 0) {
-		struct sandbox_options o = {.profile = SANDBOX_PURE, .folder = -1};
+		struct sandbox_options o = {.profile = SANDBOX_THREADS, .folder = -1};
 		const char *why = "";
 		pthread_t t;
 		bool rooted;
