@@ -185,13 +185,15 @@ static void on_tls(void *ctx, const char *error)
 	stream_write(f->stream, buf_view(&f->request));
 }
 
-/* A stream that closes by itself: the server hung up. */
+/* A stream that closes by itself: the server hung up. What has no length and no chunks is whole only when TLS says so (RFC 9112 §9.8): of a
+ * policy that was cut off, max_age would have a digit or two. */
 static void on_closed(void *ctx, enum stream_end how)
 {
 	struct fetch *f = ctx;
+	bool whole = how == STREAM_CLOSED_BY_PEER && stream_tls_ended(f->stream);
 
 	f->stream = NULL;
-	if (how == STREAM_CLOSED_BY_PEER && f->verified)
+	if (whole && f->verified)
 		finish(f, http_response_end(&f->response));
 	else
 		fail(f, f->verified ? FETCH_BAD_ANSWER : FETCH_NOT_VERIFIED,

@@ -88,6 +88,9 @@ void stream_start_tls_client(struct stream *s, struct tls_client *tls, const str
 /* Why it is not verified. */
 int stream_tls_flaw(const struct stream *s); /* enum tls_flaw */
 int stream_tls_verified(const struct stream *s, const char **ret_why);
+/* The other side said that nothing more comes (close_notify). Where it only hung up, somebody on the way may have cut off what it said
+ * (RFC 8446 §6.1). */
+bool stream_tls_ended(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty without TLS. Valid while the stream lives. */
 struct view stream_tls_text(const struct stream *s);

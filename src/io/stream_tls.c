@@ -171,6 +171,11 @@ int stream_tls_flaw(const struct stream *s)
 	return s->established ? (int)tls_conn_flaw(s->tls) : (int)TLS_FLAW_NONE;
 }
 
+bool stream_tls_ended(const struct stream *s)
+{
+	return s->established && tls_conn_state(s->tls) == TLS_PEER_DONE;
+}
+
 bool stream_is_tls(const struct stream *s)
 {
 	return s->established;

@@ -70,6 +70,7 @@ class PolicyHost:
 
     def __init__(self, contexts):
         self.policies, self.asked, self.contexts = {}, [], contexts
+        self.length, self.goodbye = True, True  # does it say how long an answer is; else, does TLS say that it is over
         self.posts, self.answers = [], []  # what was posted: (host, path, type, body); the next answers, else 201
         owner = self
 
@@ -82,9 +83,12 @@ class PolicyHost:
                 self.send_header("Content-Type", kind)
                 if status == 301:
                     self.send_header("Location", f"https://{host}/elsewhere")
-                self.send_header("Content-Length", str(len(text)))
+                if owner.length:
+                    self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text.encode())
+                if owner.goodbye and not owner.length:
+                    self.connection.unwrap()
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -245,7 +249,19 @@ def test_mta_sts_by_name_of_the_host(make_server, world):
     assert len(good.got) == 1 and other.got == []
 
 
-@pytest.mark.parametrize("how", ["404", "redirect", "html", "malformed", "not-verified", "too-long", "no-server", "two-records"])
+def test_a_policy_without_a_length_ends_with_tls(make_server, world):
+    """RFC 9112 §9.8: by close_notify; what is only hung up on counts for nothing (below)."""
+    bad = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
+    world.domain("far.test", ["mx.far.test"], sts_id="1")
+    world.web.publish("far.test", "enforce", "mx.far.test")
+    world.web.length = False
+    server = make_server(config=world.settings())
+    submit(server, "bob@far.test")
+    fate(server, "bob@far.test", "deferred")
+    assert bad.got == []
+
+
+@pytest.mark.parametrize("how", ["404", "redirect", "html", "malformed", "not-verified", "too-long", "cut-off", "no-server", "two-records"])
 def test_a_policy_that_cannot_be_had_binds_nobody(make_server, world, how):
     """RFC 8461 §5.1: unless one was had before (below)."""
     sink = world.sink("mx.far.test", world.ca.server("mx.far.test", self_signed=True))
@@ -262,6 +278,9 @@ def test_a_policy_that_cannot_be_had_binds_nobody(make_server, world, how):
         world.web.publish("far.test", "enforce", text="version: STSv1\nmode: enforce\n")
     elif how == "too-long":
         world.web.publish("far.test", "enforce", text="version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 9\n" + "x: y\n" * 20000)
+    elif how == "cut-off":  # 86400, it was
+        world.web.publish("far.test", "enforce", text="version: STSv1\nmode: enforce\nmx: mx.far.test\nmax_age: 86")
+        world.web.length = world.web.goodbye = False
     elif how == "no-server":
         world.dns.set({("mta-sts.far.test", "A"): ["127.0.9.9"]})
     elif how == "two-records":
