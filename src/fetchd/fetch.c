@@ -47,6 +47,7 @@ struct fetch {
 	int fd; /* while connecting */
 	int error; /* of the last address */
 	struct stream *stream;
+	bool is_post; /* of its answer the status alone counts */
 	bool verified;
 	struct http_response response;
 };
@@ -190,7 +191,7 @@ static void on_tls(void *ctx, const char *error)
 static void on_closed(void *ctx, enum stream_end how)
 {
 	struct fetch *f = ctx;
-	bool whole = how == STREAM_CLOSED_BY_PEER && stream_tls_ended(f->stream);
+	bool whole = how == STREAM_CLOSED_BY_PEER && (f->is_post || stream_tls_ended(f->stream));
 
 	f->stream = NULL;
 	if (whole && f->verified)
@@ -370,6 +371,7 @@ struct fetch *fetch_new(struct fetchd *d, const struct fetch_request *r, fetch_f
 	struct fetch *f = xcalloc(1, sizeof *f);
 
 	*f = (struct fetch){.fetchd = d, .fn = fn, .ctx = ctx, .fd = -1, .request = BUF_INIT(REQUEST_MAX)};
+	f->is_post = r->is_post;
 	f->host = view_to_cstr(r->url.host);
 	f->port = r->url.port ? r->url.port : d->port;
 	http_response_init(&f->response, r->max_bytes);
