@@ -142,8 +142,8 @@ static void end(struct session_private *s, bool hang_up)
 		session_next(s);
 }
 
-/* The connection is over, and the message has not gone: whoever waits hears the same, where that has happened too often. */
-static void end_sent_away(struct session_private *s, const struct fate *why)
+/* The connection is over, and the message has not gone. Where that has happened too often, whoever waits hears `others`. */
+static void end_sent_away(struct session_private *s, const struct fate *why, const struct fate *others)
 {
 	struct report_about about = session_about(s);
 
@@ -151,7 +151,7 @@ static void end_sent_away(struct session_private *s, const struct fate *why)
 	put_fates(s, why);
 	end(s, true);
 	if (about.closed_s)
-		destination_close(s->destination, &about, why);
+		destination_close(s->destination, &about, others);
 }
 
 static void log_unknown(const struct session_private *s)
@@ -167,29 +167,39 @@ static void log_unknown(const struct session_private *s)
 	log_end(&l);
 }
 
+/* It took messages, and said nothing of this one: many servers take so many a connection. Another connection will do. */
+static bool is_worn(const struct session_private *s)
+{
+	return s->sent_messages > 0 && s->tx.accepted == 0 && s->tx.fate_count == 0;
+}
+
 void transaction_broken(struct session_private *s, const char *why)
 {
 	struct transaction *tx = &s->tx;
 	_cleanup_(buf_fini) struct buf text = BUF_INIT(FATE_TEXT_MAX);
-	struct fate later = {.outcome = FATE_DEFERRED, .code = 451, .enhanced = {4, 4, 2}};
-	bool reused = s->sent_messages > 0 && tx->accepted == 0 && tx->fate_count == 0;
+	struct fate later = {.outcome = FATE_DEFERRED, .code = 451, .enhanced = {4, 4, 2}}, others = later;
+	bool past_dot = transaction_is_past_dot(s), worn = is_worn(s);
+	size_t said;
 
 	s->state = SESSION_OVER;
 	if (!tx->job)
 		return;
-	if (!reused)
-		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
-	buf_printf(&text, "%s %s", buf_cstr(&s->mx), why);
-	if (transaction_is_past_dot(s)) {
+	if (past_dot)
 		log_unknown(s);
-		buf_append_cstr(&text, " at the end of the message: whether it was taken is not known");
-	} else if (reused || ++tx->job->tries < TRIES_MAX) {
+	if (!worn)
+		session_host(s)->bad_until_ms = clock_mono_ms() + 60000;
+	if (worn || (!past_dot && ++tx->job->tries < TRIES_MAX)) {
 		destination_went_wrong(s->destination);
 		end(s, true);
 		return;
 	}
+	buf_printf(&text, "%s %s", buf_cstr(&s->mx), why);
+	said = text.n;
+	if (past_dot)
+		buf_append_cstr(&text, " at the end of the message: whether it was taken is not known");
 	later.text = buf_view(&text);
-	end_sent_away(s, &later);
+	others.text = view_sub(later.text, 0, said);
+	end_sent_away(s, &later, &others);
 }
 
 bool transaction_is_past_dot(const struct session_private *s)
@@ -207,9 +217,10 @@ void transaction_too_late(struct session_private *s)
 		transaction_broken(s, "did not answer in time");
 		return;
 	}
-	buf_printf(&text, "%s had not taken the message when the time for it was over (lease-time)", buf_cstr(&s->mx));
+	buf_printf(&text, "%s took too little of a message in the time that it may take (lease-time)",
+		   buf_cstr(&s->mx));
 	later.text = buf_view(&text);
-	end_sent_away(s, &later);
+	end_sent_away(s, &later, &later);
 }
 
 void transaction_drop(struct session_private *s)
@@ -662,7 +673,10 @@ void transaction_reply(struct session_private *s, const struct waiting_reply *w)
 	if (s->reply.code == 421) {
 		const struct fate later = fate_of_reply(s);
 
-		end_sent_away(s, &later);
+		if (is_worn(s))
+			end(s, true);
+		else
+			end_sent_away(s, &later, &later);
 		return;
 	}
 	switch (w->what) {

@@ -411,6 +411,25 @@ def test_who_hangs_up_is_not_asked_with_every_message(make_server, answer):
         assert len(mx.messages) == 40
 
 
+@pytest.mark.parametrize("answer", [b"421 4.7.0 too many messages in this connection\r\n", HANG_UP], ids=["421", "hang-up"])
+def test_so_many_messages_a_connection(make_server, answer):
+    """All connections have had theirs at about the same time: the rest goes over new ones, at once."""
+    def on_mail(connection, line):
+        connection.mails += 1
+        return answer if connection.mails > 3 else b"250 2.1.0 ok\r\n"
+
+    with SmtpServer({"MAIL": on_mail}) as mx:
+        server = make_server(config=[mx.setting(), "hold-outbound = yes"])
+        for i in range(40):
+            submit(server, f"bob{i}@far.test")
+        server.configure([mx.setting(), *GO])
+        server.reload()
+        wait_empty(server)
+        assert len(mx.messages) == 40 and mx.connections >= 40 / 3
+        for i in range(40):
+            assert "deferred" not in [e["event"] for e in server.cli_json("trace", f"bob{i}@far.test")]
+
+
 def test_who_insists_on_tls_that_failed_gets_the_message_later(make_server):
     class Broken:
         def wrap_socket(self, sock, **_):
