@@ -154,6 +154,11 @@ void tls_outcome_not_offered(struct session_private *s); /* it goes on without T
 void tls_outcome_broken(struct session_private *s, const char *why); /* no handshake */
 void tls_outcome_established(struct session_private *s, int verified, const char *why);
 
+/* ---- envelope.c ---- */
+void envelope_write_mail(struct session_private *s);
+/* Of the next recipient that has not been asked for. */
+void envelope_write_rcpt(struct session_private *s);
+
 /* ---- transaction.c ---- */
 void transaction_begin(struct session_private *s, struct job *j);
 /* Writes what may be written now. */
