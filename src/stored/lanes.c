@@ -69,9 +69,13 @@ static bool is_full(const struct lanes *ls, const struct lane *l)
 
 static void lane_settle(struct lanes *ls, struct lane *l)
 {
+	unsigned window = lanes_window(ls);
+
 	if (l->changing)
 		return;
 	if (l->parked ? l->out <= window_of(ls, l) / 2 : is_full(ls, l)) {
+		if (!l->parked && window < ls->narrowest)
+			ls->narrowest = window;
 		l->next = ls->changes;
 		ls->changes = l;
 		l->changing = true;
@@ -151,14 +155,14 @@ void lanes_look_again(struct lanes *ls)
 {
 	unsigned window = lanes_window(ls);
 
-	for (struct map_entry *e = window > ls->looked ? map_first(&ls->by_domain) : NULL; e;
+	for (struct map_entry *e = window > ls->narrowest ? map_first(&ls->by_domain) : NULL; e;
 	     e = map_next(&ls->by_domain, e)) {
 		struct lane *l = map_value(e);
 
 		if (l->parked)
 			lane_settle(ls, l);
 	}
-	ls->looked = window;
+	ls->narrowest = window;
 }
 
 /* ---- changes ---- */

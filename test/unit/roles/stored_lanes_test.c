@@ -135,6 +135,23 @@ static void room_that_comes_back_is_for_all(void **state)
 	assert_false(g->parked[1]);
 }
 
+/* However short the want was: it came and went between two looks. */
+static void room_that_was_away_for_a_moment(void **state)
+{
+	struct rig *g = *state;
+
+	g->lanes.room = ROOM;
+	lanes_look_again(&g->lanes);
+	g->lanes.room = 4;
+	assert_int_equal(lease_all(g, 1), 1);
+	park_and_unpark(g);
+	assert_true(g->parked[1]);
+	g->lanes.room = ROOM;
+	lanes_look_again(&g->lanes);
+	park_and_unpark(g);
+	assert_false(g->parked[1]);
+}
+
 /* Nothing is known of it: two, or fewer where there is room for fewer. */
 static void a_domain_that_has_not_answered(void **state)
 {
@@ -158,6 +175,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(slow_domains_leave_room_for_others, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_window_opens_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(room_that_comes_back_is_for_all, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(room_that_was_away_for_a_moment, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_domain_that_has_not_answered, set_up, tear_down),
 	};
 
