@@ -71,11 +71,11 @@ static void lane_settle(struct lanes *ls, struct lane *l)
 {
 	unsigned window = lanes_window(ls);
 
+	if (window < ls->narrowest)
+		ls->narrowest = window;
 	if (l->changing)
 		return;
 	if (l->parked ? l->out <= window_of(ls, l) / 2 : is_full(ls, l)) {
-		if (!l->parked && window < ls->narrowest)
-			ls->narrowest = window;
 		l->next = ls->changes;
 		ls->changes = l;
 		l->changing = true;

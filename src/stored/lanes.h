@@ -19,7 +19,7 @@ struct lanes {
 	struct map tokens; /* token -> lane, of jobs that are out */
 	struct lane *changes; /* to be parked or unparked */
 	unsigned room; /* jobs that relayd would still take, whoever's; kept up to date by the caller */
-	unsigned narrowest; /* the window when all were looked at, or one at which somebody was parked since then */
+	unsigned narrowest; /* the narrowest window at which any was looked at since all were */
 };
 
 /* The window of a domain that answers, as long as there is that much room. */

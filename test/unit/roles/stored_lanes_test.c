@@ -152,6 +152,27 @@ static void room_that_was_away_for_a_moment(void **state)
 	assert_false(g->parked[1]);
 }
 
+/* Nor does it matter that its parking was under way at the look in between. */
+static void room_that_was_away_while_it_was_parked(void **state)
+{
+	struct rig *g = *state;
+	struct queue_lease lease = {.domain = VIEW_LIT("d07.test"), .token = 1, .reached = true};
+	struct lane_changes changes;
+
+	g->lanes.room = 4;
+	lanes_leased(&g->lanes, &lease, 1);
+	lanes_take_changes(&g->lanes, &changes);
+	g->lanes.room = ROOM;
+	lanes_look_again(&g->lanes);
+	g->lanes.room = 4;
+	lanes_changed(&g->lanes, &changes, true);
+	lane_changes_fini(&changes);
+	assert_false(lanes_change(&g->lanes));
+	g->lanes.room = ROOM;
+	lanes_look_again(&g->lanes);
+	assert_true(lanes_change(&g->lanes));
+}
+
 /* Nothing is known of it: two, or fewer where there is room for fewer. */
 static void a_domain_that_has_not_answered(void **state)
 {
@@ -176,6 +197,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_window_opens_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(room_that_comes_back_is_for_all, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(room_that_was_away_for_a_moment, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(room_that_was_away_while_it_was_parked, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_domain_that_has_not_answered, set_up, tear_down),
 	};
 
