@@ -57,9 +57,7 @@ unsigned lanes_window(const struct lanes *ls)
 
 static unsigned window_of(const struct lanes *ls, const struct lane *l)
 {
-	unsigned window = lanes_window(ls);
-
-	return l->reached || window < LANE_UNKNOWN ? window : LANE_UNKNOWN;
+	return l->reached ? lanes_window(ls) : LANE_UNKNOWN;
 }
 
 static bool is_full(const struct lanes *ls, const struct lane *l)

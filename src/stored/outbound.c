@@ -281,7 +281,7 @@ static void lease(struct outbound *o)
 	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);
 	b->job.max_jobs = o->credit;
 	b->job.max_per_domain = smaller(lanes_window(&o->lanes), LEASES_PER_DOMAIN);
-	b->job.max_per_unknown = smaller(lanes_window(&o->lanes), LANE_UNKNOWN);
+	b->job.max_per_unknown = LANE_UNKNOWN;
 	lanes_take_changes(&o->lanes, &b->changes);
 	b->job.park = b->changes.park;
 	b->job.park_count = b->changes.park_count;

@@ -173,7 +173,7 @@ static void room_that_was_away_while_it_was_parked(void **state)
 	assert_true(lanes_change(&g->lanes));
 }
 
-/* Nothing is known of it: two, or fewer where there is room for fewer. */
+/* Nothing is known of it: two. */
 static void a_domain_that_has_not_answered(void **state)
 {
 	struct rig *g = *state;
