@@ -67,10 +67,6 @@ static bool is_full(const struct lanes *ls, const struct lane *l)
 
 static void lane_settle(struct lanes *ls, struct lane *l)
 {
-	unsigned window = lanes_window(ls);
-
-	if (window < ls->narrowest)
-		ls->narrowest = window;
 	if (l->changing)
 		return;
 	if (l->parked ? l->out <= window_of(ls, l) / 2 : is_full(ls, l)) {
@@ -151,16 +147,12 @@ void lanes_reached(struct lanes *ls, uint64_t token, bool reached)
 
 void lanes_look_again(struct lanes *ls)
 {
-	unsigned window = lanes_window(ls);
-
-	for (struct map_entry *e = window > ls->narrowest ? map_first(&ls->by_domain) : NULL; e;
-	     e = map_next(&ls->by_domain, e)) {
+	for (struct map_entry *e = map_first(&ls->by_domain); e; e = map_next(&ls->by_domain, e)) {
 		struct lane *l = map_value(e);
 
 		if (l->parked)
 			lane_settle(ls, l);
 	}
-	ls->narrowest = window;
 }
 
 /* ---- changes ---- */

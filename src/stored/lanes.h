@@ -19,7 +19,6 @@ struct lanes {
 	struct map tokens; /* token -> lane, of jobs that are out */
 	struct lane *changes; /* to be parked or unparked */
 	unsigned room; /* jobs that relayd would still take, whoever's; kept up to date by the caller */
-	unsigned narrowest; /* the narrowest window at which any was looked at since all were */
 };
 
 /* The window of a domain that answers, as long as there is that much room. */
@@ -32,7 +31,7 @@ must_check bool lanes_reserve(struct lanes *ls, struct view domain);
 /* It was, under this token; or, 0, it was not. Not after lanes_clear(). */
 void lanes_reserved(struct lanes *ls, struct view domain, uint64_t token);
 void lanes_token_is_over(struct lanes *ls, uint64_t token);
-/* Where there is more room than before, who was parked for want of it may go on. Now and then. */
+/* Who was parked for want of room goes on where there is enough by now. Once a second: looks at each lane, of which there are no more than jobs out. */
 void lanes_look_again(struct lanes *ls);
 /* Its domain answered, or did not. */
 void lanes_reached(struct lanes *ls, uint64_t token, bool reached);

@@ -256,11 +256,6 @@ static struct forward forward_as_set(const struct conf *conf)
 	return (struct forward){conf->srs, view_from(xmemdup(domain.p, domain.n + 1), domain.n)};
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 static void lease(struct outbound *o)
 {
 	struct batch *b;
@@ -280,7 +275,8 @@ static void lease(struct outbound *o)
 	b->job.wall_s = clock_wall_s();
 	b->job.until_s = b->job.wall_s + (int64_t)(role_conf(o->sd->role)->lease_time / 1000);
 	b->job.max_jobs = o->credit;
-	b->job.max_per_domain = smaller(lanes_window(&o->lanes), LEASES_PER_DOMAIN);
+	b->job.max_per_domain =
+	    lanes_window(&o->lanes) < LEASES_PER_DOMAIN ? lanes_window(&o->lanes) : LEASES_PER_DOMAIN;
 	b->job.max_per_unknown = LANE_UNKNOWN;
 	lanes_take_changes(&o->lanes, &b->changes);
 	b->job.park = b->changes.park;

@@ -85,7 +85,6 @@ enum { WRITE_LATER_MS = 3 };
 void write_put_later(struct write_thread *w, struct write *write);
 /* Behind all that was given before, what can wait included. */
 void write_put_behind(struct write_thread *w, struct write *write);
-size_t write_waiting(struct write_thread *w);
 /* The longest transaction of late (base/longest.h). */
 uint64_t write_longest_us(struct write_thread *w);
 

@@ -27,7 +27,6 @@ struct write_thread {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct write_list waiting;
-	size_t n_waiting;
 	struct write_list later; /* what nobody waits for */
 	uint64_t later_ms; /* when it is to be written all the same, if any */
 	bool ending;
@@ -114,7 +113,6 @@ static size_t gather(struct write_thread *w)
 	}
 	while (n < GROUP_MAX && (one = STAILQ_FIRST(&w->waiting))) {
 		STAILQ_REMOVE_HEAD(&w->waiting, link);
-		w->n_waiting--;
 		w->group[n++] = one;
 	}
 	return n;
@@ -254,7 +252,6 @@ void write_put(struct write_thread *w, struct write *write)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&w->waiting, write, link);
-	w->n_waiting++;
 	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 }
@@ -264,7 +261,6 @@ void write_put_behind(struct write_thread *w, struct write *write)
 	(void)pthread_mutex_lock(&w->lock);
 	STAILQ_CONCAT(&w->waiting, &w->later);
 	STAILQ_INSERT_TAIL(&w->waiting, write, link);
-	w->n_waiting++;
 	(void)pthread_cond_signal(&w->more);
 	(void)pthread_mutex_unlock(&w->lock);
 }
@@ -277,18 +273,7 @@ void write_put_later(struct write_thread *w, struct write *write)
 		(void)pthread_cond_signal(&w->more);
 	}
 	STAILQ_INSERT_TAIL(&w->later, write, link);
-	w->n_waiting++;
 	(void)pthread_mutex_unlock(&w->lock);
-}
-
-size_t write_waiting(struct write_thread *w)
-{
-	size_t n;
-
-	(void)pthread_mutex_lock(&w->lock);
-	n = w->n_waiting;
-	(void)pthread_mutex_unlock(&w->lock);
-	return n;
 }
 
 uint64_t write_longest_us(struct write_thread *w)
